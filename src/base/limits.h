@@ -1,0 +1,21 @@
+/* Every bound that repaq sets on its input, in one place. Exceeding one is STATUS_LIMIT. */
+#ifndef REPAQ_LIMITS_H
+#define REPAQ_LIMITS_H
+
+#include <stdint.h>
+
+#define LIMIT_SAFETENSORS_HEADER_BYTES_MAX UINT64_C(100000000) /* huggingface/safetensors:safetensors/src/tensor.rs */
+#define LIMIT_JSON_TEXT_BYTES_MAX UINT64_C(100000000)          /* index and description files */
+#define LIMIT_JSON_DOCUMENT_BYTES_MAX UINT64_C(8388608)        /* config.json and other small documents */
+#define LIMIT_JSON_DEPTH_MAX 128
+#define LIMIT_TENSORS_MAX UINT32_C(1000000)
+#define LIMIT_FILES_MAX UINT32_C(100000)
+#define LIMIT_DIRECTORY_DEPTH_MAX 8
+#define LIMIT_RANK_MAX 8
+#define LIMIT_NAME_BYTES_MAX 4096
+#define LIMIT_PATH_BYTES_MAX 4096
+#define LIMIT_THREADS_MAX 256
+#define LIMIT_MEMORY_BYTES_DEFAULT (UINT64_C(256) << 20)
+#define LIMIT_MEMORY_BYTES_MIN (UINT64_C(64) << 20)
+
+#endif

@@ -1,0 +1,45 @@
+/* Borrowed strings (slice) and a growing text buffer (text). */
+#ifndef REPAQ_TEXT_H
+#define REPAQ_TEXT_H
+
+#include "err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Bytes that somebody else owns; not NUL-terminated. */
+struct slice {
+    const char *data;
+    size_t size;
+};
+
+struct slice slice_of(const char *string); /* strlen; NULL gives an empty slice */
+bool slice_equal(struct slice a, struct slice b);
+bool slice_is(struct slice a, const char *string);
+bool slice_starts(struct slice a, const char *prefix);
+bool slice_ends(struct slice a, const char *suffix);
+/* Reads a plain decimal u64: digits only, no sign, no leading zero (but "0"), no overflow. */
+bool slice_u64(struct slice a, uint64_t *value);
+
+/* Zero-initialise; free with text_free. data is NUL-terminated once anything was added. A failed allocation sticks in
+ * `failed`; further calls do nothing, so test once with text_check. */
+struct text {
+    char *data; /* owned */
+    size_t size;
+    size_t capacity;
+    bool failed;
+};
+
+void text_add(struct text *text, const char *data, size_t size);
+void text_string(struct text *text, const char *string);
+void text_format(struct text *text, const char *format, ...) PRINTF_LIKE(2, 3);
+enum status text_check(const struct text *text, struct err *err) WARN_UNUSED; /* LIMIT "out of memory" if failed */
+void text_free(struct text *text);
+
+/* "1.2 GB", "768 KB", "12 B": decimal units, at most one decimal; buffer of 32 bytes. Returns buffer. */
+const char *text_bytes(uint64_t bytes, char buffer[32]);
+/* "5GB", "256MiB", "1000000", "1.5GB": decimal and binary units, case-insensitive. False if malformed, zero or too large. */
+bool text_parse_bytes(const char *string, uint64_t *bytes);
+
+#endif

@@ -1,0 +1,39 @@
+/* Scales and zero points of groups: from the forms of files to the canonical one. */
+#ifndef REPAQ_GROUP_H
+#define REPAQ_GROUP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What the parameters of one weight look like. Parts over disjoint groups combine with group_tally_add in any order. */
+struct group_tally {
+    uint64_t groups;       /* (out row, group) pairs seen */
+    uint64_t dead;         /* scale 0: every value is 0 whatever the codes say */
+    uint64_t negative;     /* scale < 0 */
+    uint64_t bad_scales;   /* NaN or infinite scale */
+    uint64_t bad_zeros;    /* live group with a NaN or infinite offset */
+    uint64_t fractions;    /* live group whose offset is not an integer, or not an i32 */
+    uint64_t not_mid;      /* live group whose zero is not 2^(bits-1) */
+    uint64_t below_zero;   /* live groups with zero < 0 */
+    uint64_t equal_zero;   /* live groups with zero == 0 */
+    uint64_t above_code;   /* live groups with zero > 2^bits - 1 */
+    int64_t zero_min, zero_max; /* over live groups with integer zeros; min > max if there is none */
+    double offset_min, offset_max; /* of live finite offsets, ZERO_OFFSET only */
+};
+struct group_tally group_tally_start(void);
+void group_tally_add(struct group_tally *sum, const struct group_tally *part);
+
+/* Offsets in the signed domain (msModelSlim: zero = offset + 2^(bits-1)) to zeros i32, count pairs. A dead group (scale 0) gets
+ * zero 2^(bits-1) whatever its offset (exact-paths.md section 4). A zero that is no i32 gets 2^(bits-1) and is tallied. */
+void group_zeros_from_offsets(const float *offset, const float *scale, size_t count, unsigned bits, int32_t *zero);
+/* Adds count pairs to *tally; offset may be NULL (then zero alone is judged). */
+void group_measure(const float *scale, const float *offset, const int32_t *zero, size_t count, unsigned bits, struct group_tally *tally);
+
+/* True if group_of[k] == k / group for all k < in; every entry u32 little-endian, unaligned. */
+bool group_of_is_trivial(const void *group_of, uint64_t in, uint64_t group);
+
+/* Transposes rows x columns elements of `size` bytes (1, 2 or 4), source [rows][columns] -> target [columns][rows]; strides in elements. */
+void group_transpose(const void *source, size_t source_stride, size_t rows, size_t columns, size_t size, void *target, size_t target_stride);
+
+#endif

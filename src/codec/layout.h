@@ -1,0 +1,42 @@
+/* The layout table: packings as data, and the geometry that follows from a row. */
+#ifndef REPAQ_LAYOUT_H
+#define REPAQ_LAYOUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum axis { AXIS_IN, AXIS_OUT };
+
+enum layout_id {
+#define X(name, text, code, field, word, pack, slow, sign, slots) LAYOUT_##name,
+#include "codec/layout.def"
+#undef X
+    LAYOUT_COUNT,
+};
+
+struct layout {
+    enum layout_id id;
+    const char *text;
+    uint8_t code_bits, field_bits, word_bits;
+    enum axis pack, slow;
+    bool is_signed;
+    uint8_t slot[8]; /* field i of a word holds code slot[i] of the word's run; only the first word_bits/field_bits count. Fields that
+                        straddle words (3 bits) are NATURAL */
+};
+
+const struct layout *layout_row(enum layout_id id);
+
+/* Codes along the pack axis that end on a word boundary: 8 for 4-bit in 32, 32 for 3-bit in 32, 1 for a byte each. */
+uint64_t layout_run(const struct layout *layout);
+/* Stored matrix of out x in codes: *rows rows of *row_bytes bytes. False if a dimension does not fill whole words, or on overflow. */
+bool layout_size(const struct layout *layout, uint64_t out, uint64_t in, uint64_t *rows, uint64_t *row_bytes);
+/* The stored rectangle that holds the codes [out0, out0+out) x [in0, in0+in): rows row0..row0+rows, bytes byte0..byte0+bytes of each
+ * row. Origins and sizes on the pack axis must be whole runs. */
+struct layout_rect {
+    uint64_t row0, rows;
+    uint64_t byte0, bytes;
+};
+struct layout_rect layout_rect(const struct layout *layout, uint64_t out0, uint64_t out, uint64_t in0, uint64_t in);
+
+#endif

@@ -1,0 +1,98 @@
+/* A checkpoint as names, shapes, dtypes and byte extents, and the quantized weights bound from them. Never weight bytes. */
+#ifndef REPAQ_MODEL_H
+#define REPAQ_MODEL_H
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "ir/dtype.h"
+#include "ir/spec.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define MODEL_NONE UINT32_MAX
+
+/* The tensors that together are one quantized linear layer. */
+enum role { ROLE_CODES, ROLE_SCALES, ROLE_ZEROS, ROLE_BETA, ROLE_GROUP_OF, ROLE_SCALES2, ROLE_TABLE, ROLE_ACT_PARAM, ROLE_LAYER_BIAS, ROLE_DENSE, ROLE_COUNT };
+const char *model_role_name(enum role role); /* "codes" */
+
+/* What becomes of a stored tensor when the checkpoint is converted. */
+enum fate {
+    FATE_CARRY,        /* no weight claims it: carried through under out_name, and reported */
+    FATE_CLAIMED,      /* a role of model.weight[peer] */
+    FATE_DROP_ZERO,    /* dropped when all its values are zero (norm bias), else R-NORMBIAS */
+    FATE_DROP_TWIN,    /* dropped when bytewise equal to tensor[peer], else R-NORMBIAS */
+};
+
+struct tensor {
+    const char *name;      /* in the arena */
+    const char *out_name;  /* the name that a conversion gives it; usually == name */
+    const uint64_t *shape; /* [rank]; in the arena */
+    uint64_t offset;       /* bytes from the start of its file */
+    uint64_t bytes;
+    uint32_t file;         /* index into model.file */
+    uint32_t peer;         /* see fate; else MODEL_NONE */
+    uint8_t rank;
+    enum dtype dtype;
+    enum fate fate;
+};
+
+struct weight {
+    const char *name; /* module name, without the suffix of a role: "model.layers.0.mlp.up_proj" */
+    uint64_t out, in;
+    uint64_t groups;  /* per output row: ceil(in / spec.group) */
+    struct spec spec;
+    uint32_t role[ROLE_COUNT]; /* index into model.tensor, or MODEL_NONE */
+};
+
+struct model_file {
+    const char *name; /* relative to model.dir */
+    uint64_t bytes;
+};
+
+/* Zero-initialise; free with model_free. Everything inside lives in the arena or in the growing arrays here. */
+struct model {
+    struct arena arena;
+    const char *dir;          /* the checkpoint's directory */
+    const char *format;       /* name in formats.def */
+    struct model_file *file;  /* owned */
+    size_t file_count, file_capacity;
+    struct tensor *tensor;    /* owned; in the order of files, then of headers */
+    size_t tensor_count, tensor_capacity;
+    struct weight *weight;    /* owned; sorted by name */
+    size_t weight_count, weight_capacity;
+    struct map tensor_by_name;
+    const char **note;        /* owned array; what a reader decided that a user should know */
+    size_t note_count, note_capacity;
+    const char *config;       /* config.json's text (config_bytes), NULL if there is none */
+    size_t config_bytes;
+    bool sharded;             /* read through an index, or from a numbered set */
+    bool word_add_zeros;      /* GPTQ v1 zeros decoded by whole-word add (provenance GPTQModel, or --gptq-zeros) */
+};
+
+void model_free(struct model *model);
+/* Appends; *index may be NULL. Duplicate tensor names are CORRUPT and name both files. out_name becomes name, fate CARRY, peer MODEL_NONE. */
+enum status model_add_file(struct model *model, const char *name, uint64_t bytes, uint32_t *index, struct err *err) WARN_UNUSED;
+enum status model_add_tensor(struct model *model, const struct tensor *tensor, uint32_t *index, struct err *err) WARN_UNUSED;
+/* All roles MODEL_NONE, spec zero; the caller fills the rest through the returned index. */
+enum status model_add_weight(struct model *model, const char *name, uint32_t *index, struct err *err) WARN_UNUSED;
+enum status model_add_note(struct model *model, struct err *err, const char *format, ...) PRINTF_LIKE(3, 4) WARN_UNUSED;
+/* Index of the tensor, or MODEL_NONE. */
+uint32_t model_find(const struct model *model, struct slice name);
+/* Gives tensor to weight as role: fate CLAIMED. The role must be free. */
+void model_claim(struct model *model, uint32_t weight, enum role role, uint32_t tensor);
+/* Sorts weights bytewise by name and renumbers the peers of their tensors. */
+void model_sort_weights(struct model *model);
+/* "dir/name" of file index in the arena, or NULL with *err filled. */
+char *model_path(struct model *model, uint32_t file, struct err *err);
+/* "FILE: TENSOR" for messages: the file's name and the tensor's name, in buffer; returns buffer. */
+const char *model_where(const struct model *model, uint32_t tensor, char *buffer, size_t size);
+
+/* Elements of a shape; shape products were checked when the tensor was read. */
+uint64_t tensor_elements(const struct tensor *tensor);
+/* "[2, 3]" into buffer; returns buffer. */
+const char *tensor_shape_text(const struct tensor *tensor, char *buffer, size_t size);
+/* True if rank 2 and shape (a, b). */
+bool tensor_is_2d(const struct tensor *tensor, uint64_t a, uint64_t b);
+
+#endif

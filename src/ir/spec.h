@@ -1,0 +1,45 @@
+/* How one weight is quantized: the grid and its parameters, independent of any file format. */
+#ifndef REPAQ_SPEC_H
+#define REPAQ_SPEC_H
+
+#include "ir/dtype.h"
+
+#include <stdint.h>
+
+enum grid {
+    GRID_DENSE,       /* not quantized */
+    GRID_AFFINE_ZERO, /* value = scale * (code - zero) */
+    GRID_AFFINE_BETA, /* value = scale * code + beta (MLX, Q4_1) */
+    GRID_MINIFLOAT,   /* fp8, mxfp4 */
+    GRID_CODEBOOK,    /* nf4 */
+    GRID_GGML_BLOCK,
+    GRID_COUNT,
+};
+const char *spec_grid_name(enum grid grid);
+
+/* Where the zero point of a group is. The canonical zero is unsigned: value = (code - zero) * scale with code in 0..2^bits-1. */
+enum zero_kind {
+    ZERO_MID,        /* no tensor: 2^(bits-1) everywhere */
+    ZERO_CODES,      /* packed fields that hold zero - zero_bias */
+    ZERO_OFFSET,     /* floats in the scales' order that hold zero - 2^(bits-1) (msModelSlim) */
+};
+
+/* Storage order of a parameter matrix. */
+enum order {
+    ORDER_OUT_GROUP, /* [out][group] */
+    ORDER_GROUP_OUT, /* [group][out] */
+};
+
+struct spec {
+    enum grid grid;
+    uint8_t bits;          /* of a code */
+    uint8_t zero_bias;     /* ZERO_CODES: stored field = zero - zero_bias (GPTQ v1: 1) */
+    enum zero_kind zero_kind;
+    enum order param_order; /* of scales, and of offsets */
+    enum dtype scale_dtype;
+    uint64_t group;        /* consecutive input columns that share (scale, zero); = in for per-channel */
+    uint16_t codes_layout; /* enum layout_id of codec/layout.h */
+    uint16_t zeros_layout; /* ZERO_CODES */
+};
+
+#endif
