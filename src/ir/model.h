@@ -45,6 +45,12 @@ struct weight {
     uint32_t role[ROLE_COUNT]; /* index into model.tensor, or MODEL_NONE */
 };
 
+/* What a checkpoint's config claims of every weight's zeros, to be held against the data. */
+enum claim {
+    CLAIM_NONE,      /* nothing */
+    CLAIM_SYMMETRIC, /* sym: true: every zero is 2^(bits-1) */
+};
+
 struct model_file {
     const char *name; /* relative to model.dir */
     uint64_t bytes;
@@ -67,7 +73,8 @@ struct model {
     const char *config;       /* config.json's text (config_bytes), NULL if there is none */
     size_t config_bytes;
     bool sharded;             /* read through an index, or from a numbered set */
-    bool word_add_zeros;      /* GPTQ v1 zeros decoded by whole-word add (provenance GPTQModel, or --gptq-zeros) */
+    enum claim claim;         /* what the config says of the zeros */
+    bool v1_decided;          /* the user decided how v1 zeros are read: no ambiguity is looked for */
 };
 
 void model_free(struct model *model);

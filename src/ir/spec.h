@@ -19,22 +19,31 @@ const char *spec_grid_name(enum grid grid);
 
 /* Where the zero point of a group is. The canonical zero is unsigned: value = (code - zero) * scale with code in 0..2^bits-1. */
 enum zero_kind {
-    ZERO_MID,        /* no tensor: 2^(bits-1) everywhere */
-    ZERO_CODES,      /* packed fields that hold zero - zero_bias */
-    ZERO_OFFSET,     /* floats in the scales' order that hold zero - 2^(bits-1) (msModelSlim) */
+    ZERO_MID,    /* no tensor: 2^(bits-1) everywhere */
+    ZERO_CODES,  /* packed fields, read by zero_rule */
+    ZERO_OFFSET, /* floats in the scales' order that hold zero - 2^(bits-1) (msModelSlim) */
+};
+
+/* How a packed field becomes a zero (formats/gptq.md section 4). All but PLAIN are readings of GPTQ v1, which stores zero - 1. */
+enum zero_rule {
+    ZERO_PLAIN,     /* zero = field */
+    ZERO_FIELD_MOD, /* zero = (field + 1) mod 2^bits */
+    ZERO_WORD_ADD,  /* the words are incremented in every field with carry, then zero = field */
+    ZERO_NO_MASK,   /* zero = field + 1 */
 };
 
 /* Storage order of a parameter matrix. */
 enum order {
     ORDER_OUT_GROUP, /* [out][group] */
     ORDER_GROUP_OUT, /* [group][out] */
+    ORDER_ONE,       /* one value for the whole weight */
 };
 
 struct spec {
     enum grid grid;
     uint8_t bits;          /* of a code */
-    uint8_t zero_bias;     /* ZERO_CODES: stored field = zero - zero_bias (GPTQ v1: 1) */
     enum zero_kind zero_kind;
+    enum zero_rule zero_rule; /* ZERO_CODES */
     enum order param_order; /* of scales, and of offsets */
     enum dtype scale_dtype;
     uint64_t group;        /* consecutive input columns that share (scale, zero); = in for per-channel */

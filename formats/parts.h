@@ -1,0 +1,15 @@
+/* Binding stored tensors to weights by the suffix table of a format. */
+#ifndef REPAQ_PARTS_H
+#define REPAQ_PARTS_H
+
+#include "formats/format.h"
+
+/* Every tensor named NAME + suffix of the codes part becomes weight NAME; its siblings are claimed by the other rows. A missing required part, or a
+ * tensor with a part's suffix whose codes are missing, is CORRUPT. */
+enum status parts_bind(const struct format *format, struct model *model, struct err *err) WARN_UNUSED;
+
+/* True if a carried tensor is the weight of a float Linear layer: 2-D plain float, NAME.weight, and NAME is no embedding. `name` (of size bytes)
+ * receives NAME. */
+bool parts_dense_linear(const struct tensor *tensor, struct slice *module);
+
+#endif

@@ -1,0 +1,103 @@
+/* The registry: formats.def made into a table, and the choice among bids. */
+#include "formats/registry.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct format *const registry_table[] = {
+#define X(symbol) &symbol##_format,
+#include "formats/formats.def"
+#undef X
+};
+
+size_t registry_count(void)
+{
+    return sizeof registry_table / sizeof registry_table[0];
+}
+
+const struct format *registry_at(size_t index)
+{
+    return registry_table[index];
+}
+
+const struct format *registry_find(const char *name)
+{
+    for (size_t i = 0; i < registry_count(); i++)
+        if (strcmp(registry_table[i]->name, name) == 0)
+            return registry_table[i];
+    return NULL;
+}
+
+const char *registry_names(char *buffer, size_t size)
+{
+    size_t used = 0;
+    buffer[0] = '\0';
+    for (size_t i = 0; i < registry_count() && used < size; i++)
+        used += (size_t)snprintf(buffer + used, size - used, "%s%s", i == 0 ? "" : ", ", registry_table[i]->name);
+    return buffer;
+}
+
+static enum status nobody_bids(const struct source *source, struct err *err)
+{
+    const char *method = jsondoc_string(jsondoc_get(source_quantization(source), "quant_method"));
+    if (method != NULL)
+        (void)err_set(err, STATUS_UNSUPPORTED, source->path, "found quant_method \"%s\" in config.json, which this version does not read", method);
+    else
+        (void)err_set(err, STATUS_UNSUPPORTED, source->path, "found weights, but no description that a format recognises");
+    char names[200];
+    return err_try(err, "formats that are read: %s", registry_names(names, sizeof names));
+}
+
+enum status registry_choose(const struct source *source, const char *from, const struct format **format, struct bid *bid, struct err *err)
+{
+    *format = NULL;
+    *bid = (struct bid){0};
+    for (size_t i = 0; i < registry_count(); i++) {
+        struct bid offer = {0};
+        registry_table[i]->probe(source, &offer);
+        if (from != NULL && strcmp(from, registry_table[i]->name) == 0 && offer.score <= 0) {
+            (void)err_set(err, STATUS_USAGE, source->path, "found nothing of the format %s that --from names", from);
+            return err_try(err, "leave --from out, or see: repaq inspect %s", source->path);
+        }
+        const bool chosen = from != NULL ? strcmp(from, registry_table[i]->name) == 0 : offer.score > bid->score;
+        if (chosen) {
+            *format = registry_table[i];
+            *bid = offer;
+        }
+    }
+    if (*format == NULL && from != NULL) {
+        char names[200];
+        (void)err_set(err, STATUS_USAGE, "--from", "found \"%s\", expected a format", from);
+        return err_try(err, "one of: %s", registry_names(names, sizeof names));
+    }
+    return *format == NULL ? nobody_bids(source, err) : STATUS_OK;
+}
+
+enum status registry_read(struct source *source, const char *from, struct read_options options, struct model *model, struct bid *bid,
+                          struct err *err)
+{
+    const struct format *format;
+    TRY(registry_choose(source, from, &format, bid, err));
+    options.format_forced = from != NULL;
+    model->format = format->name;
+    TRY(format->read(source, &options, model, err));
+    model_sort_weights(model);
+    return STATUS_OK;
+}
+
+const struct width *registry_width(const struct format *format, unsigned bits)
+{
+    for (size_t i = 0; i < format->width_count; i++)
+        if (format->width[i].bits == bits)
+            return &format->width[i];
+    return NULL;
+}
+
+const char *registry_bits(const struct format *format, char *buffer, size_t size)
+{
+    size_t used = 0;
+    buffer[0] = '\0';
+    for (size_t i = 0; i < format->width_count && used < size; i++)
+        used += (size_t)snprintf(buffer + used, size - used, "%s%u", i == 0 ? "" : ", ", format->width[i].bits);
+    return buffer;
+}

@@ -1,0 +1,227 @@
+#include "formats/source.h"
+
+#include "base/limits.h"
+#include "container/safetensors.h"
+#include "container/shards.h"
+
+#include <string.h>
+
+static const char INDEX_SUFFIX[] = ".safetensors.index.json";
+
+const char *source_path(struct source *source, const char *name, struct err *err)
+{
+    return arena_format(&source->arena, err, "%s/%s", source->dir, name);
+}
+
+bool source_has(const struct source *source, const char *name)
+{
+    size_t low = 0, high = source->list.count;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        const int order = strcmp(source->list.entry[middle].name, name);
+        if (order == 0)
+            return true;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return false;
+}
+
+const char *source_match(const struct source *source, const char *prefix, const char *suffix)
+{
+    for (size_t i = 0; i < source->list.count; i++) {
+        const struct slice name = slice_of(source->list.entry[i].name);
+        if (memchr(name.data, '/', name.size) == NULL && name.size >= strlen(prefix) + strlen(suffix) && slice_starts(name, prefix) &&
+            slice_ends(name, suffix))
+            return name.data;
+    }
+    return NULL;
+}
+
+/* Splits the path of a file into dir and name. */
+static enum status split(struct source *source, const char *path, const char **name, struct err *err)
+{
+    const char *slash = strrchr(path, '/');
+    *name = slash == NULL ? path : slash + 1;
+    source->dir = slash == NULL   ? "."
+                  : slash == path ? "/"
+                                  : arena_copy(&source->arena, path, (size_t)(slash - path), err);
+    return source->dir == NULL ? STATUS_LIMIT : STATUS_OK;
+}
+
+static enum status open_file(struct source *source, const char *path, struct err *err)
+{
+    const char *name;
+    TRY(split(source, path, &name, err));
+    const struct slice slice = slice_of(name);
+    if (slice_ends(slice, INDEX_SUFFIX)) {
+        source->index_name = name;
+        return STATUS_OK;
+    }
+    struct file file;
+    uint8_t head[64] = {0};
+    TRY(file_open_read(&file, source->ops, path, err));
+    const size_t head_bytes = file.bytes < sizeof head ? (size_t)file.bytes : sizeof head;
+    const enum status status = file_read(&file, head, head_bytes, 0, err);
+    const uint64_t bytes = file.bytes;
+    file_drop(&file);
+    TRY(status);
+    if (!slice_ends(slice, ".safetensors") && !safetensors_probe(head, head_bytes, bytes)) {
+        (void)err_set(err, STATUS_UNSUPPORTED, path, "found a file that is no safetensors file");
+        return err_try(err, "name a checkpoint directory, a .safetensors file or an *.index.json");
+    }
+    source->only = name;
+    return STATUS_OK;
+}
+
+/* The index that rules the directory's weights: model.safetensors.index.json, else the only one there is. */
+static enum status find_index(struct source *source, struct err *err)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < source->list.count; i++) {
+        const char *name = source->list.entry[i].name;
+        if (strchr(name, '/') != NULL || !slice_ends(slice_of(name), INDEX_SUFFIX))
+            continue;
+        source->index_name = name;
+        found++;
+    }
+    if (found <= 1)
+        return STATUS_OK;
+    (void)err_set(err, STATUS_CORRUPT, source->path, "found %zu files *%s, expected one", found, INDEX_SUFFIX);
+    return err_try(err, "name the right one instead of the directory");
+}
+
+static enum status check_weights(struct source *source, struct err *err)
+{
+    if (source_has(source, "adapter_config.json") && source_match(source, "adapter_model", "") != NULL) {
+        (void)err_set(err, STATUS_UNSUPPORTED, source->path, "found a LoRA adapter, expected a whole checkpoint");
+        return err_try(err, "merge the adapter into its base model first");
+    }
+    if (source->index_name != NULL || source_match(source, "", ".safetensors") != NULL)
+        return STATUS_OK;
+    static const char *const other[] = {".npy", ".bin", ".pth", ".pt", ".gguf"};
+    for (size_t i = 0; i < sizeof other / sizeof other[0]; i++) {
+        const char *name = source_match(source, "", other[i]);
+        if (name == NULL)
+            continue;
+        (void)err_set(err, STATUS_UNSUPPORTED, source->path, "found %s, expected *.safetensors", name);
+        return err_try(err, strcmp(other[i], ".npy") == 0 ? "save with save_type ascendV1 or safe_tensor instead of numpy"
+                                                          : "save the checkpoint as safetensors first");
+    }
+    return err_set(err, STATUS_UNSUPPORTED, source->path, "found no weights, expected *.safetensors");
+}
+
+static enum status read_config(struct source *source, struct err *err)
+{
+    if (!source_has(source, "config.json"))
+        return STATUS_OK;
+    const char *path = source_path(source, "config.json", err);
+    if (path == NULL)
+        return STATUS_LIMIT;
+    TRY(file_slurp(source->ops, path, LIMIT_JSON_DOCUMENT_BYTES_MAX, &source->config, err));
+    TRY(jsondoc_parse(path, (struct slice){source->config.data, source->config.size}, &source->document, err));
+    if (jsondoc_kind(source->document) != JSONDOC_OBJECT)
+        return err_set(err, STATUS_CORRUPT, path, "found a JSON value that is no object");
+    return STATUS_OK;
+}
+
+enum status source_open(struct source *source, const struct file_ops *ops, const char *path, struct err *err)
+{
+    *source = (struct source){.ops = ops, .path = path};
+    const enum file_kind kind = file_stat(path, NULL);
+    if (kind == FILE_ABSENT)
+        return err_set(err, STATUS_IO, path, "cannot open: no such file or directory");
+    if (kind == FILE_OTHER)
+        return err_set(err, STATUS_IO, path, "found a special file, expected a directory or a regular file");
+    if (kind == FILE_REGULAR) {
+        TRY(open_file(source, path, err));
+    } else {
+        size_t size = strlen(path);
+        while (size > 1 && path[size - 1] == '/')
+            size--;
+        source->dir = arena_copy(&source->arena, path, size, err);
+        if (source->dir == NULL)
+            return STATUS_LIMIT;
+    }
+    TRY(file_list(source->dir, &source->arena, &source->list, err));
+    if (kind == FILE_DIRECTORY) {
+        TRY(find_index(source, err));
+        TRY(check_weights(source, err));
+    }
+    return read_config(source, err);
+}
+
+void source_close(struct source *source)
+{
+    jsondoc_free(source->document);
+    text_free(&source->config);
+    arena_free(&source->arena);
+    *source = (struct source){0};
+}
+
+const struct jsondoc *source_quantization(const struct source *source)
+{
+    const struct jsondoc *place[] = {source->document, jsondoc_get(source->document, "text_config")};
+    for (size_t i = 0; i < sizeof place / sizeof place[0]; i++) {
+        const struct jsondoc *found = jsondoc_get(place[i], "quantization_config");
+        if (found != NULL && jsondoc_kind(found) == JSONDOC_OBJECT)
+            return found;
+    }
+    const struct jsondoc *old = jsondoc_get(source->document, "compression_config");
+    return old != NULL && jsondoc_kind(old) == JSONDOC_OBJECT ? old : NULL;
+}
+
+enum status source_document(struct source *source, const char *name, struct jsondoc **doc, struct err *err)
+{
+    *doc = NULL;
+    if (!source_has(source, name))
+        return STATUS_OK;
+    const char *path = source_path(source, name, err);
+    if (path == NULL)
+        return STATUS_LIMIT;
+    struct text text = {0};
+    enum status status = file_slurp(source->ops, path, LIMIT_JSON_DOCUMENT_BYTES_MAX, &text, err);
+    if (status == STATUS_OK)
+        status = jsondoc_parse(path, (struct slice){text.data, text.size}, doc, err);
+    text_free(&text);
+    if (status == STATUS_OK && jsondoc_kind(*doc) != JSONDOC_OBJECT) {
+        jsondoc_free(*doc);
+        *doc = NULL;
+        return err_set(err, STATUS_CORRUPT, path, "found a JSON value that is no object");
+    }
+    return status;
+}
+
+static enum status read_only_file(struct source *source, struct model *model, struct err *err)
+{
+    const char *path = source_path(source, source->only, err);
+    struct file file;
+    uint32_t index;
+    if (path == NULL)
+        return STATUS_LIMIT;
+    TRY(file_open_read(&file, source->ops, path, err));
+    enum status status = model_add_file(model, source->only, file.bytes, &index, err);
+    if (status == STATUS_OK)
+        status = safetensors_read(&file, index, model, err);
+    file_drop(&file);
+    return status;
+}
+
+enum status source_tensors(struct source *source, struct model *model, struct err *err)
+{
+    model->dir = arena_copy(&model->arena, source->dir, strlen(source->dir), err);
+    if (model->dir == NULL)
+        return STATUS_LIMIT;
+    if (source->config.data != NULL) {
+        model->config = arena_copy(&model->arena, source->config.data, source->config.size, err);
+        model->config_bytes = source->config.size;
+        if (model->config == NULL)
+            return STATUS_LIMIT;
+    }
+    if (source->only != NULL)
+        return read_only_file(source, model, err);
+    const struct shards_source shards = {.dir = source->dir, .list = &source->list, .index_name = source->index_name};
+    return shards_read(&shards, source->ops, model, err);
+}

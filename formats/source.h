@@ -1,0 +1,40 @@
+/* A checkpoint on disk as the formats see it: the listing, config.json and side documents. Nothing is loaded to find out what it is. */
+#ifndef REPAQ_SOURCE_H
+#define REPAQ_SOURCE_H
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "container/jsondoc.h"
+#include "ir/model.h"
+
+struct source {
+    const struct file_ops *ops;
+    struct arena arena;
+    const char *path;       /* as the user gave it */
+    const char *dir;        /* its directory */
+    const char *only;       /* path names one weight file: its name in dir; else NULL */
+    const char *index_name; /* the index to follow, relative to dir; else NULL */
+    struct file_list list;  /* of dir */
+    struct text config;     /* config.json's text; data NULL if there is none */
+    struct jsondoc *document; /* config.json parsed; NULL if there is none */
+};
+
+/* path is a directory, one .safetensors file, or an *.index.json. Absent or unreadable: IO. Several *.safetensors.index.json: CORRUPT.
+ * A file of another kind, a directory without weights or a LoRA adapter: UNSUPPORTED. Free with source_close, also after a failure. */
+enum status source_open(struct source *source, const struct file_ops *ops, const char *path, struct err *err) WARN_UNUSED;
+void source_close(struct source *source);
+
+/* "dir/name" in the source's arena; NULL with *err filled. */
+const char *source_path(struct source *source, const char *name, struct err *err);
+/* True if the listing has this name. */
+bool source_has(const struct source *source, const char *name);
+/* The first listed top-level name (bytewise order) that starts and ends so; NULL if there is none. */
+const char *source_match(const struct source *source, const char *prefix, const char *suffix);
+/* config.json's quantization_config (also inside text_config, or the older compression_config); NULL if there is none. */
+const struct jsondoc *source_quantization(const struct source *source);
+/* Parses a small side document. *doc is the caller's. NULL without error if the file is absent. */
+enum status source_document(struct source *source, const char *name, struct jsondoc **doc, struct err *err) WARN_UNUSED;
+/* Reads all weight files into the model: sets dir, config and the tensors. */
+enum status source_tensors(struct source *source, struct model *model, struct err *err) WARN_UNUSED;
+
+#endif

@@ -1,0 +1,21 @@
+/* What the user asked of a conversion, beyond source, destination and format. */
+#ifndef REPAQ_OPTIONS_H
+#define REPAQ_OPTIONS_H
+
+#include "ir/dtype.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct options {
+    enum dtype dtype;         /* --dtype; DTYPE_NONE: keep */
+    unsigned bits;            /* --bits; 0: keep */
+    int64_t group;            /* --group-size; 0: keep, -1 per channel */
+    bool exact;               /* --exact: refuse rounded scales and floats */
+    uint64_t shard_bytes_max; /* --max-shard-size; 0: the source's sharding */
+    bool keep_scale_dtype;    /* ms_to_vllm: scales keep their dtype whatever the target's engines read */
+    bool no_group_of;         /* ms_to_vllm: no g_idx */
+    const char *one_file;     /* ms_to_vllm: everything in one file of this name; NULL: shards */
+};
+
+#endif

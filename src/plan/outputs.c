@@ -1,0 +1,213 @@
+#include "plan/outputs.h"
+
+#include "base/checked.h"
+#include "container/safetensors.h"
+#include "container/shards.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static enum status append(struct plan *plan, const struct output_tensor *output, struct err *err)
+{
+    TRY(mem_grow((void **)&plan->tensor, &plan->tensor_capacity, plan->tensor_count + 1, sizeof *plan->tensor, err));
+    plan->tensor[plan->tensor_count++] = *output;
+    return STATUS_OK;
+}
+
+static enum status set_shape(struct plan *plan, struct output_tensor *output, uint64_t a, uint64_t b, struct err *err)
+{
+    uint64_t *shape = arena_alloc(&plan->arena, 2, sizeof *shape, err);
+    uint64_t elements;
+    if (shape == NULL)
+        return STATUS_LIMIT;
+    shape[0] = a;
+    shape[1] = b;
+    output->shape = shape;
+    output->rank = b == 0 ? 1 : 2;
+    if (!checked_mul(a, b == 0 ? 1 : b, &elements) || !checked_mul(elements, dtype_bits(output->dtype) / 8, &output->bytes))
+        return err_set(err, STATUS_LIMIT, output->name, "the output tensor is larger than 2^64 bytes");
+    return STATUS_OK;
+}
+
+/* A packed matrix of whole words, as the safetensors shape [rows][words]. */
+static enum status set_packed(struct plan *plan, struct output_tensor *output, const struct layout *layout, uint64_t out, uint64_t in, struct err *err)
+{
+    uint64_t rows, row_bytes;
+    output->dtype = layout->word_bits == 32 ? DTYPE_I32 : DTYPE_I8;
+    if (!layout_size(layout, out, in, &rows, &row_bytes))
+        return err_set(err, STATUS_UNREPRESENTABLE, output->name, "found dimensions that do not fill whole words (R-SHAPE)");
+    return set_shape(plan, output, rows, row_bytes / (layout->word_bits / 8), err);
+}
+
+/* Each part of the source only moved: bytes. Re-encoded with every value kept: exact. Scales rounded: rounded. */
+static enum exactness classify(const struct plan *plan, uint32_t index, enum step step)
+{
+    const struct weight *weight = &plan->model->weight[index];
+    const struct spec *from = &weight->spec, *to = &plan->spec[index];
+    const struct survey_weight *seen = &plan->survey->weight[index];
+    const bool refined = from->group != to->group || from->param_order == ORDER_ONE, widened = from->bits != to->bits;
+    switch (step) {
+    case STEP_CODES:
+        return widened ? EXACTNESS_EXACT : EXACTNESS_BYTES;
+    case STEP_SCALES:
+        if (seen->scales.inexact > 0)
+            return EXACTNESS_ROUNDED;
+        return refined || from->scale_dtype != to->scale_dtype ? EXACTNESS_EXACT : EXACTNESS_BYTES;
+    case STEP_ZEROS:
+        return refined || widened || from->zero_kind != to->zero_kind || from->zero_rule != to->zero_rule ? EXACTNESS_EXACT : EXACTNESS_BYTES;
+    case STEP_GROUP_OF:
+        return weight->role[ROLE_GROUP_OF] == MODEL_NONE || seen->zero_group_of || refined ? EXACTNESS_EXACT : EXACTNESS_BYTES;
+    default:
+        return EXACTNESS_BYTES;
+    }
+}
+
+static enum status add_part(struct plan *plan, uint32_t index, const struct part *part, struct err *err)
+{
+    const struct weight *weight = &plan->model->weight[index];
+    const struct spec *spec = &plan->spec[index];
+    const uint64_t groups = checked_div_up(weight->in, spec->group);
+    struct output_tensor output = {.source = index};
+    output.name = arena_format(&plan->arena, err, "%s%s", weight->name, part->suffix);
+    if (output.name == NULL)
+        return STATUS_LIMIT;
+    switch (part->role) {
+    case ROLE_CODES:
+        output.step = STEP_CODES;
+        TRY(set_packed(plan, &output, layout_row(spec->codes_layout), weight->out, weight->in, err));
+        break;
+    case ROLE_ZEROS:
+        output.step = STEP_ZEROS;
+        TRY(set_packed(plan, &output, layout_row(spec->zeros_layout), weight->out, groups, err));
+        break;
+    case ROLE_SCALES:
+        output.step = STEP_SCALES;
+        output.dtype = spec->scale_dtype;
+        TRY(spec->param_order == ORDER_GROUP_OUT ? set_shape(plan, &output, groups, weight->out, err)
+                                                 : set_shape(plan, &output, weight->out, groups, err));
+        break;
+    case ROLE_GROUP_OF:
+        output.step = STEP_GROUP_OF;
+        output.dtype = DTYPE_I32;
+        TRY(set_shape(plan, &output, weight->in, 0, err));
+        break;
+    default:
+        return err_set(err, STATUS_UNSUPPORTED, output.name, "found a part that this version does not write");
+    }
+    output.exactness = classify(plan, index, output.step);
+    return append(plan, &output, err);
+}
+
+enum status outputs_weight(struct plan *plan, uint32_t weight, struct err *err)
+{
+    for (size_t p = 0; p < plan->target->part_count; p++)
+        if (plan->target->part[p].role != ROLE_GROUP_OF || !plan->no_group_of)
+            TRY(add_part(plan, weight, &plan->target->part[p], err));
+    return STATUS_OK;
+}
+
+enum status outputs_carry(struct plan *plan, uint32_t tensor, const struct options *options, struct err *err)
+{
+    const struct tensor *source = &plan->model->tensor[tensor];
+    struct output_tensor output = {.name = source->out_name, .shape = source->shape, .rank = source->rank, .dtype = source->dtype,
+                                   .bytes = source->bytes, .source = tensor, .step = STEP_COPY};
+    if (options->dtype != DTYPE_NONE && dtype_is_plain_float(source->dtype) && source->dtype != options->dtype) {
+        output.step = STEP_CAST;
+        output.dtype = options->dtype;
+        output.exactness = plan->survey->tensor[tensor].cast.inexact > 0 ? EXACTNESS_ROUNDED : EXACTNESS_EXACT;
+        if (!checked_mul(tensor_elements(source), dtype_bits(output.dtype) / 8, &output.bytes))
+            return err_set(err, STATUS_LIMIT, output.name, "the output tensor is larger than 2^64 bytes");
+    }
+    return append(plan, &output, err);
+}
+
+enum status outputs_drop(struct plan *plan, uint32_t tensor, struct err *err)
+{
+    TRY(mem_grow((void **)&plan->dropped, &plan->dropped_capacity, plan->dropped_count + 1, sizeof *plan->dropped, err));
+    const bool twin = plan->model->tensor[tensor].fate == FATE_DROP_TWIN;
+    plan->dropped[plan->dropped_count++] = (struct dropped){tensor, twin ? "identical copy" : "norm bias of zeros"};
+    return STATUS_OK;
+}
+
+/* --- files ------------------------------------------------------------------------------------------------------------------ */
+
+static int by_file(const void *a, const void *b)
+{
+    const struct output_tensor *left = a, *right = b;
+    if (left->file != right->file)
+        return left->file < right->file ? -1 : 1;
+    if (left->offset != right->offset)
+        return left->offset < right->offset ? -1 : 1;
+    return strcmp(left->name, right->name);
+}
+
+/* Source files whose tensors all moved elsewhere leave no empty output. Expects the tensors sorted by file. */
+static size_t number_files(struct plan *plan)
+{
+    uint32_t last = MODEL_NONE;
+    size_t files = 0;
+    for (size_t t = 0; t < plan->tensor_count; t++) {
+        if (plan->tensor[t].file != last)
+            files++;
+        last = plan->tensor[t].file;
+        plan->tensor[t].file = (uint32_t)(files - 1);
+    }
+    return files;
+}
+
+/* Lays out the tensors [first, first + count) of file `file`. */
+static enum status lay_out(struct plan *plan, size_t file, size_t first, size_t count, struct map *names, struct err *err)
+{
+    struct safetensors_entry *entry = mem_alloc(count, sizeof *entry, err);
+    if (entry == NULL)
+        return STATUS_LIMIT;
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        const struct output_tensor *output = &plan->tensor[first + i];
+        uint32_t existing;
+        entry[i] = (struct safetensors_entry){output->name, output->shape, output->rank, output->dtype, output->bytes, 0};
+        status = map_add(names, slice_of(output->name), (uint32_t)(first + i), &existing, err);
+        if (status == STATUS_OK && existing != MAP_NONE)
+            status = err_set(err, STATUS_CORRUPT, output->name, "found two tensors that take this name in the output");
+    }
+    if (status == STATUS_OK)
+        status = safetensors_layout(entry, count, &plan->file[file].header, &plan->file[file].bytes, err);
+    for (size_t i = 0; i < count && status == STATUS_OK; i++)
+        plan->tensor[map_find(names, slice_of(entry[i].name))].offset = entry[i].offset;
+    free(entry);
+    return status;
+}
+
+enum status outputs_files(struct plan *plan, const struct options *options, struct err *err)
+{
+    qsort(plan->tensor, plan->tensor_count, sizeof *plan->tensor, by_file);
+    plan->file_count = number_files(plan);
+    plan->file = mem_alloc(plan->file_count + 1, sizeof *plan->file, err);
+    if (plan->file == NULL) {
+        plan->file_count = 0;
+        return STATUS_LIMIT;
+    }
+    if (plan->tensor_count == 0)
+        return err_set(err, STATUS_CORRUPT, plan->model->dir, "found no tensors to write");
+    struct map names = {0};
+    enum status status = STATUS_OK;
+    for (size_t f = 0, first = 0; f < plan->file_count && status == STATUS_OK; f++) {
+        size_t count = 0;
+        while (first + count < plan->tensor_count && plan->tensor[first + count].file == f)
+            count++;
+        plan->file[f].name = options->one_file != NULL ? options->one_file
+                                                       : shards_name(plan->target->stem, f + 1, plan->file_count, false, &plan->arena, err);
+        status = plan->file[f].name == NULL ? STATUS_LIMIT : lay_out(plan, f, first, count, &names, err);
+        plan->file_bytes += plan->file[f].bytes;
+        first += count;
+    }
+    map_free(&names);
+    TRY(status);
+    if (plan->file_count > 1) {
+        plan->index_name = arena_format(&plan->arena, err, "%s.safetensors.index.json", plan->target->stem);
+        if (plan->index_name == NULL)
+            return STATUS_LIMIT;
+    }
+    qsort(plan->tensor, plan->tensor_count, sizeof *plan->tensor, by_file);
+    return STATUS_OK;
+}

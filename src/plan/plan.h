@@ -1,0 +1,82 @@
+/* The plan: every output file, tensor, byte offset and step, as a pure function of description, survey, target and options. */
+#ifndef REPAQ_PLAN_H
+#define REPAQ_PLAN_H
+
+#include "base/text.h"
+#include "formats/format.h"
+#include "plan/options.h"
+#include "plan/survey.h"
+
+/* How one output tensor is made. */
+enum step {
+    STEP_COPY,     /* the source tensor's bytes */
+    STEP_CAST,     /* plain floats to another dtype */
+    STEP_CODES,    /* codes from the source's layout to the target's */
+    STEP_SCALES,
+    STEP_ZEROS,
+    STEP_GROUP_OF, /* g_idx: the source's, or k / group */
+    STEP_COUNT,
+};
+const char *plan_step_name(enum step step); /* "copy" */
+
+/* How exact it is (cli.md; exact-paths.md section 1). Ordered: the worse is the greater. */
+enum exactness { EXACTNESS_BYTES, EXACTNESS_EXACT, EXACTNESS_ROUNDED, EXACTNESS_LOSSY, EXACTNESS_COUNT };
+const char *plan_exactness_name(enum exactness exactness); /* "bytes" */
+
+struct output_tensor {
+    const char *name;
+    const uint64_t *shape; /* [rank] */
+    uint64_t offset, bytes; /* in its file */
+    uint32_t file;          /* index into plan.file */
+    uint32_t source;        /* COPY, CAST: tensor; else weight */
+    uint8_t rank;
+    enum dtype dtype;
+    enum step step;
+    enum exactness exactness;
+};
+
+struct output_file {
+    const char *name;
+    struct text header; /* owned; the bytes before the first tensor */
+    uint64_t bytes;
+};
+
+/* A source tensor that has no place in the target, and why. */
+struct dropped {
+    uint32_t tensor;
+    const char *why;
+};
+
+struct plan {
+    const struct model *model;   /* borrowed */
+    const struct survey *survey; /* borrowed */
+    const struct format *target;
+    struct arena arena;
+    struct spec *spec;           /* [model->weight_count]; in the arena */
+    struct output_tensor *tensor; /* owned; by file, then by offset */
+    size_t tensor_count, tensor_capacity;
+    struct output_file *file;    /* owned */
+    size_t file_count;
+    struct dropped *dropped;     /* owned */
+    size_t dropped_count, dropped_capacity;
+    const char **warning;        /* owned array */
+    size_t warning_count, warning_capacity;
+    const char *index_name;      /* "model.safetensors.index.json", NULL for one file */
+    uint64_t tensor_bytes;       /* sum over tensors: total_size */
+    uint64_t file_bytes;         /* sum over files */
+    bool symmetric, act_order;   /* of the data */
+    bool no_group_of;
+    size_t count_of[EXACTNESS_COUNT];
+    double max_relative;         /* largest relative error of a rounded value */
+    const char *max_relative_of; /* its tensor; NULL if nothing is rounded */
+};
+
+/* Makes the plan or refuses. Free with plan_free, also after a failure. */
+enum status plan_make(struct plan *plan, const struct model *model, const struct survey *survey, const struct format *target,
+                      const struct options *options, struct err *err) WARN_UNUSED;
+void plan_free(struct plan *plan);
+
+/* Appends a warning in the plan's arena. */
+enum status plan_warn(struct plan *plan, struct err *err, const char *format, ...) PRINTF_LIKE(3, 4) WARN_UNUSED;
+
+#endif

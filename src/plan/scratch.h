@@ -1,0 +1,30 @@
+/* The buffers of one worker: each slot grows to the largest request and is reused. */
+#ifndef REPAQ_SCRATCH_H
+#define REPAQ_SCRATCH_H
+
+#include "base/hash.h"
+#include "base/mem.h"
+
+enum scratch_slot {
+    SCRATCH_RAW,    /* stored bytes as read */
+    SCRATCH_TURNED, /* stored parameters, transposed */
+    SCRATCH_CODES,  /* canonical codes */
+    SCRATCH_OTHER,  /* canonical codes of the other side in a comparison */
+    SCRATCH_SCALE,
+    SCRATCH_OFFSET,
+    SCRATCH_ZERO,
+    SCRATCH_FIELD,
+    SCRATCH_STORE,  /* bytes to be written */
+    SCRATCH_COUNT,
+};
+
+struct scratch {
+    void *data[SCRATCH_COUNT]; /* owned */
+    size_t size[SCRATCH_COUNT];
+};
+
+/* At least `size` bytes, contents undefined; NULL with *err filled. Valid until the next take of the same slot. */
+void *scratch_take(struct scratch *scratch, enum scratch_slot slot, uint64_t size, struct err *err);
+void scratch_free(struct scratch *scratch);
+
+#endif

@@ -1,0 +1,183 @@
+#include "plan/survey.h"
+
+#include "base/le.h"
+#include "base/pool.h"
+#include "plan/decode.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SURVEY_PAIRS_MAX (UINT64_C(1) << 18) /* (out, group) pairs in flight: about 4 MB of parameters a worker */
+#define SURVEY_BYTES_MAX (UINT64_C(1) << 20)
+#define SURVEY_ALIGN 64                      /* rows: a multiple of every layout's run along out */
+
+struct surveying {
+    struct survey *survey;
+    const struct fetch *fetch;
+    struct survey_casts casts;
+    struct scratch *scratch; /* [workers] */
+};
+
+/* --- weights ------------------------------------------------------------------------------------------------------------- */
+
+/* All-ones fields anywhere but in the top of a word: there the two known ways of storing zero = 0 differ (gptq.md section 4). */
+static uint64_t count_ambiguous(const struct weight *weight, struct area area, const uint8_t *field)
+{
+    const unsigned mask = (1u << weight->spec.bits) - 1;
+    const uint64_t run = layout_run(layout_row(weight->spec.zeros_layout));
+    uint64_t count = 0;
+    for (uint64_t o = 0; o < area.out; o++) {
+        if ((area.out0 + o) % run == run - 1)
+            continue;
+        for (uint64_t g = 0; g < area.in; g++)
+            count += field[o * area.in + g] == mask;
+    }
+    return count;
+}
+
+static enum status survey_params(const struct surveying *context, const struct weight *weight, struct scratch *scratch,
+                                 struct survey_weight *result, struct err *err)
+{
+    const struct spec *spec = &weight->spec;
+    const bool check_v1 = spec->zero_kind == ZERO_CODES && spec->zero_rule == ZERO_FIELD_MOD && !context->fetch->model->v1_decided;
+    uint64_t step = SURVEY_PAIRS_MAX / weight->groups / SURVEY_ALIGN * SURVEY_ALIGN;
+    if (step == 0)
+        step = SURVEY_ALIGN;
+    result->groups = group_tally_start();
+    for (uint64_t out0 = 0; out0 < weight->out; out0 += step) {
+        const struct area area = {out0, weight->out - out0 < step ? weight->out - out0 : step, 0, weight->groups};
+        struct group_tally part = group_tally_start();
+        struct params params;
+        TRY(decode_params(context->fetch, weight, area, scratch, &params, err));
+        group_measure(params.scale, params.offset, params.zero, params.count, spec->bits, &part);
+        group_tally_add(&result->groups, &part);
+        if (check_v1)
+            result->ambiguous += count_ambiguous(weight, area, params.field);
+        if (context->casts.scales != DTYPE_NONE && context->casts.scales != spec->scale_dtype) {
+            void *cast = scratch_take(scratch, SCRATCH_STORE, params.count * sizeof(float), err);
+            if (cast == NULL)
+                return STATUS_LIMIT;
+            half_store(context->casts.scales, params.scale, params.count, cast, &result->scales);
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status survey_group_of(const struct surveying *context, const struct weight *weight, struct scratch *scratch,
+                                   struct survey_weight *result, struct err *err)
+{
+    uint32_t *group_of;
+    result->trivial_group_of = true;
+    if (weight->role[ROLE_GROUP_OF] == MODEL_NONE)
+        return STATUS_OK;
+    TRY(decode_group_of(context->fetch, weight, false, scratch, &group_of, err));
+    result->trivial_group_of = group_of_is_trivial(group_of, weight->in, weight->spec.group);
+    if (result->trivial_group_of || weight->groups == 1)
+        return STATUS_OK;
+    for (uint64_t k = 0; k < weight->in; k++)
+        if (group_of[k] != 0)
+            return STATUS_OK;
+    result->zero_group_of = true; /* "no act-order": exllamav2's reading of such files (gptq.md section 3) */
+    result->trivial_group_of = true;
+    return STATUS_OK;
+}
+
+/* --- tensors ------------------------------------------------------------------------------------------------------------- */
+
+static enum status survey_twin(const struct surveying *context, uint32_t index, struct scratch *scratch, struct survey_tensor *result, struct err *err)
+{
+    const struct model *model = context->fetch->model;
+    const struct tensor *a = &model->tensor[index], *b = &model->tensor[a->peer];
+    result->first_difference = UINT64_MAX;
+    if (a->dtype != b->dtype || a->bytes != b->bytes) {
+        result->first_difference = 0;
+        return STATUS_OK;
+    }
+    for (uint64_t at = 0; at < a->bytes; at += SURVEY_BYTES_MAX) {
+        const uint64_t size = a->bytes - at < SURVEY_BYTES_MAX ? a->bytes - at : SURVEY_BYTES_MAX;
+        uint8_t *left = scratch_take(scratch, SCRATCH_RAW, size, err), *right = scratch_take(scratch, SCRATCH_TURNED, size, err);
+        if (left == NULL || right == NULL)
+            return STATUS_LIMIT;
+        TRY(fetch_bytes(context->fetch, index, at, left, size, err));
+        TRY(fetch_bytes(context->fetch, a->peer, at, right, size, err));
+        for (uint64_t i = 0; i < size; i++) {
+            if (left[i] == right[i])
+                continue;
+            result->first_difference = at + i;
+            return STATUS_OK;
+        }
+    }
+    return STATUS_OK;
+}
+
+/* Streams a plain float tensor: how many values are not zero, and what the cast does. */
+static enum status survey_floats(const struct surveying *context, uint32_t index, bool cast, struct scratch *scratch, struct survey_tensor *result,
+                                 struct err *err)
+{
+    const struct tensor *tensor = &context->fetch->model->tensor[index];
+    const uint64_t size = dtype_bits(tensor->dtype) / 8, count = tensor_elements(tensor), step = SURVEY_BYTES_MAX / 4;
+    for (uint64_t at = 0; at < count; at += step) {
+        const uint64_t part = count - at < step ? count - at : step;
+        uint8_t *raw = scratch_take(scratch, SCRATCH_RAW, part * size, err);
+        float *values = scratch_take(scratch, SCRATCH_SCALE, part * sizeof(float), err);
+        void *stored = scratch_take(scratch, SCRATCH_STORE, part * sizeof(float), err);
+        if (raw == NULL || values == NULL || stored == NULL)
+            return STATUS_LIMIT;
+        TRY(fetch_bytes(context->fetch, index, at * size, raw, part * size, err));
+        half_load(tensor->dtype, raw, (size_t)part, values);
+        for (uint64_t i = 0; i < part; i++)
+            result->nonzero += values[i] != 0.0f;
+        if (cast)
+            half_store(context->casts.floats, values, (size_t)part, stored, &result->cast);
+    }
+    return STATUS_OK;
+}
+
+static enum status survey_job(void *opaque, size_t index, unsigned worker, struct err *err)
+{
+    const struct surveying *context = opaque;
+    const struct model *model = context->fetch->model;
+    struct scratch *scratch = &context->scratch[worker];
+    if (index < model->weight_count) {
+        const struct weight *weight = &model->weight[index];
+        struct survey_weight *result = &context->survey->weight[index];
+        TRY(survey_params(context, weight, scratch, result, err));
+        return survey_group_of(context, weight, scratch, result, err);
+    }
+    const uint32_t at = (uint32_t)(index - model->weight_count);
+    const struct tensor *tensor = &model->tensor[at];
+    struct survey_tensor *result = &context->survey->tensor[at];
+    const bool cast = tensor->fate == FATE_CARRY && context->casts.floats != DTYPE_NONE && dtype_is_plain_float(tensor->dtype) &&
+                      tensor->dtype != context->casts.floats;
+    if (tensor->fate == FATE_DROP_TWIN)
+        return survey_twin(context, at, scratch, result, err);
+    if (cast || tensor->fate == FATE_DROP_ZERO)
+        return survey_floats(context, at, cast, scratch, result, err);
+    return STATUS_OK;
+}
+
+enum status survey_run(struct survey *survey, const struct fetch *fetch, struct survey_casts casts, unsigned workers, const atomic_int *cancel,
+                       struct err *err)
+{
+    const struct model *model = fetch->model;
+    *survey = (struct survey){0};
+    survey->weight = mem_alloc(model->weight_count + 1, sizeof *survey->weight, err);
+    survey->tensor = mem_alloc(model->tensor_count + 1, sizeof *survey->tensor, err);
+    struct surveying context = {survey, fetch, casts, mem_alloc(workers, sizeof *context.scratch, err)};
+    if (survey->weight == NULL || survey->tensor == NULL || context.scratch == NULL) {
+        free(context.scratch);
+        return STATUS_LIMIT;
+    }
+    const enum status status = pool_run(workers, model->weight_count + model->tensor_count, survey_job, &context, cancel, err);
+    for (unsigned i = 0; i < workers; i++)
+        scratch_free(&context.scratch[i]);
+    free(context.scratch);
+    return status;
+}
+
+void survey_free(struct survey *survey)
+{
+    free(survey->weight);
+    free(survey->tensor);
+    *survey = (struct survey){0};
+}

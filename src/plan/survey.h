@@ -1,0 +1,42 @@
+/* One streamed pass over the parameter tensors: what the plan must know of the values, in a fixed-size record per weight. Whole weights are never
+ * read, except float tensors that a --dtype asks to narrow. */
+#ifndef REPAQ_SURVEY_H
+#define REPAQ_SURVEY_H
+
+#include "codec/group.h"
+#include "codec/half.h"
+#include "plan/fetch.h"
+
+#include <stdatomic.h>
+
+struct survey_weight {
+    struct group_tally groups;
+    struct cast_tally scales;   /* of casting the scales to the dtype that the target will hold; count 0 if they keep theirs */
+    uint64_t ambiguous;         /* GPTQ v1: all-ones fields below the top of their word, read by no known rule */
+    bool trivial_group_of;      /* no g_idx, or g_idx[k] == k / group, or all zero */
+    bool zero_group_of;         /* g_idx is all zero though there are several groups: read as trivial */
+};
+
+struct survey_tensor {
+    struct cast_tally cast;     /* of the cast that --dtype asks for; count 0 if there is none */
+    uint64_t first_difference;  /* byte where a tensor differs from its twin; UINT64_MAX if equal */
+    uint64_t nonzero;           /* values that are not zero, of a tensor that may be dropped only if there is none */
+};
+
+struct survey {
+    struct survey_weight *weight; /* owned; [model->weight_count] */
+    struct survey_tensor *tensor; /* owned; [model->tensor_count] */
+};
+
+/* What the plan intends to cast to; DTYPE_NONE keeps. */
+struct survey_casts {
+    enum dtype scales; /* of weights */
+    enum dtype floats; /* of carried plain float tensors */
+};
+
+/* Surveys on `workers` threads. Free with survey_free, also after a failure. */
+enum status survey_run(struct survey *survey, const struct fetch *fetch, struct survey_casts casts, unsigned workers, const atomic_int *cancel,
+                       struct err *err) WARN_UNUSED;
+void survey_free(struct survey *survey);
+
+#endif
