@@ -1,0 +1,309 @@
+#include "plan/contrast.h"
+
+#include "codec/half.h"
+#include "plan/decode.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define CONTRAST_ROWS UINT64_C(64)                 /* output channels at a time are a multiple: whole runs of every layout */
+#define CONTRAST_CODES (UINT64_C(16) << 20)        /* in flight on each side; formats stored by input column are read in long pieces */
+#define CONTRAST_BYTES (UINT64_C(1) << 20)
+
+/* --- recording -------------------------------------------------------------------------------------------------------------- */
+
+static void differ(struct pair *pair, uint64_t *count, const char *what, uint64_t out, uint64_t in, double a, double b)
+{
+    (*count)++;
+    pair->verdict = VERDICT_DIFFERS;
+    if (pair->first[0] == '\0')
+        (void)snprintf(pair->first, sizeof pair->first, "%s of row %llu, column %llu: %.9g and %.9g", what, (unsigned long long)out, (unsigned long long)in,
+                       a, b);
+}
+
+static void differ_shape(struct pair *pair, const char *what)
+{
+    pair->verdict = VERDICT_DIFFERS;
+    pair->values++;
+    (void)snprintf(pair->first, sizeof pair->first, "%s", what);
+}
+
+static void note_rounded(struct pair *pair, double wide, double narrow)
+{
+    const double relative = wide == 0.0 ? 0.0 : fabs(narrow - wide) / fabs(wide);
+    if (pair->verdict == VERDICT_EQUAL)
+        pair->verdict = VERDICT_ROUNDED;
+    if (relative > pair->max_relative)
+        pair->max_relative = relative;
+}
+
+/* --- scales ------------------------------------------------------------------------------------------------------------------ */
+
+static uint32_t float_bits(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+/* Equal bits, or one is the other rounded to its own narrower dtype. */
+static bool rounds_to(float a, enum dtype dtype_a, float b, enum dtype dtype_b)
+{
+    const unsigned wide_a = dtype_bits(dtype_a), wide_b = dtype_bits(dtype_b);
+    const float wide = wide_a >= wide_b ? a : b, narrow = wide_a >= wide_b ? b : a;
+    const enum dtype to = wide_a >= wide_b ? dtype_b : dtype_a;
+    uint8_t cast[4];
+    float back;
+    half_store(to, &wide, 1, cast, NULL);
+    half_load(to, cast, 1, &back);
+    return float_bits(back) == float_bits(narrow) && isfinite(back);
+}
+
+/* --- two quantized weights --------------------------------------------------------------------------------------------------- */
+
+struct side {
+    const struct fetch *fetch;
+    const struct weight *weight;
+    struct scratch *scratch;
+    struct params params;  /* of the rows at hand, all groups */
+    const uint32_t *group_of; /* [in]; owned by the caller */
+    struct codes codes;
+};
+
+static enum status load_rows(struct side *side, uint64_t out0, uint64_t out, struct err *err)
+{
+    const struct area area = {out0, out, 0, side->weight->in};
+    TRY(decode_codes(side->fetch, side->weight, area, side->scratch, SCRATCH_CODES, &side->codes, err));
+    return decode_params(side->fetch, side->weight, (struct area){out0, out, 0, side->weight->groups}, side->scratch, &side->params, err);
+}
+
+/* Output channels to load at a time. */
+static uint64_t rows_of(const struct weight *weight)
+{
+    const uint64_t rows = CONTRAST_CODES / weight->in / CONTRAST_ROWS * CONTRAST_ROWS;
+    return rows == 0 ? CONTRAST_ROWS : rows;
+}
+
+/* Both sides count zeros and codes from the middle, so that a wider container compares equal. */
+static int centre(const struct side *side)
+{
+    return 1 << (side->weight->spec.bits - 1);
+}
+
+static void contrast_group(const struct side *a, const struct side *b, struct pair *pair, uint64_t row, uint64_t out0, uint64_t in)
+{
+    const size_t ga = row * a->weight->groups + a->group_of[in], gb = row * b->weight->groups + b->group_of[in];
+    const float sa = a->params.scale[ga], sb = b->params.scale[gb];
+    if (float_bits(sa) != float_bits(sb)) {
+        if (!rounds_to(sa, a->weight->spec.scale_dtype, sb, b->weight->spec.scale_dtype))
+            differ(pair, &pair->scales, "scale", out0 + row, in, (double)sa, (double)sb);
+        else
+            note_rounded(pair, dtype_bits(a->weight->spec.scale_dtype) >= dtype_bits(b->weight->spec.scale_dtype) ? (double)sa : (double)sb,
+                         dtype_bits(a->weight->spec.scale_dtype) >= dtype_bits(b->weight->spec.scale_dtype) ? (double)sb : (double)sa);
+    }
+    const int za = a->params.zero[ga] - centre(a), zb = b->params.zero[gb] - centre(b);
+    if (za != zb && (sa != 0.0f || sb != 0.0f))
+        differ(pair, &pair->zeros, "zero", out0 + row, in, za + centre(a), zb + centre(b));
+}
+
+/* Parameters are judged once for each run of columns in which neither side changes its group; codes one by one unless the rows are equal bytes. */
+static void contrast_row(const struct side *a, const struct side *b, struct pair *pair, uint64_t row, uint64_t out0)
+{
+    const uint8_t *left = a->codes.data + row * a->codes.stride, *right = b->codes.data + row * b->codes.stride;
+    const uint64_t in = a->weight->in;
+    const int shift = centre(b) - centre(a);
+    for (uint64_t k = 0; k < in; k++)
+        if (k == 0 || a->group_of[k] != a->group_of[k - 1] || b->group_of[k] != b->group_of[k - 1])
+            contrast_group(a, b, pair, row, out0, k);
+    if (shift == 0 && memcmp(left, right, (size_t)in) == 0)
+        return;
+    for (uint64_t k = 0; k < in; k++) {
+        const bool dead = a->params.scale[row * a->weight->groups + a->group_of[k]] == 0.0f && b->params.scale[row * b->weight->groups + b->group_of[k]] == 0.0f;
+        if (left[k] + shift != right[k] && !dead)
+            differ(pair, &pair->codes, "code", out0 + row, k, left[k], right[k]);
+    }
+}
+
+static enum status load_group_of(struct side *side, struct err *err)
+{
+    uint32_t *group_of;
+    TRY(decode_group_of(side->fetch, side->weight, false, side->scratch, &group_of, err));
+    bool zero = side->weight->groups > 1 && side->weight->role[ROLE_GROUP_OF] != MODEL_NONE;
+    for (uint64_t k = 0; k < side->weight->in && zero; k++)
+        zero = group_of[k] == 0;
+    if (zero) /* survey's reading of an all-zero g_idx */
+        TRY(decode_group_of(side->fetch, side->weight, true, side->scratch, &group_of, err));
+    uint32_t *own = scratch_take(side->scratch, SCRATCH_OTHER, side->weight->in * sizeof *own, err);
+    if (own == NULL)
+        return STATUS_LIMIT;
+    memcpy(own, group_of, (size_t)side->weight->in * sizeof *own);
+    side->group_of = own;
+    return STATUS_OK;
+}
+
+enum status contrast_weights(const struct contrast *contrast, struct pair *pair, struct err *err)
+{
+    struct side a = {.fetch = contrast->a, .weight = &contrast->a->model->weight[pair->a], .scratch = contrast->scratch_a};
+    struct side b = {.fetch = contrast->b, .weight = &contrast->b->model->weight[pair->b], .scratch = contrast->scratch_b};
+    if (a.weight->out != b.weight->out || a.weight->in != b.weight->in) {
+        differ_shape(pair, "other dimensions");
+        return STATUS_OK;
+    }
+    TRY(load_group_of(&a, err));
+    TRY(load_group_of(&b, err));
+    const uint64_t step = rows_of(a.weight);
+    for (uint64_t out0 = 0; out0 < a.weight->out; out0 += step) {
+        const uint64_t rows = a.weight->out - out0 < step ? a.weight->out - out0 : step;
+        TRY(load_rows(&a, out0, rows, err));
+        TRY(load_rows(&b, out0, rows, err));
+        for (uint64_t row = 0; row < rows; row++)
+            contrast_row(&a, &b, pair, row, out0);
+    }
+    return STATUS_OK;
+}
+
+/* --- a quantized weight and a float tensor ------------------------------------------------------------------------------------ */
+
+/* Keeps per-tensor largest values for --tolerance. */
+struct spread {
+    double largest, difference;
+};
+
+static void contrast_value(struct pair *pair, struct spread *spread, uint64_t out, uint64_t in, float exact, enum dtype dtype, float stored)
+{
+    uint8_t cast[4];
+    float rounded;
+    half_store(dtype, &exact, 1, cast, NULL);
+    half_load(dtype, cast, 1, &rounded);
+    spread->largest = fmax(spread->largest, fabs((double)exact));
+    spread->difference = fmax(spread->difference, fabs((double)exact - (double)stored));
+    if (float_bits(rounded) != float_bits(stored) && !(rounded == 0.0f && stored == 0.0f))
+        differ(pair, &pair->values, "value", out, in, (double)exact, (double)stored);
+    else if (float_bits(exact) != float_bits(stored) && exact != stored)
+        note_rounded(pair, (double)exact, (double)stored);
+}
+
+/* With --tolerance the bits do not matter as long as the largest difference is small. */
+static void apply_tolerance(const struct contrast *contrast, struct pair *pair, const struct spread *spread)
+{
+    if (contrast->options->tolerance < 0 || pair->verdict != VERDICT_DIFFERS || pair->values == 0)
+        return;
+    if (spread->difference > contrast->options->tolerance * spread->largest)
+        return;
+    pair->verdict = VERDICT_ROUNDED;
+    pair->max_relative = spread->largest > 0 ? spread->difference / spread->largest : 0;
+    pair->values = 0;
+    pair->first[0] = '\0';
+}
+
+enum status contrast_with_float(const struct contrast *contrast, struct pair *pair, struct err *err)
+{
+    const bool left = pair->weight_a;
+    const struct fetch *quantized = left ? contrast->a : contrast->b, *dense = left ? contrast->b : contrast->a;
+    const uint32_t tensor = left ? pair->b : pair->a;
+    struct side side = {.fetch = quantized, .weight = &quantized->model->weight[left ? pair->a : pair->b], .scratch = contrast->scratch_a};
+    const struct tensor *stored = &dense->model->tensor[tensor];
+    struct spread spread = {0};
+    if (!tensor_is_2d(stored, side.weight->out, side.weight->in) || !dtype_is_plain_float(stored->dtype)) {
+        differ_shape(pair, "other dimensions or dtype");
+        return STATUS_OK;
+    }
+    const uint64_t size = dtype_bits(stored->dtype) / 8;
+    TRY(load_group_of(&side, err));
+    const uint64_t most = rows_of(side.weight), step = most / 4 / CONTRAST_ROWS * CONTRAST_ROWS == 0 ? CONTRAST_ROWS : most / 4 / CONTRAST_ROWS * CONTRAST_ROWS;
+    for (uint64_t out0 = 0; out0 < side.weight->out; out0 += step) { /* floats take four bytes a value: fewer rows */
+        const uint64_t rows = side.weight->out - out0 < step ? side.weight->out - out0 : step, count = rows * side.weight->in;
+        TRY(load_rows(&side, out0, rows, err));
+        uint8_t *raw = scratch_take(contrast->scratch_b, SCRATCH_RAW, count * size, err);
+        float *values = scratch_take(contrast->scratch_b, SCRATCH_SCALE, count * sizeof *values, err);
+        if (raw == NULL || values == NULL)
+            return STATUS_LIMIT;
+        TRY(fetch_bytes(dense, tensor, out0 * side.weight->in * size, raw, count * size, err));
+        half_load(stored->dtype, raw, (size_t)count, values);
+        for (uint64_t i = 0; i < count; i++) {
+            const uint64_t row = i / side.weight->in, k = i % side.weight->in, g = row * side.weight->groups + side.group_of[k];
+            const float scale = side.params.scale[g];
+            const float exact = scale == 0.0f ? 0.0f : (float)(side.codes.data[row * side.codes.stride + k] - side.params.zero[g]) * scale;
+            contrast_value(pair, &spread, out0 + row, k, exact, stored->dtype, values[i]);
+        }
+    }
+    apply_tolerance(contrast, pair, &spread);
+    return STATUS_OK;
+}
+
+/* --- two stored tensors -------------------------------------------------------------------------------------------------------- */
+
+static bool same_shape(const struct tensor *a, const struct tensor *b)
+{
+    bool same = a->rank == b->rank;
+    for (unsigned d = 0; same && d < a->rank; d++)
+        same = a->shape[d] == b->shape[d];
+    return same;
+}
+
+static void contrast_floats(struct pair *pair, struct spread *spread, uint64_t at, enum dtype dtype_a, enum dtype dtype_b, const float *a,
+                            const float *b, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        if (float_bits(a[i]) == float_bits(b[i]) || (isnan(a[i]) && isnan(b[i]) && dtype_a != dtype_b))
+            continue;
+        spread->largest = fmax(spread->largest, fabs((double)a[i]));
+        spread->difference = fmax(spread->difference, fabs((double)a[i] - (double)b[i]));
+        if (!rounds_to(a[i], dtype_a, b[i], dtype_b))
+            differ(pair, &pair->values, "value", 0, at + i, (double)a[i], (double)b[i]);
+        else if (dtype_bits(dtype_a) >= dtype_bits(dtype_b))
+            note_rounded(pair, (double)a[i], (double)b[i]);
+        else
+            note_rounded(pair, (double)b[i], (double)a[i]);
+    }
+}
+
+static enum status contrast_as_floats(const struct contrast *contrast, struct pair *pair, struct err *err)
+{
+    const struct tensor *a = &contrast->a->model->tensor[pair->a], *b = &contrast->b->model->tensor[pair->b];
+    const uint64_t size_a = dtype_bits(a->dtype) / 8, size_b = dtype_bits(b->dtype) / 8, count = tensor_elements(a), step = CONTRAST_BYTES / 4;
+    struct spread spread = {0};
+    for (uint64_t at = 0; at < count; at += step) {
+        const uint64_t part = count - at < step ? count - at : step;
+        uint8_t *raw_a = scratch_take(contrast->scratch_a, SCRATCH_RAW, part * size_a, err), *raw_b = scratch_take(contrast->scratch_b, SCRATCH_RAW, part * size_b, err);
+        float *left = scratch_take(contrast->scratch_a, SCRATCH_SCALE, part * sizeof *left, err);
+        float *right = scratch_take(contrast->scratch_b, SCRATCH_SCALE, part * sizeof *right, err);
+        if (raw_a == NULL || raw_b == NULL || left == NULL || right == NULL)
+            return STATUS_LIMIT;
+        TRY(fetch_bytes(contrast->a, pair->a, at * size_a, raw_a, part * size_a, err));
+        TRY(fetch_bytes(contrast->b, pair->b, at * size_b, raw_b, part * size_b, err));
+        half_load(a->dtype, raw_a, (size_t)part, left);
+        half_load(b->dtype, raw_b, (size_t)part, right);
+        contrast_floats(pair, &spread, at, a->dtype, b->dtype, left, right, part);
+    }
+    apply_tolerance(contrast, pair, &spread);
+    return STATUS_OK;
+}
+
+enum status contrast_tensors(const struct contrast *contrast, struct pair *pair, struct err *err)
+{
+    const struct tensor *a = &contrast->a->model->tensor[pair->a], *b = &contrast->b->model->tensor[pair->b];
+    if (!same_shape(a, b) || (a->dtype != b->dtype && !(dtype_is_plain_float(a->dtype) && dtype_is_plain_float(b->dtype)))) {
+        differ_shape(pair, "other shape or dtype");
+        return STATUS_OK;
+    }
+    if (a->dtype != b->dtype)
+        return contrast_as_floats(contrast, pair, err);
+    for (uint64_t at = 0; at < a->bytes; at += CONTRAST_BYTES) {
+        const uint64_t part = a->bytes - at < CONTRAST_BYTES ? a->bytes - at : CONTRAST_BYTES;
+        uint8_t *left = scratch_take(contrast->scratch_a, SCRATCH_RAW, part, err), *right = scratch_take(contrast->scratch_b, SCRATCH_RAW, part, err);
+        if (left == NULL || right == NULL)
+            return STATUS_LIMIT;
+        TRY(fetch_bytes(contrast->a, pair->a, at, left, part, err));
+        TRY(fetch_bytes(contrast->b, pair->b, at, right, part, err));
+        if (memcmp(left, right, (size_t)part) == 0)
+            continue;
+        if (dtype_is_plain_float(a->dtype))
+            return contrast_as_floats(contrast, pair, err);
+        for (uint64_t i = 0; i < part; i++)
+            if (left[i] != right[i])
+                differ(pair, &pair->values, "byte", 0, at + i, left[i], right[i]);
+    }
+    return STATUS_OK;
+}

@@ -1,0 +1,178 @@
+#include "plan/manifest.h"
+
+#include "base/limits.h"
+#include "container/json.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- writing ------------------------------------------------------------------------------------------------------------------ */
+
+/* The source tensors that an output is made from: its own for a copy, else the roles that its step reads. */
+static void add_sources(const struct plan *plan, const struct output_tensor *output, struct text *text)
+{
+    static const enum role roles[STEP_COUNT][2] = {
+        [STEP_CODES] = {ROLE_CODES, ROLE_CODES},
+        [STEP_SCALES] = {ROLE_SCALES, ROLE_SCALES},
+        [STEP_ZEROS] = {ROLE_ZEROS, ROLE_SCALES}, /* dead groups are known by their scale */
+        [STEP_GROUP_OF] = {ROLE_GROUP_OF, ROLE_GROUP_OF},
+    };
+    text_string(text, "\"source\": [");
+    if (output->step == STEP_COPY || output->step == STEP_CAST) {
+        json_quote(text, slice_of(plan->model->tensor[output->source].name));
+    } else {
+        const struct weight *weight = &plan->model->weight[output->source];
+        const enum role first = roles[output->step][0], second = roles[output->step][1];
+        const bool both = second != first && weight->spec.zero_kind == ZERO_OFFSET;
+        if (weight->role[first] != MODEL_NONE)
+            json_quote(text, slice_of(plan->model->tensor[weight->role[first]].name));
+        if (both && weight->role[second] != MODEL_NONE) {
+            text_string(text, ", ");
+            json_quote(text, slice_of(plan->model->tensor[weight->role[second]].name));
+        }
+    }
+    text_string(text, "]");
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp((*(const struct output_tensor *const *)a)->name, (*(const struct output_tensor *const *)b)->name);
+}
+
+static void add_tensor(const struct plan *plan, const struct output_tensor *output, struct digest digest, struct text *text)
+{
+    char hex[33];
+    hash_hex(digest, hex);
+    text_string(text, "    ");
+    json_quote(text, slice_of(output->name));
+    text_string(text, ": {\"file\": ");
+    json_quote(text, slice_of(plan->file[output->file].name));
+    text_string(text, ", ");
+    add_sources(plan, output, text);
+    text_format(text, ", \"step\": \"%s\", \"class\": \"%s\", \"xxh3_128\": \"%s\"}", plan_step_name(output->step),
+                plan_exactness_name(output->exactness), hex);
+}
+
+enum status manifest_text(const struct plan *plan, const struct digest *hash, struct text *text, struct err *err)
+{
+    const struct output_tensor **sorted = mem_alloc(plan->tensor_count + 1, sizeof *sorted, err);
+    if (sorted == NULL)
+        return STATUS_LIMIT;
+    for (size_t t = 0; t < plan->tensor_count; t++)
+        sorted[t] = &plan->tensor[t];
+    qsort(sorted, plan->tensor_count, sizeof *sorted, by_name);
+    text_format(text, "{\n  \"repaq\": \"%s\",\n  \"source_format\": \"%s\",\n  \"format\": \"%s\",\n  \"tensors\": {\n", REPAQ_VERSION,
+                plan->model->format, plan->target->name);
+    for (size_t t = 0; t < plan->tensor_count; t++) {
+        add_tensor(plan, sorted[t], hash[sorted[t] - plan->tensor], text);
+        text_string(text, t + 1 < plan->tensor_count ? ",\n" : "\n");
+    }
+    free(sorted);
+    text_string(text, "  },\n  \"dropped\": [");
+    for (size_t d = 0; d < plan->dropped_count; d++) {
+        text_string(text, d == 0 ? "\n    {\"tensor\": " : ",\n    {\"tensor\": ");
+        json_quote(text, slice_of(plan->model->tensor[plan->dropped[d].tensor].name));
+        text_string(text, ", \"why\": ");
+        json_quote(text, slice_of(plan->dropped[d].why));
+        text_string(text, "}");
+    }
+    text_string(text, plan->dropped_count > 0 ? "\n  ]\n}\n" : "]\n}\n");
+    return text_check(text, err);
+}
+
+/* --- reading ------------------------------------------------------------------------------------------------------------------ */
+
+static bool parse_hex(struct slice quoted, struct digest *digest)
+{
+    static const char digits[] = "0123456789abcdef";
+    if (quoted.size != 2 * sizeof digest->byte + 2)
+        return false;
+    for (size_t i = 0; i < 2 * sizeof digest->byte; i++) {
+        const char *found = memchr(digits, quoted.data[1 + i], 16);
+        if (found == NULL)
+            return false;
+        const unsigned value = (unsigned)(found - digits);
+        digest->byte[i / 2] = (uint8_t)(i % 2 == 0 ? value << 4 : digest->byte[i / 2] | value);
+    }
+    return true;
+}
+
+static enum status read_tensor(struct manifest *manifest, struct json *json, const struct json_token *key, struct err *err)
+{
+    const char *name;
+    size_t size;
+    uint32_t before;
+    struct json_token token;
+    struct digest digest;
+    bool hashed = false;
+    TRY(json_string(json, key, &manifest->arena, &name, &size, err));
+    TRY(json_expect(json, JSON_OBJECT, &token, err));
+    for (;;) {
+        struct json_token member;
+        TRY(json_next(json, &member, err));
+        if (member.kind == JSON_OBJECT_END)
+            break;
+        TRY(json_next(json, &token, err));
+        if (json_token_is(&member, "xxh3_128"))
+            hashed = token.kind == JSON_STRING && parse_hex(token.text, &digest);
+        TRY(json_skip(json, &token, err));
+    }
+    if (!hashed)
+        return err_set(err, STATUS_CORRUPT, json->where, "found no xxh3_128 of 32 hexadecimal digits for %s", name);
+    TRY(mem_grow((void **)&manifest->hash, &manifest->capacity, manifest->count + 1, sizeof *manifest->hash, err));
+    TRY(map_add(&manifest->by_name, (struct slice){name, size}, (uint32_t)manifest->count, &before, err));
+    if (before != MAP_NONE)
+        return err_set(err, STATUS_CORRUPT, json->where, "found %s twice", name);
+    manifest->hash[manifest->count++] = digest;
+    return STATUS_OK;
+}
+
+static enum status read_text(struct manifest *manifest, struct json *json, struct err *err)
+{
+    struct json_token key, value;
+    TRY(json_expect(json, JSON_OBJECT, &key, err));
+    for (;;) {
+        TRY(json_next(json, &key, err));
+        if (key.kind == JSON_OBJECT_END)
+            break;
+        TRY(json_next(json, &value, err));
+        if (!json_token_is(&key, "tensors") || value.kind != JSON_OBJECT) {
+            TRY(json_skip(json, &value, err));
+            continue;
+        }
+        for (;;) {
+            TRY(json_next(json, &key, err));
+            if (key.kind == JSON_OBJECT_END)
+                break;
+            TRY(read_tensor(manifest, json, &key, err));
+        }
+    }
+    return json_expect(json, JSON_END, &key, err);
+}
+
+enum status manifest_read(struct manifest *manifest, const struct file_ops *ops, const char *dir, struct err *err)
+{
+    *manifest = (struct manifest){0};
+    const char *path = arena_format(&manifest->arena, err, "%s/%s", dir, MANIFEST_NAME);
+    if (path == NULL)
+        return STATUS_LIMIT;
+    if (file_stat(path, NULL) != FILE_REGULAR)
+        return STATUS_OK;
+    struct text text = {0};
+    enum status status = file_slurp(ops, path, LIMIT_JSON_TEXT_BYTES_MAX, &text, err);
+    if (status == STATUS_OK) {
+        struct json json = json_over(path, (struct slice){text.data, text.size});
+        status = read_text(manifest, &json, err);
+    }
+    text_free(&text);
+    return status;
+}
+
+void manifest_free(struct manifest *manifest)
+{
+    map_free(&manifest->by_name);
+    free(manifest->hash);
+    arena_free(&manifest->arena);
+    *manifest = (struct manifest){0};
+}

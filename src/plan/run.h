@@ -1,0 +1,33 @@
+/* Executing a plan: tiles on worker threads, written at their known offsets, and hashed as they pass. */
+#ifndef REPAQ_RUN_H
+#define REPAQ_RUN_H
+
+#include "base/hash.h"
+#include "plan/plan.h"
+#include "base/staging.h"
+
+#include <stdatomic.h>
+
+/* Counters that another thread may read while a run goes on. */
+struct progress {
+    atomic_ullong bytes;   /* of output tensors written */
+    atomic_ullong tensors; /* complete */
+};
+
+/* What the machine may spend. */
+struct resources {
+    const struct file_ops *ops;
+    unsigned threads;
+    uint64_t memory_bytes;       /* resident, for everything */
+    const atomic_int *cancel;    /* non-zero: stop; may be NULL */
+};
+
+/* Workers that the budget can feed: min(threads, budget / smallest good tile). */
+unsigned run_workers(const struct resources *resources);
+
+/* Writes every output file of the plan into the staging area, headers first, and syncs them. hash[i] receives the XXH3-128 of plan->tensor[i]
+ * (base/hash.h). The bytes do not depend on threads or memory. */
+enum status run_plan(const struct plan *plan, const struct fetch *fetch, struct staging *staging, const struct resources *resources,
+                     struct progress *progress, struct digest *hash, struct err *err) WARN_UNUSED;
+
+#endif

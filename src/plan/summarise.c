@@ -1,0 +1,186 @@
+#include "plan/summarise.h"
+
+#include "formats/parts.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static bool is_lm_head(const char *name)
+{
+    return strcmp(name, "lm_head") == 0 || slice_ends(slice_of(name), ".lm_head");
+}
+
+/* --- layers left float ----------------------------------------------------------------------------------------------------- */
+
+static enum status list_dense(struct plan *plan, struct summary *summary, struct err *err)
+{
+    const char **names = arena_alloc(&plan->arena, plan->tensor_count, sizeof *names, err);
+    size_t count = 0;
+    if (names == NULL)
+        return STATUS_LIMIT;
+    for (size_t t = 0; t < plan->tensor_count; t++) {
+        const struct output_tensor *output = &plan->tensor[t];
+        struct slice module;
+        if ((output->step != STEP_COPY && output->step != STEP_CAST) || !parts_dense_linear(&plan->model->tensor[output->source], &module))
+            continue;
+        names[count] = arena_copy(&plan->arena, module.data, module.size, err);
+        if (names[count] == NULL)
+            return STATUS_LIMIT;
+        count++;
+    }
+    qsort(names, count, sizeof *names, by_name);
+    summary->dense = names;
+    summary->dense_count = count;
+    return STATUS_OK;
+}
+
+/* --- widths and groups ------------------------------------------------------------------------------------------------------ */
+
+static int64_t group_as_stored(const struct weight *weight, const struct spec *spec)
+{
+    return spec->group >= weight->in ? -1 : (int64_t)spec->group;
+}
+
+/* True if a checkpoint whose group_size is `group` describes this weight rightly without a rule. */
+static bool group_fits(const struct weight *weight, const struct spec *spec, int64_t group)
+{
+    const int64_t own = group_as_stored(weight, spec);
+    return own == group || (own == -1 && group >= 0 && (uint64_t)group >= weight->in);
+}
+
+/* A width and group size that some weights have, and how many. */
+struct kind {
+    unsigned bits;
+    int64_t group;
+    size_t count;
+};
+
+#define KINDS_MAX 64 /* later kinds are described by rules alone */
+
+static size_t count_kinds(const struct plan *plan, struct kind kind[KINDS_MAX])
+{
+    size_t kinds = 0;
+    for (size_t w = 0; w < plan->model->weight_count; w++) {
+        const int64_t group = group_as_stored(&plan->model->weight[w], &plan->spec[w]);
+        size_t k = 0;
+        while (k < kinds && (kind[k].bits != plan->spec[w].bits || kind[k].group != group))
+            k++;
+        if (k == KINDS_MAX)
+            continue;
+        if (k == kinds)
+            kind[kinds++] = (struct kind){plan->spec[w].bits, group, 0};
+        kind[k].count++;
+    }
+    return kinds;
+}
+
+/* The width and group size of most weights; ties go to the first in name order. Small layers that hold one group are per channel by their own
+ * account: they do not outvote real groups that describe them as well. */
+static void find_majority(const struct plan *plan, struct summary *summary)
+{
+    struct kind kind[KINDS_MAX];
+    const size_t kinds = count_kinds(plan, kind);
+    const struct kind *best = NULL, *grouped = NULL;
+    for (size_t k = 0; k < kinds; k++) {
+        if (best == NULL || kind[k].count > best->count)
+            best = &kind[k];
+        if (kind[k].group != -1 && (grouped == NULL || kind[k].count > grouped->count))
+            grouped = &kind[k];
+    }
+    summary->bits = best == NULL ? 0 : best->bits;
+    summary->group = best == NULL ? -1 : best->group;
+    if (grouped == NULL || summary->group != -1)
+        return;
+    for (size_t w = 0; w < plan->model->weight_count; w++)
+        if (group_as_stored(&plan->model->weight[w], &plan->spec[w]) == -1 && !group_fits(&plan->model->weight[w], &plan->spec[w], grouped->group))
+            return;
+    summary->group = grouped->group;
+    summary->bits = grouped->bits;
+}
+
+static enum status list_mixed(struct plan *plan, struct summary *summary, struct err *err)
+{
+    size_t count = 0;
+    struct mixed_rule *rules = arena_alloc(&plan->arena, plan->model->weight_count, sizeof *rules, err);
+    if (rules == NULL)
+        return STATUS_LIMIT;
+    for (size_t w = 0; w < plan->model->weight_count; w++) {
+        const struct weight *weight = &plan->model->weight[w];
+        if (plan->spec[w].bits != summary->bits || !group_fits(weight, &plan->spec[w], summary->group))
+            rules[count++] = (struct mixed_rule){weight->name, plan->spec[w].bits, group_as_stored(weight, &plan->spec[w])};
+    }
+    summary->mixed = rules;
+    summary->mixed_count = count;
+    return STATUS_OK;
+}
+
+/* --- modules of a decoder block ---------------------------------------------------------------------------------------------- */
+
+/* "model.layers.12.mlp.up_proj": prefix "model.layers.", layer 12, module "mlp.up_proj". False without a numbered part. */
+static bool split_block(const char *name, struct slice *prefix, uint64_t *layer, const char **module)
+{
+    for (const char *part = name; part != NULL; part = strchr(part, '.') != NULL ? strchr(part, '.') + 1 : NULL) {
+        size_t digits = 0;
+        while (isdigit((unsigned char)part[digits]))
+            digits++;
+        if (digits == 0 || part[digits] != '.' || !slice_u64((struct slice){part, digits}, layer))
+            continue;
+        *prefix = (struct slice){name, (size_t)(part - name)};
+        *module = part + digits + 1;
+        return true;
+    }
+    return false;
+}
+
+/* Quantized modules when they are the same in every block and some Linear of a block is float. */
+static enum status list_block_modules(struct plan *plan, struct summary *summary, struct err *err)
+{
+    struct slice prefix = {0}, own;
+    uint64_t layer, layers = 0;
+    const char *module;
+    bool float_inside = false;
+    for (size_t i = 0; i < summary->dense_count; i++)
+        float_inside = float_inside || split_block(summary->dense[i], &own, &layer, &module);
+    if (!float_inside || plan->model->weight_count == 0)
+        return STATUS_OK;
+    const char **names = arena_alloc(&plan->arena, plan->model->weight_count, sizeof *names, err);
+    if (names == NULL)
+        return STATUS_LIMIT;
+    for (size_t w = 0; w < plan->model->weight_count; w++) {
+        if (!split_block(plan->model->weight[w].name, &own, &layer, &names[w]) || (w > 0 && !slice_equal(own, prefix)))
+            return STATUS_OK;
+        prefix = own;
+        layers = layer + 1 > layers ? layer + 1 : layers;
+    }
+    qsort(names, plan->model->weight_count, sizeof *names, by_name);
+    size_t kinds = 0;
+    for (size_t w = 0; w < plan->model->weight_count; kinds++) {
+        size_t same = 0;
+        while (w + same < plan->model->weight_count && strcmp(names[w], names[w + same]) == 0)
+            same++;
+        if (same != layers)
+            return STATUS_OK;
+        names[kinds] = names[w];
+        w += same;
+    }
+    summary->block_module = names;
+    summary->block_module_count = kinds;
+    return STATUS_OK;
+}
+
+enum status summarise_plan(struct plan *plan, struct summary *summary, struct err *err)
+{
+    *summary = (struct summary){.symmetric = plan->symmetric, .act_order = plan->act_order};
+    for (size_t w = 0; w < plan->model->weight_count; w++)
+        summary->lm_head = summary->lm_head || is_lm_head(plan->model->weight[w].name);
+    TRY(list_dense(plan, summary, err));
+    find_majority(plan, summary);
+    TRY(list_mixed(plan, summary, err));
+    return list_block_modules(plan, summary, err);
+}
