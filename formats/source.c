@@ -145,7 +145,7 @@ enum status source_open(struct source *source, const struct file_ops *ops, const
         if (source->dir == NULL)
             return STATUS_LIMIT;
     }
-    TRY(file_list(source->dir, &source->arena, &source->list, err));
+    TRY(tree_list(source->dir, &source->arena, &source->list, err));
     if (kind == FILE_DIRECTORY) {
         TRY(find_index(source, err));
         TRY(check_weights(source, err));

@@ -3,6 +3,7 @@
 #define REPAQ_SOURCE_H
 
 #include "base/file.h"
+#include "base/tree.h"
 #include "base/mem.h"
 #include "container/jsondoc.h"
 #include "ir/model.h"
@@ -14,7 +15,7 @@ struct source {
     const char *dir;        /* its directory */
     const char *only;       /* path names one weight file: its name in dir; else NULL */
     const char *index_name; /* the index to follow, relative to dir; else NULL */
-    struct file_list list;  /* of dir */
+    struct tree_list list;  /* of dir */
     struct text config;     /* config.json's text; data NULL if there is none */
     struct jsondoc *document; /* config.json parsed; NULL if there is none */
 };

@@ -61,23 +61,8 @@ enum file_kind file_stat(const char *path, uint64_t *bytes);
 /* True if both paths name the same existing file or directory (device and inode). */
 bool file_same(const char *a, const char *b);
 
-/* One regular file below a directory. */
-struct file_entry {
-    const char *name; /* relative, '/' between parts; in the arena */
-    uint64_t bytes;
-};
-struct file_list {
-    struct file_entry *entry; /* sorted bytewise by name; in the arena */
-    size_t count;
-};
-/* Regular files below dir (links followed; hidden names, sockets and FIFOs left out), at most LIMIT_DIRECTORY_DEPTH_MAX deep and
- * LIMIT_FILES_MAX many (LIMIT). A loop of links ends at the depth limit without an error. */
-enum status file_list(const char *dir, struct arena *arena, struct file_list *list, struct err *err) WARN_UNUSED;
-
 /* fsync of a directory, so that a rename in it is durable. */
 enum status file_sync_dir(const struct file_ops *ops, const char *path, struct err *err) WARN_UNUSED;
-/* Removes a file or a whole tree without following links. Absent is no error. */
-enum status file_remove_tree(const struct file_ops *ops, const char *path, struct err *err) WARN_UNUSED;
 /* Free bytes of the file system that holds path (its parent if absent), or UINT64_MAX if unknown. */
 uint64_t file_free_bytes(const char *path);
 

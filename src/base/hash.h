@@ -2,8 +2,6 @@
 #ifndef REPAQ_HASH_H
 #define REPAQ_HASH_H
 
-#include "err.h"
-
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,15 +20,6 @@ struct digest hash_block(const void *data, size_t size);
 /* XXH3-128 over the concatenated canonical digests of a tensor's consecutive 8 MiB blocks (the last may be short; a tensor
  * of 0 bytes has no block). So the hash does not depend on how the tensor was cut into tiles. */
 struct digest hash_tensor(const struct digest *block, size_t blocks);
-
-/* A streaming hash of one block: zero-initialise, start, feed in order, finish; free at the end. Reusable after finish. */
-struct hash_stream {
-    void *state; /* owned */
-};
-enum status hash_stream_start(struct hash_stream *stream, struct err *err) WARN_UNUSED;
-void hash_stream_feed(struct hash_stream *stream, const void *data, size_t size);
-struct digest hash_stream_finish(struct hash_stream *stream);
-void hash_stream_free(struct hash_stream *stream);
 
 /* 32 lower-case hexadecimal digits and a NUL. */
 void hash_hex(struct digest digest, char hex[33]);

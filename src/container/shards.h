@@ -3,6 +3,7 @@
 #define REPAQ_SHARDS_H
 
 #include "base/file.h"
+#include "base/tree.h"
 #include "base/map.h"
 #include "base/text.h"
 #include "ir/model.h"
@@ -26,7 +27,7 @@ void shards_index_free(struct shards_index *index);
 /* How a directory's safetensors files were chosen. */
 struct shards_source {
     const char *dir;
-    const struct file_list *list;   /* of dir */
+    const struct tree_list *list;   /* of dir */
     const char *index_name;         /* the index to follow, or NULL: all top-level *.safetensors files */
 };
 /* Opens every weight file of the set, reads headers into model (model.dir set by the caller), checks them against the index: a named shard that is missing or a mapped tensor that its shard
