@@ -153,15 +153,15 @@ static enum status shapes_contradict(const struct model *model, const struct wei
     char where[700], codes[128], scales[128];
     (void)err_set(err, STATUS_CORRUPT, model_where(model, weight->role[ROLE_CODES], where, sizeof where),
                   "found shape %s with scales %s, which is not %s (R-SHAPE)",
-                  tensor_shape_text(&model->tensor[weight->role[ROLE_CODES]], codes, sizeof codes),
-                  tensor_shape_text(&model->tensor[weight->role[ROLE_SCALES]], scales, sizeof scales), says);
+                  model_shape_text(&model->tensor[weight->role[ROLE_CODES]], codes, sizeof codes),
+                  model_shape_text(&model->tensor[weight->role[ROLE_SCALES]], scales, sizeof scales), says);
     return err_try(err, "use the description file that was written with these weights");
 }
 
 /* Rows x columns as stored and the scales' shape give out, in and the number of groups. False if they contradict each other. */
 static bool infer(const struct tensor *codes, const struct tensor *scales, unsigned bits, bool packed, struct inferred *result)
 {
-    const uint64_t count = tensor_elements(scales);
+    const uint64_t count = model_elements(scales);
     const uint64_t last = scales->rank == 0 ? 1 : scales->shape[scales->rank - 1];
     uint64_t out = codes->shape[0], in = codes->shape[1];
     result->layout = bits == 8 ? LAYOUT_BYTE_INT8 : LAYOUT_BYTE_INT4;
@@ -216,7 +216,7 @@ static enum status shape_weight(const struct model *model, struct weight *weight
     weight->out = found.out;
     weight->in = found.in;
     weight->groups = found.groups;
-    const bool one = tensor_elements(scales) == 1 && found.out > 1;
+    const bool one = model_elements(scales) == 1 && found.out > 1;
     weight->spec = (struct spec){.grid = GRID_AFFINE_ZERO, .bits = (uint8_t)bits, .zero_kind = ZERO_OFFSET, .scale_dtype = scales->dtype, .group = group,
                                  .param_order = one ? ORDER_ONE : ORDER_OUT_GROUP, .codes_layout = (uint16_t)found.layout};
     return STATUS_OK;

@@ -7,10 +7,10 @@
 enum status shape_expect(const struct model *model, uint32_t tensor, uint64_t a, uint64_t b, struct err *err)
 {
     char where[700], shape[128];
-    if (tensor_is_2d(&model->tensor[tensor], a, b))
+    if (model_is_2d(&model->tensor[tensor], a, b))
         return STATUS_OK;
     return err_set(err, STATUS_CORRUPT, model_where(model, tensor, where, sizeof where), "found shape %s, expected [%llu, %llu] (R-SHAPE)",
-                   tensor_shape_text(&model->tensor[tensor], shape, sizeof shape), (unsigned long long)a, (unsigned long long)b);
+                   model_shape_text(&model->tensor[tensor], shape, sizeof shape), (unsigned long long)a, (unsigned long long)b);
 }
 
 enum status shape_expect_dtype(const struct model *model, uint32_t tensor, enum dtype dtype, struct err *err)
@@ -59,7 +59,7 @@ static enum status check_group_of(const struct model *model, const struct weight
     if (group_of->rank == 1 && group_of->shape[0] == weight->in)
         return STATUS_OK;
     return err_set(err, STATUS_CORRUPT, model_where(model, tensor, where, sizeof where), "found shape %s, expected [%llu] (R-SHAPE)",
-                   tensor_shape_text(group_of, shape, sizeof shape), (unsigned long long)weight->in);
+                   model_shape_text(group_of, shape, sizeof shape), (unsigned long long)weight->in);
 }
 
 static enum status check_groups(const struct model *model, struct weight *weight, int64_t group, struct err *err)
@@ -85,9 +85,9 @@ enum status shape_from_codes(const struct model *model, struct weight *weight, i
     char where[700], shape[128];
     TRY(shape_expect_dtype(model, stored, DTYPE_I32, err));
     TRY(shape_expect_float(model, scales, err));
-    if (tensor->rank != 2 || model->tensor[scales].rank != 2 || tensor_elements(tensor) == 0)
+    if (tensor->rank != 2 || model->tensor[scales].rank != 2 || model_elements(tensor) == 0)
         return err_set(err, STATUS_CORRUPT, model_where(model, stored, where, sizeof where), "found shape %s, expected two dimensions (R-SHAPE)",
-                       tensor_shape_text(tensor, shape, sizeof shape));
+                       model_shape_text(tensor, shape, sizeof shape));
     const uint64_t rows = tensor->shape[0], columns = tensor->shape[1], run = codes_a_word(codes);
     /* Stored [in...][out...] as both dialects have it: the packed dimension counts words. */
     weight->in = codes->pack == AXIS_IN ? rows * run : rows;

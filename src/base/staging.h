@@ -17,8 +17,10 @@ struct staging {
     const struct file_ops *ops;
     const char *destination; /* in the arena */
     const char *dir;         /* the staging directory; in the arena */
+    const char *parent;      /* of both; in the arena */
     int lock_fd;             /* flock on dir itself, -1 if not held */
-    bool replaces;           /* --force: exchange with an existing destination and remove the old one */
+    bool may_replace;        /* --force: exchange with an existing destination and remove the old one */
+    bool sealed;
 };
 
 /* Refuses an existing destination unless `force` (USAGE, remedy --force), a missing parent directory (USAGE), and a staging area that

@@ -179,3 +179,31 @@ enum status tree_sync(const struct file_ops *ops, const char *path, struct err *
     struct walk walk = {.ops = ops, .leave = sync_entry};
     return walk_tree(&walk, path, err);
 }
+
+enum status tree_names(const char *dir, struct arena *arena, struct tree_names *names, struct err *err)
+{
+    const char **path = NULL;
+    size_t capacity = 0;
+    *names = (struct tree_names){0};
+    DIR *open_dir = opendir(dir);
+    if (open_dir == NULL)
+        return err_errno(err, dir, errno, "cannot list");
+    enum status status = STATUS_OK;
+    for (const struct dirent *found = readdir(open_dir); found != NULL && status == STATUS_OK; found = readdir(open_dir)) {
+        if (strcmp(found->d_name, ".") == 0 || strcmp(found->d_name, "..") == 0)
+            continue;
+        status = mem_grow((void **)&path, &capacity, names->count + 1, sizeof *path, err);
+        if (status != STATUS_OK)
+            break;
+        path[names->count] = arena_format(arena, err, "%s/%s", dir, found->d_name);
+        status = path[names->count++] == NULL ? STATUS_LIMIT : STATUS_OK;
+    }
+    (void)closedir(open_dir);
+    names->path = status == STATUS_OK ? arena_alloc(arena, names->count, sizeof *path, err) : NULL;
+    if (status == STATUS_OK && names->path == NULL)
+        status = STATUS_LIMIT;
+    if (status == STATUS_OK && names->count > 0)
+        memcpy(names->path, path, names->count * sizeof *path);
+    free(path);
+    return status;
+}

@@ -19,6 +19,12 @@ enum status tree_list(const char *dir, struct arena *arena, struct tree_list *li
 
 /* Removes a file or a whole tree without following links. Absent is no error. Directories nested deeper than 64 are LIMIT. */
 enum status tree_remove(const struct file_ops *ops, const char *path, struct err *err) WARN_UNUSED;
+/* Everything directly below dir, as paths "dir/name" in the arena, in no order. */
+struct tree_names {
+    const char **path; /* in the arena */
+    size_t count;
+};
+enum status tree_names(const char *dir, struct arena *arena, struct tree_names *names, struct err *err) WARN_UNUSED;
 /* Syncs every directory of a tree, the innermost first. */
 enum status tree_sync(const struct file_ops *ops, const char *path, struct err *err) WARN_UNUSED;
 

@@ -96,10 +96,10 @@ char *model_path(struct model *model, uint32_t file, struct err *err);
 const char *model_where(const struct model *model, uint32_t tensor, char *buffer, size_t size);
 
 /* Elements of a shape; shape products were checked when the tensor was read. */
-uint64_t tensor_elements(const struct tensor *tensor);
+uint64_t model_elements(const struct tensor *tensor);
 /* "[2, 3]" into buffer; returns buffer. */
-const char *tensor_shape_text(const struct tensor *tensor, char *buffer, size_t size);
+const char *model_shape_text(const struct tensor *tensor, char *buffer, size_t size);
 /* True if rank 2 and shape (a, b). */
-bool tensor_is_2d(const struct tensor *tensor, uint64_t a, uint64_t b);
+bool model_is_2d(const struct tensor *tensor, uint64_t a, uint64_t b);
 
 #endif

@@ -205,7 +205,7 @@ enum status contrast_with_float(const struct contrast *contrast, struct pair *pa
     struct side side = {.fetch = quantized, .weight = &quantized->model->weight[left ? pair->a : pair->b], .scratch = contrast->scratch_a};
     const struct tensor *stored = &dense->model->tensor[tensor];
     struct spread spread = {0};
-    if (!tensor_is_2d(stored, side.weight->out, side.weight->in) || !dtype_is_plain_float(stored->dtype)) {
+    if (!model_is_2d(stored, side.weight->out, side.weight->in) || !dtype_is_plain_float(stored->dtype)) {
         differ_shape(pair, "other dimensions or dtype");
         return STATUS_OK;
     }
@@ -262,7 +262,7 @@ static void contrast_floats(struct pair *pair, struct spread *spread, uint64_t a
 static enum status contrast_as_floats(const struct contrast *contrast, struct pair *pair, struct err *err)
 {
     const struct tensor *a = &contrast->a->model->tensor[pair->a], *b = &contrast->b->model->tensor[pair->b];
-    const uint64_t size_a = dtype_bits(a->dtype) / 8, size_b = dtype_bits(b->dtype) / 8, count = tensor_elements(a), step = CONTRAST_BYTES / 4;
+    const uint64_t size_a = dtype_bits(a->dtype) / 8, size_b = dtype_bits(b->dtype) / 8, count = model_elements(a), step = CONTRAST_BYTES / 4;
     struct spread spread = {0};
     for (uint64_t at = 0; at < count; at += step) {
         const uint64_t part = count - at < step ? count - at : step;

@@ -115,7 +115,7 @@ enum status outputs_carry(struct plan *plan, uint32_t tensor, const struct optio
         output.step = STEP_CAST;
         output.dtype = options->dtype;
         output.exactness = plan->survey->tensor[tensor].cast.inexact > 0 ? EXACTNESS_ROUNDED : EXACTNESS_EXACT;
-        if (!checked_mul(tensor_elements(source), dtype_bits(output.dtype) / 8, &output.bytes))
+        if (!checked_mul(model_elements(source), dtype_bits(output.dtype) / 8, &output.bytes))
             return err_set(err, STATUS_LIMIT, output.name, "the output tensor is larger than 2^64 bytes");
     }
     return append(plan, &output, err);

@@ -1,0 +1,179 @@
+#include "base/staging.h"
+
+#include "base/tree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define STAGING_SUFFIX ".repaq-staging"
+#define LOCK_TRIES 8 /* a directory that another run removes between open and flock is made again */
+
+/* "DIR/NAME" -> DIR and "DIR/.NAME.repaq-staging". */
+static enum status name_parts(struct staging *staging, const char *destination, struct arena *arena, struct err *err)
+{
+    size_t size = strlen(destination);
+    while (size > 1 && destination[size - 1] == '/')
+        size--;
+    char *copy = arena_copy(arena, destination, size, err);
+    if (copy == NULL)
+        return STATUS_LIMIT;
+    const char *slash = strrchr(copy, '/');
+    const char *leaf = slash == NULL ? copy : slash + 1;
+    if (leaf[0] == '\0' || strcmp(leaf, ".") == 0 || strcmp(leaf, "..") == 0)
+        return err_set(err, STATUS_USAGE, "destination", "found \"%s\", expected the name of a new directory or file", destination);
+    const size_t prefix = (size_t)(leaf - copy);
+    staging->destination = copy;
+    staging->parent = prefix == 0 ? "." : prefix == 1 ? "/" : arena_copy(arena, copy, prefix - 1, err);
+    staging->dir = arena_format(arena, err, "%.*s.%s%s", (int)prefix, copy, leaf, STAGING_SUFFIX);
+    return staging->parent == NULL || staging->dir == NULL ? STATUS_LIMIT : STATUS_OK;
+}
+
+static bool exists(const char *path)
+{
+    struct stat info;
+    return lstat(path, &info) == 0;
+}
+
+static enum status check_destination(const struct staging *staging, bool force, struct err *err)
+{
+    if (file_stat(staging->parent, NULL) != FILE_DIRECTORY)
+        return err_set(err, STATUS_USAGE, staging->parent, "found no such directory, expected the parent of the destination");
+    if (force || !exists(staging->destination))
+        return STATUS_OK;
+    (void)err_set(err, STATUS_USAGE, staging->destination, "found an existing destination");
+    return err_try(err, "another name, or --force to replace it");
+}
+
+/* True if fd still is what the path names. */
+static bool still_there(int fd, const char *path)
+{
+    struct stat held, named;
+    return fstat(fd, &held) == 0 && lstat(path, &named) == 0 && held.st_dev == named.st_dev && held.st_ino == named.st_ino;
+}
+
+static void unlock(struct staging *staging)
+{
+    if (staging->lock_fd >= 0)
+        (void)staging->ops->close(staging->ops->context, staging->lock_fd);
+    staging->lock_fd = -1;
+}
+
+static enum status lock_once(struct staging *staging, bool *held, struct err *err)
+{
+    const struct file_ops *ops = staging->ops;
+    *held = false;
+    if (ops->mkdir(ops->context, staging->dir, 0777) != 0 && errno != EEXIST)
+        return err_errno(err, staging->dir, errno, "cannot create");
+    staging->lock_fd = ops->open(ops->context, staging->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    if (staging->lock_fd < 0)
+        return errno == ENOENT ? STATUS_OK : err_errno(err, staging->dir, errno, "cannot open");
+    if (flock(staging->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        const int error_number = errno;
+        unlock(staging);
+        if (error_number != EWOULDBLOCK)
+            return err_errno(err, staging->dir, error_number, "cannot lock");
+        (void)err_set(err, STATUS_IO, staging->dir, "found a staging area that another run holds");
+        return err_try(err, "wait for the other run to %s to end", staging->destination);
+    }
+    *held = still_there(staging->lock_fd, staging->dir);
+    if (!*held)
+        unlock(staging);
+    return STATUS_OK;
+}
+
+/* What a dead run left in the area goes; the area itself stays, it is locked. */
+static enum status empty(struct staging *staging, struct arena *arena, struct err *err)
+{
+    struct tree_names names;
+    TRY(tree_names(staging->dir, arena, &names, err));
+    for (size_t i = 0; i < names.count; i++)
+        TRY(tree_remove(staging->ops, names.path[i], err));
+    return STATUS_OK;
+}
+
+enum status staging_open(struct staging *staging, const struct file_ops *ops, const char *destination, bool force, struct arena *arena,
+                         struct err *err)
+{
+    *staging = (struct staging){.ops = ops, .lock_fd = -1};
+    TRY(name_parts(staging, destination, arena, err));
+    TRY(check_destination(staging, force, err));
+    bool held = false;
+    for (int i = 0; i < LOCK_TRIES && !held; i++)
+        TRY(lock_once(staging, &held, err));
+    if (!held)
+        return err_set(err, STATUS_IO, staging->dir, "cannot lock: the directory vanishes again and again");
+    staging->may_replace = force;
+    const enum status status = empty(staging, arena, err);
+    if (status != STATUS_OK)
+        staging_drop(staging);
+    return status;
+}
+
+char *staging_path(struct staging *staging, const char *name, struct arena *arena, struct err *err)
+{
+    char *path = arena_format(arena, err, "%s/%s", staging->dir, name);
+    if (path == NULL)
+        return NULL;
+    for (char *slash = path + strlen(staging->dir) + 1; (slash = strchr(slash, '/')) != NULL; slash++) {
+        *slash = '\0';
+        const int result = staging->ops->mkdir(staging->ops->context, path, 0777), error_number = errno;
+        if (result != 0 && error_number != EEXIST) {
+            (void)err_errno(err, path, error_number, "cannot create");
+            return NULL;
+        }
+        *slash = '/';
+    }
+    return path;
+}
+
+/* One rename makes the destination complete. With --force the two names are exchanged, and what was there is removed after. */
+static enum status rename_into_place(struct staging *staging, const char *from, struct err *err)
+{
+    const struct file_ops *ops = staging->ops;
+    const bool exchange = staging->may_replace && exists(staging->destination);
+    if (ops->rename(ops->context, from, staging->destination, exchange) != 0) {
+        const int error_number = errno;
+        (void)err_errno(err, staging->destination, error_number, "cannot rename %s to it", from);
+        return error_number == EEXIST ? err_try(err, "another name, or --force to replace it") : STATUS_IO;
+    }
+    return file_sync_dir(ops, staging->parent, err);
+}
+
+enum status staging_seal(struct staging *staging, struct err *err)
+{
+    const bool replaces = staging->may_replace && exists(staging->destination);
+    TRY(tree_sync(staging->ops, staging->dir, err));
+    TRY(rename_into_place(staging, staging->dir, err));
+    staging->sealed = true;
+    enum status status = STATUS_OK;
+    if (replaces)
+        status = tree_remove(staging->ops, staging->dir, err);
+    unlock(staging);
+    return status;
+}
+
+enum status staging_seal_file(struct staging *staging, const char *name, struct err *err)
+{
+    struct arena arena = {0};
+    const char *from = arena_format(&arena, err, "%s/%s", staging->dir, name);
+    enum status status = from == NULL ? STATUS_LIMIT : file_sync_dir(staging->ops, staging->dir, err);
+    if (status == STATUS_OK)
+        status = rename_into_place(staging, from, err);
+    arena_free(&arena);
+    if (status == STATUS_OK)
+        staging_drop(staging); /* with --force it holds the old file now */
+    return status;
+}
+
+void staging_drop(struct staging *staging)
+{
+    if (staging->lock_fd < 0 || staging->sealed)
+        return;
+    (void)tree_remove(staging->ops, staging->dir, NULL);
+    unlock(staging);
+}

@@ -1,0 +1,8 @@
+#include "ir/spec.h"
+
+const char *spec_grid_name(enum grid grid)
+{
+    static const char *const names[] = {"dense", "affine-zero", "affine-beta", "minifloat", "codebook", "ggml-block"};
+    _Static_assert(sizeof names / sizeof names[0] == GRID_COUNT, "one name a grid");
+    return (unsigned)grid < GRID_COUNT ? names[grid] : "unknown";
+}
