@@ -1,0 +1,136 @@
+/* The layout table and its geometry. */
+#include "codec/layout.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const struct layout three_bits = {LAYOUT_COUNT, "3-bit stream along in, [in*3/32][out]", 3, 3, 32, AXIS_IN, AXIS_IN, false, {0, 1, 2, 3, 4, 5, 6, 7}};
+
+static void rows_say_what_the_formats_say(void **state)
+{
+    (void)state;
+    static const struct layout expected[] = {
+        {LAYOUT_BYTE_INT4, NULL, 4, 8, 8, AXIS_IN, AXIS_OUT, true, {0, 1, 2, 3, 4, 5, 6, 7}},
+        {LAYOUT_BYTE_INT8, NULL, 8, 8, 8, AXIS_IN, AXIS_OUT, true, {0, 1, 2, 3, 4, 5, 6, 7}},
+        {LAYOUT_NIBBLE_OUT, NULL, 4, 4, 8, AXIS_OUT, AXIS_OUT, true, {0, 1, 2, 3, 4, 5, 6, 7}},
+        {LAYOUT_NIBBLE_IN, NULL, 4, 4, 8, AXIS_IN, AXIS_OUT, true, {0, 1, 2, 3, 4, 5, 6, 7}},
+        {LAYOUT_AWQ_OUT4, NULL, 4, 4, 32, AXIS_OUT, AXIS_IN, false, {0, 2, 4, 6, 1, 3, 5, 7}},
+        {LAYOUT_WORD_IN4, NULL, 4, 4, 32, AXIS_IN, AXIS_IN, false, {0, 1, 2, 3, 4, 5, 6, 7}},
+        {LAYOUT_WORD_IN8, NULL, 8, 8, 32, AXIS_IN, AXIS_IN, false, {0, 1, 2, 3, 4, 5, 6, 7}},
+        {LAYOUT_WORD_OUT4, NULL, 4, 4, 32, AXIS_OUT, AXIS_IN, false, {0, 1, 2, 3, 4, 5, 6, 7}},
+        {LAYOUT_WORD_OUT8, NULL, 8, 8, 32, AXIS_OUT, AXIS_IN, false, {0, 1, 2, 3, 4, 5, 6, 7}},
+    };
+    assert_int_equal(sizeof expected / sizeof *expected, LAYOUT_COUNT);
+    for (int id = 0; id < LAYOUT_COUNT; id++) {
+        const struct layout *row = layout_row((enum layout_id)id), *want = &expected[id];
+        assert_int_equal(row->id, id);
+        assert_int_equal(want->id, id);
+        assert_true(strlen(row->text) > 0);
+        assert_int_equal(row->code_bits, want->code_bits);
+        assert_int_equal(row->field_bits, want->field_bits);
+        assert_int_equal(row->word_bits, want->word_bits);
+        assert_int_equal(row->pack, want->pack);
+        assert_int_equal(row->slow, want->slow);
+        assert_int_equal(row->is_signed, want->is_signed);
+        assert_memory_equal(row->slot, want->slot, sizeof row->slot);
+    }
+}
+
+static void runs_end_on_words(void **state)
+{
+    (void)state;
+    static const uint64_t run[LAYOUT_COUNT] = {
+        [LAYOUT_BYTE_INT4] = 1, [LAYOUT_BYTE_INT8] = 1, [LAYOUT_NIBBLE_OUT] = 2, [LAYOUT_NIBBLE_IN] = 2, [LAYOUT_AWQ_OUT4] = 8,
+        [LAYOUT_WORD_IN4] = 8,  [LAYOUT_WORD_IN8] = 4,  [LAYOUT_WORD_OUT4] = 8,  [LAYOUT_WORD_OUT8] = 4,
+    };
+    for (int id = 0; id < LAYOUT_COUNT; id++)
+        assert_int_equal(layout_run(layout_row((enum layout_id)id)), run[id]);
+    assert_int_equal(layout_run(&three_bits), 32);
+}
+
+static void sizes_follow_from_the_row(void **state)
+{
+    (void)state;
+    static const uint64_t size[LAYOUT_COUNT][2] = { /* of 48 x 64 codes */
+        [LAYOUT_BYTE_INT4] = {48, 64},  [LAYOUT_BYTE_INT8] = {48, 64},      [LAYOUT_NIBBLE_OUT] = {24, 64},
+        [LAYOUT_NIBBLE_IN] = {48, 32},  [LAYOUT_AWQ_OUT4] = {64, 4 * 6},    [LAYOUT_WORD_IN4] = {8, 4 * 48},
+        [LAYOUT_WORD_IN8] = {16, 4 * 48}, [LAYOUT_WORD_OUT4] = {64, 4 * 6}, [LAYOUT_WORD_OUT8] = {64, 4 * 12},
+    };
+    uint64_t rows, row_bytes;
+    for (int id = 0; id < LAYOUT_COUNT; id++) {
+        assert_true(layout_size(layout_row((enum layout_id)id), 48, 64, &rows, &row_bytes));
+        assert_int_equal(rows, size[id][0]);
+        assert_int_equal(row_bytes, size[id][1]);
+    }
+    assert_true(layout_size(&three_bits, 48, 64, &rows, &row_bytes));
+    assert_int_equal(rows, 6);
+    assert_int_equal(row_bytes, 4 * 48);
+}
+
+static void sizes_refuse_half_words(void **state)
+{
+    (void)state;
+    uint64_t rows, row_bytes;
+    assert_false(layout_size(layout_row(LAYOUT_NIBBLE_OUT), 3, 4, &rows, &row_bytes));
+    assert_true(layout_size(layout_row(LAYOUT_NIBBLE_OUT), 4, 3, &rows, &row_bytes));
+    assert_false(layout_size(layout_row(LAYOUT_NIBBLE_IN), 4, 3, &rows, &row_bytes));
+    assert_true(layout_size(layout_row(LAYOUT_NIBBLE_IN), 3, 4, &rows, &row_bytes));
+    assert_false(layout_size(layout_row(LAYOUT_AWQ_OUT4), 12, 8, &rows, &row_bytes));
+    assert_false(layout_size(layout_row(LAYOUT_WORD_IN4), 8, 12, &rows, &row_bytes));
+    assert_false(layout_size(layout_row(LAYOUT_WORD_IN8), 8, 6, &rows, &row_bytes));
+    assert_false(layout_size(layout_row(LAYOUT_WORD_OUT8), 6, 8, &rows, &row_bytes));
+    assert_false(layout_size(&three_bits, 1, 48, &rows, &row_bytes));
+}
+
+static void sizes_refuse_overflow(void **state)
+{
+    (void)state;
+    uint64_t rows, row_bytes;
+    const uint64_t half = UINT64_C(1) << 32, large = UINT64_C(1) << 63;
+    for (int id = 0; id < LAYOUT_COUNT; id++) {
+        assert_false(layout_size(layout_row((enum layout_id)id), large, large, &rows, &row_bytes));
+        assert_false(layout_size(layout_row((enum layout_id)id), half * 4, half * 4, &rows, &row_bytes));
+    }
+    assert_false(layout_size(layout_row(LAYOUT_BYTE_INT8), half, half, &rows, &row_bytes));
+    assert_true(layout_size(layout_row(LAYOUT_BYTE_INT8), half, half - 1, &rows, &row_bytes));
+    assert_false(layout_size(layout_row(LAYOUT_WORD_IN4), large, 8, &rows, &row_bytes)); /* the row's bytes alone */
+}
+
+static void rect_is(const struct layout *layout, const uint64_t area[4], const uint64_t expected[4])
+{
+    const struct layout_rect rect = layout_rect(layout, area[0], area[1], area[2], area[3]);
+    assert_int_equal(rect.row0, expected[0]);
+    assert_int_equal(rect.rows, expected[1]);
+    assert_int_equal(rect.byte0, expected[2]);
+    assert_int_equal(rect.bytes, expected[3]);
+}
+
+static void rects_cover_their_codes(void **state)
+{
+    (void)state;
+    const uint64_t area[4] = {16, 24, 32, 64}; /* out0, out, in0, in */
+    rect_is(layout_row(LAYOUT_BYTE_INT4), area, (const uint64_t[]){16, 24, 32, 64});
+    rect_is(layout_row(LAYOUT_BYTE_INT8), area, (const uint64_t[]){16, 24, 32, 64});
+    rect_is(layout_row(LAYOUT_NIBBLE_OUT), area, (const uint64_t[]){8, 12, 32, 64});
+    rect_is(layout_row(LAYOUT_NIBBLE_IN), area, (const uint64_t[]){16, 24, 16, 32});
+    rect_is(layout_row(LAYOUT_AWQ_OUT4), area, (const uint64_t[]){32, 64, 8, 12});
+    rect_is(layout_row(LAYOUT_WORD_IN4), area, (const uint64_t[]){4, 8, 64, 96});
+    rect_is(layout_row(LAYOUT_WORD_IN8), area, (const uint64_t[]){8, 16, 64, 96});
+    rect_is(layout_row(LAYOUT_WORD_OUT4), area, (const uint64_t[]){32, 64, 8, 12});
+    rect_is(layout_row(LAYOUT_WORD_OUT8), area, (const uint64_t[]){32, 64, 16, 24});
+    rect_is(&three_bits, area, (const uint64_t[]){3, 6, 64, 96});
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rows_say_what_the_formats_say), cmocka_unit_test(runs_end_on_words),     cmocka_unit_test(sizes_follow_from_the_row),
+        cmocka_unit_test(sizes_refuse_half_words),       cmocka_unit_test(sizes_refuse_overflow), cmocka_unit_test(rects_cover_their_codes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,272 @@
+/* Packing: golden words of the formats, every code in every slot, and the fast kernels against the reference. */
+#include "codec/pack.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define CANARY 0xa5
+#define MARGIN 80 /* bytes before and after each buffer that nothing may touch */
+
+static const struct layout three_bits = {LAYOUT_COUNT, "3-bit stream along in", 3, 3, 32, AXIS_IN, AXIS_IN, false, {0, 1, 2, 3, 4, 5, 6, 7}};
+static const struct layout three_bits_out = {LAYOUT_COUNT, "3-bit stream along out", 3, 3, 32, AXIS_OUT, AXIS_IN, false, {0, 1, 2, 3, 4, 5, 6, 7}};
+static const struct layout two_bits = {LAYOUT_COUNT, "2-bit words along in", 2, 2, 32, AXIS_IN, AXIS_IN, false, {0, 1, 2, 3, 4, 5, 6, 7}};
+static const struct layout two_bits_signed = {LAYOUT_COUNT, "int2 in a byte", 2, 2, 8, AXIS_IN, AXIS_OUT, true, {0, 1, 2, 3, 4, 5, 6, 7}};
+
+/* All rows: the table's, then those made here, which have no fast kernels. */
+#define EXTRA_COUNT 4
+static const struct layout *row_at(size_t i)
+{
+    static const struct layout *const extra[EXTRA_COUNT] = {&three_bits, &three_bits_out, &two_bits, &two_bits_signed};
+    return i < LAYOUT_COUNT ? layout_row((enum layout_id)i) : extra[i - LAYOUT_COUNT];
+}
+
+static uint64_t next_random(uint64_t *seed)
+{
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    return *seed;
+}
+
+/* --- golden words ----------------------------------------------------------------------------------------------------------- */
+
+/* Packs out x in codes both ways of calling, compares with the words, and reads them back. */
+static void golden(const struct layout *layout, const uint8_t *code, size_t out, size_t in, const void *expected, size_t bytes)
+{
+    uint8_t stored[64], back[64], source[64];
+    uint64_t rows, row_bytes;
+    assert_true(layout_size(layout, out, in, &rows, &row_bytes));
+    assert_int_equal(rows * row_bytes, bytes);
+    memcpy(source, code, out * in);
+    pack_codes_reference(layout, (struct codes){source, in}, out, in, (struct stored){stored, (size_t)row_bytes});
+    assert_memory_equal(stored, expected, bytes);
+    memset(stored, CANARY, sizeof stored);
+    pack_codes(layout, (struct codes){source, in}, out, in, (struct stored){stored, (size_t)row_bytes});
+    assert_memory_equal(stored, expected, bytes);
+    assert_int_equal(unpack_codes_reference(layout, (struct stored){stored, (size_t)row_bytes}, out, in, (struct codes){back, in}), 0);
+    assert_memory_equal(back, code, out * in);
+    memset(back, CANARY, sizeof back);
+    assert_int_equal(unpack_codes(layout, (struct stored){stored, (size_t)row_bytes}, out, in, (struct codes){back, in}), 0);
+    assert_memory_equal(back, code, out * in);
+}
+
+static void golden_words(void **state)
+{
+    (void)state;
+    static const uint8_t eight[8] = {0, 1, 2, 3, 4, 5, 6, 7}, bytes[4] = {0x10, 0x32, 0x54, 0x76};
+    const uint32_t awq = 0x75316420, natural = 0x76543210;
+    golden(layout_row(LAYOUT_AWQ_OUT4), eight, 8, 1, &awq, 4);
+    golden(layout_row(LAYOUT_WORD_OUT4), eight, 8, 1, &natural, 4);
+    golden(layout_row(LAYOUT_WORD_IN4), eight, 1, 8, &natural, 4);
+    golden(layout_row(LAYOUT_WORD_IN8), bytes, 1, 4, &natural, 4);
+    golden(layout_row(LAYOUT_WORD_OUT8), bytes, 4, 1, &natural, 4);
+}
+
+/* test/cases/pytorch/msmodelslim/test_pack_int.py of msModelSlim: rows [1,2,3,4], [5,6,7,8]. */
+static void golden_bytes_of_msmodelslim(void **state)
+{
+    (void)state;
+    static const uint8_t code[8] = {9, 10, 11, 12, 13, 14, 15, 0}; /* signed 1..8, where 8 wraps to -8 */
+    static const int8_t per_channel[4] = {33, 67, 101, -121}, per_group[4] = {81, 98, 115, -124}, plain[8] = {1, 2, 3, 4, 5, 6, 7, -8};
+    golden(layout_row(LAYOUT_NIBBLE_IN), code, 2, 4, per_channel, 4);
+    golden(layout_row(LAYOUT_NIBBLE_OUT), code, 2, 4, per_group, 4);
+    golden(layout_row(LAYOUT_BYTE_INT4), code, 2, 4, plain, 8);
+    static const uint8_t wide[4] = {0, 127, 128, 255};
+    static const int8_t wide_bytes[4] = {-128, -1, 0, 127};
+    golden(layout_row(LAYOUT_BYTE_INT8), wide, 2, 2, wide_bytes, 4);
+}
+
+static void golden_streams(void **state)
+{
+    (void)state;
+    uint8_t code[32];
+    const uint32_t counted[3] = {0x88FAC688, 0xC688FAC6, 0xFAC688FA}, mixed[3] = {0x53977053, 0x70539770, 0x97705397};
+    const uint32_t middle[3] = {0x24924924, 0x49249249, 0x92492492}, two[2] = {0xE4E4E4E4, 0xE4E4E4E4};
+    for (unsigned i = 0; i < 32; i++)
+        code[i] = (uint8_t)(i % 8);
+    golden(&three_bits, code, 1, 32, counted, 12);
+    golden(&three_bits_out, code, 32, 1, counted, 12);
+    for (unsigned i = 0; i < 32; i++)
+        code[i] = (uint8_t)((7 * i + 3) % 8);
+    golden(&three_bits, code, 1, 32, mixed, 12);
+    memset(code, 4, sizeof code);
+    golden(&three_bits, code, 1, 32, middle, 12);
+    for (unsigned i = 0; i < 32; i++)
+        code[i] = (uint8_t)(i % 4);
+    golden(&two_bits, code, 1, 32, two, 8);
+}
+
+/* --- every code in every slot ----------------------------------------------------------------------------------------------- */
+
+/* The stored bit of bit 0 of code (o, i), from the words of layout.def alone: no code shared with the packer. */
+static size_t first_bit(const struct layout *layout, size_t out, size_t in, size_t o, size_t i)
+{
+    const size_t place = layout->pack == AXIS_IN ? i : o, other = layout->pack == AXIS_IN ? o : i;
+    const size_t packed = layout->pack == AXIS_IN ? in : out, others = layout->pack == AXIS_IN ? out : in;
+    size_t field = place;
+    if (layout->id == LAYOUT_AWQ_OUT4) {
+        static const size_t nibble_of_column[8] = {0, 4, 1, 5, 2, 6, 3, 7};
+        field = place / 8 * 8 + nibble_of_column[place % 8];
+    }
+    const size_t bit = field * layout->field_bits, word = bit / layout->word_bits, words = packed * layout->field_bits / layout->word_bits;
+    const size_t index = layout->pack == layout->slow ? word * others + other : other * words + word;
+    return index * layout->word_bits + bit % layout->word_bits;
+}
+
+static void every_code_in_every_slot(void **state)
+{
+    (void)state;
+    for (int id = 0; id < LAYOUT_COUNT; id++) {
+        const struct layout *layout = layout_row((enum layout_id)id);
+        const size_t out = 8, in = 8;
+        uint8_t code[64], back[64], stored[64], expected[64];
+        uint64_t rows, row_bytes;
+        assert_true(layout_size(layout, out, in, &rows, &row_bytes));
+        const unsigned middle = layout->is_signed ? 1u << (layout->code_bits - 1) : 0;
+        for (size_t at = 0; at < 64; at++) {
+            for (unsigned value = 0; value < 1u << layout->code_bits; value++) {
+                memset(code, (int)middle, sizeof code); /* fields of 0 everywhere else */
+                memset(expected, 0, sizeof expected);
+                code[at] = (uint8_t)value;
+                const unsigned field = (value - middle) & ((1u << layout->field_bits) - 1);
+                const size_t bit = first_bit(layout, out, in, at / in, at % in);
+                expected[bit / 8] = (uint8_t)(field << bit % 8); /* no field of these rows crosses a byte */
+                pack_codes(layout, (struct codes){code, in}, out, in, (struct stored){stored, (size_t)row_bytes});
+                assert_memory_equal(stored, expected, (size_t)(rows * row_bytes));
+                assert_int_equal(unpack_codes(layout, (struct stored){stored, (size_t)row_bytes}, out, in, (struct codes){back, in}), 0);
+                assert_memory_equal(back, code, sizeof code);
+            }
+        }
+    }
+}
+
+/* --- bytes that are no code -------------------------------------------------------------------------------------------------- */
+
+static void bad_bytes_are_counted(void **state)
+{
+    (void)state;
+    const struct layout *layout = layout_row(LAYOUT_BYTE_INT4);
+    const size_t out = 5, in = 131, stride = 160;
+    uint8_t stored[5 * 160], code[5 * 160], reference[5 * 160];
+    uint64_t seed = 7;
+    for (size_t round = 0; round < 200; round++) {
+        size_t bad = 0;
+        memset(stored, 0x7f, sizeof stored); /* the gaps between rows hold no codes */
+        for (size_t o = 0; o < out; o++) {
+            for (size_t i = 0; i < in; i++) {
+                const uint64_t random = next_random(&seed);
+                const int value = random % 64 < round ? (int)(random >> 32 & 255) - 128 : (int)(random >> 32 & 15) - 8;
+                stored[o * stride + i] = (uint8_t)value;
+                bad += value < -8 || value > 7;
+            }
+        }
+        assert_int_equal(unpack_codes_reference(layout, (struct stored){stored, stride}, out, in, (struct codes){reference, in}), bad);
+        assert_int_equal(unpack_codes(layout, (struct stored){stored, stride}, out, in, (struct codes){code, in}), bad);
+        assert_memory_equal(code, reference, out * in);
+    }
+    for (unsigned value = 0; value < 256; value++) { /* every byte alone among good ones */
+        memset(stored, 0, sizeof stored);
+        stored[2 * stride + value % in] = (uint8_t)value;
+        const size_t bad = value > 7 && value < 248;
+        assert_int_equal(unpack_codes(layout, (struct stored){stored, stride}, out, in, (struct codes){code, in}), bad);
+    }
+}
+
+/* --- fast against reference -------------------------------------------------------------------------------------------------- */
+
+struct guarded {
+    uint8_t *all, *data;
+    size_t bytes;
+};
+
+/* `bytes` bytes at an odd place between margins, everything CANARY. */
+static struct guarded guarded_new(size_t bytes)
+{
+    struct guarded guarded = {.bytes = bytes + 2 * MARGIN};
+    guarded.all = malloc(guarded.bytes);
+    assert_non_null(guarded.all);
+    memset(guarded.all, CANARY, guarded.bytes);
+    guarded.data = guarded.all + MARGIN;
+    return guarded;
+}
+
+struct shape {
+    size_t out, in;
+    size_t code_gap, stored_gap; /* bytes between the end of a row and the next */
+};
+
+/* Random codes through pack and unpack by both ways; buffers are compared whole, so that gaps and margins must stay as they were. */
+static void compare_ways(const struct layout *layout, struct shape shape, uint64_t *seed)
+{
+    uint64_t rows, row_bytes;
+    assert_true(layout_size(layout, shape.out, shape.in, &rows, &row_bytes));
+    const size_t code_stride = shape.in + shape.code_gap, stride = (size_t)row_bytes + shape.stored_gap;
+    struct guarded code = guarded_new(shape.out * code_stride), fast = guarded_new((size_t)rows * stride), slow = guarded_new((size_t)rows * stride);
+    for (size_t o = 0; o < shape.out; o++)
+        for (size_t i = 0; i < shape.in; i++)
+            code.data[o * code_stride + i] = (uint8_t)(next_random(seed) >> 32 & ((1u << layout->code_bits) - 1));
+    pack_codes_reference(layout, (struct codes){code.data, code_stride}, shape.out, shape.in, (struct stored){slow.data, stride});
+    pack_codes(layout, (struct codes){code.data, code_stride}, shape.out, shape.in, (struct stored){fast.data, stride});
+    assert_memory_equal(fast.all, slow.all, fast.bytes);
+    struct guarded back = guarded_new(shape.out * code_stride);
+    assert_int_equal(unpack_codes_reference(layout, (struct stored){slow.data, stride}, shape.out, shape.in, (struct codes){back.data, code_stride}), 0);
+    assert_memory_equal(back.all, code.all, code.bytes);
+    memset(back.all, CANARY, back.bytes);
+    assert_int_equal(unpack_codes(layout, (struct stored){slow.data, stride}, shape.out, shape.in, (struct codes){back.data, code_stride}), 0);
+    assert_memory_equal(back.all, code.all, code.bytes);
+    free(code.all), free(fast.all), free(slow.all), free(back.all);
+}
+
+static void fast_is_the_reference(void **state)
+{
+    (void)state;
+    for (size_t row = 0; row < LAYOUT_COUNT + EXTRA_COUNT; row++) {
+        const struct layout *layout = row_at(row);
+        const size_t run = (size_t)layout_run(layout), out_run = layout->pack == AXIS_OUT ? run : 1, in_run = layout->pack == AXIS_IN ? run : 1;
+        uint64_t seed = 0x9e3779b97f4a7c15u + row;
+        for (size_t round = 0; round < 300; round++) {
+            const size_t most = round % 10 == 0 ? 300 : 80; /* past several blocks of every kernel, and mostly small tails */
+            struct shape shape = {
+                .out = (1 + next_random(&seed) % most / out_run) * out_run,
+                .in = (1 + next_random(&seed) % most / in_run) * in_run,
+                .code_gap = next_random(&seed) % 3 * 17,
+                .stored_gap = next_random(&seed) % 3 * 23,
+            };
+            if (round % 4 == 1) { /* whole blocks */
+                shape.out = (shape.out + 63) / 64 * 64;
+                shape.in = (shape.in + 63) / 64 * 64;
+            }
+            compare_ways(layout, shape, &seed);
+        }
+    }
+}
+
+static void empty_regions_touch_nothing(void **state)
+{
+    (void)state;
+    for (size_t row = 0; row < LAYOUT_COUNT + EXTRA_COUNT; row++) {
+        struct guarded guarded = guarded_new(64);
+        const struct layout *layout = row_at(row);
+        pack_codes(layout, (struct codes){guarded.data, 8}, 0, 0, (struct stored){guarded.data, 8});
+        assert_int_equal(unpack_codes(layout, (struct stored){guarded.data, 8}, 0, 0, (struct codes){guarded.data, 8}), 0);
+        for (size_t i = 0; i < guarded.bytes; i++)
+            assert_int_equal(guarded.all[i], CANARY);
+        free(guarded.all);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(golden_words),          cmocka_unit_test(golden_bytes_of_msmodelslim), cmocka_unit_test(golden_streams),
+        cmocka_unit_test(every_code_in_every_slot), cmocka_unit_test(bad_bytes_are_counted),    cmocka_unit_test(fast_is_the_reference),
+        cmocka_unit_test(empty_regions_touch_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
