@@ -89,14 +89,100 @@ size_t unpack_codes_reference(const struct layout *layout, struct stored stored,
     return bad;
 }
 
-/* --- dispatch --------------------------------------------------------------------------------------------------------------- */
+/* --- dispatch: kernels take whole steps, and edges take a detour through a step of their own ---------------------------------- */
+
+static const struct pack_kernel *kernel_of(const struct layout *layout)
+{
+    static const struct pack_kernel *const kernels[LAYOUT_COUNT] = {
+        [LAYOUT_BYTE_INT4] = &pack_rows_byte_int4,   [LAYOUT_BYTE_INT8] = &pack_rows_byte_int8, [LAYOUT_NIBBLE_OUT] = &pack_rows_nibble_out,
+        [LAYOUT_NIBBLE_IN] = &pack_rows_nibble_in,   [LAYOUT_AWQ_OUT4] = &pack_turn_awq_out4,   [LAYOUT_WORD_IN4] = &pack_turn_word_in4,
+        [LAYOUT_WORD_IN8] = &pack_turn_word_in8,     [LAYOUT_WORD_OUT4] = &pack_turn_word_out4, [LAYOUT_WORD_OUT8] = &pack_turn_word_out8,
+    };
+    return layout->id < LAYOUT_COUNT ? kernels[layout->id] : NULL;
+}
+
+/* A part of a region: out x in codes from (out0, in0). */
+struct part {
+    size_t out0, out, in0, in;
+};
+
+static void copy_rows(const uint8_t *from, size_t from_stride, size_t rows, size_t bytes, uint8_t *to, size_t to_stride)
+{
+    for (size_t row = 0; row < rows; row++)
+        memcpy(to + row * to_stride, from + row * from_stride, bytes);
+}
+
+struct region {
+    const struct layout *layout;
+    const struct pack_kernel *kernel;
+    struct codes codes;
+    struct stored stored;
+    bool packing;
+};
+
+/* A part smaller than a step, through buffers of a whole step. Codes are at most 4 bytes each, when one fills a word. */
+static size_t run_edge(const struct region *region, struct part part)
+{
+    uint8_t code[PACK_STEP_MAX * PACK_STEP_MAX] = {0}, word[PACK_STEP_MAX * PACK_STEP_MAX] = {0};
+    const struct pack_kernel *kernel = region->kernel;
+    const struct layout_rect at = layout_rect(region->layout, part.out0, part.out, part.in0, part.in);
+    const struct layout_rect step = layout_rect(region->layout, 0, kernel->out_step, 0, kernel->in_step);
+    const size_t rows = (size_t)at.rows, bytes = (size_t)at.bytes;
+    uint8_t *codes = region->codes.data + part.out0 * region->codes.stride + part.in0;
+    uint8_t *stored = region->stored.data + (size_t)at.row0 * region->stored.stride + (size_t)at.byte0;
+    const struct codes step_codes = {code, kernel->in_step};
+    const struct stored step_stored = {word, (size_t)step.bytes};
+    if (region->packing) {
+        copy_rows(codes, region->codes.stride, part.out, part.in, code, step_codes.stride);
+        kernel->pack(step_codes, kernel->out_step, kernel->in_step, step_stored);
+        copy_rows(word, step_stored.stride, rows, bytes, stored, region->stored.stride);
+        return 0;
+    }
+    copy_rows(stored, region->stored.stride, rows, bytes, word, step_stored.stride);
+    const size_t bad = kernel->unpack(step_stored, kernel->out_step, kernel->in_step, step_codes); /* fields of 0 are codes in every row */
+    copy_rows(code, step_codes.stride, part.out, part.in, codes, region->codes.stride);
+    return bad;
+}
+
+static size_t run_edges(const struct region *region, struct part part)
+{
+    size_t bad = 0;
+    const size_t out_step = region->kernel->out_step, in_step = region->kernel->in_step;
+    for (size_t o = 0; o < part.out; o += out_step) {
+        for (size_t i = 0; i < part.in; i += in_step) {
+            const size_t out = part.out - o < out_step ? part.out - o : out_step, in = part.in - i < in_step ? part.in - i : in_step;
+            bad += run_edge(region, (struct part){part.out0 + o, out, part.in0 + i, in});
+        }
+    }
+    return bad;
+}
+
+static size_t run_region(const struct region *region, size_t out, size_t in)
+{
+    const struct pack_kernel *kernel = region->kernel;
+    const size_t whole_out = out - out % kernel->out_step, whole_in = in - in % kernel->in_step;
+    size_t bad = 0;
+    if (region->packing)
+        kernel->pack(region->codes, whole_out, whole_in, region->stored);
+    else
+        bad += kernel->unpack(region->stored, whole_out, whole_in, region->codes);
+    bad += run_edges(region, (struct part){0, whole_out, whole_in, in - whole_in});
+    return bad + run_edges(region, (struct part){whole_out, out - whole_out, 0, in});
+}
 
 void pack_codes(const struct layout *layout, struct codes codes, size_t out, size_t in, struct stored stored)
 {
-    pack_codes_reference(layout, codes, out, in, stored);
+    const struct pack_kernel *kernel = kernel_of(layout);
+    if (kernel == NULL)
+        pack_codes_reference(layout, codes, out, in, stored);
+    else
+        (void)run_region(&(struct region){layout, kernel, codes, stored, true}, out, in);
 }
 
 size_t unpack_codes(const struct layout *layout, struct stored stored, size_t out, size_t in, struct codes codes)
 {
-    return unpack_codes_reference(layout, stored, out, in, codes);
+    const struct pack_kernel *kernel = kernel_of(layout);
+    if (kernel == NULL)
+        return unpack_codes_reference(layout, stored, out, in, codes);
+    return run_region(&(struct region){layout, kernel, codes, stored, false}, out, in);
 }

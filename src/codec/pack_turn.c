@@ -1,0 +1,225 @@
+#include "codec/pack_kernels.h"
+
+/* Layouts whose stored rows run across the rows of codes. Source and target rows may be any power of two apart, where a cache holds
+ * only a few of their lines at a time, so that both are read and written by whole lines of 64 bytes:
+ *
+ *     pack:   codes -> nibbles paired in a 4 KiB buffer -> turned 16 x 16 bytes (or 4 x 4 words) -> lines of the target
+ *     unpack: the same steps backwards */
+
+#define LINE 64
+#define SIDE 16 /* rows and columns of bytes that are turned at once */
+
+/* --- turning --------------------------------------------------------------------------------------------------------------------- */
+
+/* Interleaving row k with row k + 8 for all k moves the top bit of the row number to the bottom of the column number. */
+static inline void turn_round(const vec8 *a, vec8 *b)
+{
+    b[0] = vec_low(a[0], a[8]), b[1] = vec_high(a[0], a[8]);
+    b[2] = vec_low(a[1], a[9]), b[3] = vec_high(a[1], a[9]);
+    b[4] = vec_low(a[2], a[10]), b[5] = vec_high(a[2], a[10]);
+    b[6] = vec_low(a[3], a[11]), b[7] = vec_high(a[3], a[11]);
+    b[8] = vec_low(a[4], a[12]), b[9] = vec_high(a[4], a[12]);
+    b[10] = vec_low(a[5], a[13]), b[11] = vec_high(a[5], a[13]);
+    b[12] = vec_low(a[6], a[14]), b[13] = vec_high(a[6], a[14]);
+    b[14] = vec_low(a[7], a[15]), b[15] = vec_high(a[7], a[15]);
+}
+
+/* 16 x 16 bytes: four rounds exchange the four bits of rows and columns. */
+static inline void turn_square(const uint8_t *from, size_t from_stride, uint8_t *to, size_t to_stride)
+{
+    vec8 a[SIDE], b[SIDE];
+    for (size_t i = 0; i < SIDE; i++)
+        a[i] = vec_load(from + i * from_stride);
+    turn_round(a, b);
+    turn_round(b, a);
+    turn_round(a, b);
+    turn_round(b, a);
+    for (size_t i = 0; i < SIDE; i++)
+        vec_store(to + i * to_stride, a[i]);
+}
+
+/* rows x columns bytes, multiples of 16, at most 64 rows: writes each target row once. */
+static void turn_out(const uint8_t *from, size_t from_stride, size_t rows, size_t columns, uint8_t *to, size_t to_stride)
+{
+    uint8_t line[SIDE * LINE];
+    for (size_t column = 0; column < columns; column += SIDE) {
+        for (size_t row = 0; row < rows; row += SIDE)
+            turn_square(from + row * from_stride + column, from_stride, line + row, LINE);
+        for (size_t i = 0; i < SIDE; i++)
+            memcpy(to + (column + i) * to_stride, line + i * LINE, rows);
+    }
+}
+
+/* The same with at most 64 columns: reads each source row once. */
+static void turn_in(const uint8_t *from, size_t from_stride, size_t rows, size_t columns, uint8_t *to, size_t to_stride)
+{
+    uint8_t line[SIDE * LINE];
+    for (size_t row = 0; row < rows; row += SIDE) {
+        for (size_t i = 0; i < SIDE; i++)
+            memcpy(line + i * LINE, from + (row + i) * from_stride, columns);
+        for (size_t column = 0; column < columns; column += SIDE)
+            turn_square(line + column, LINE, to + column * to_stride + row, to_stride);
+    }
+}
+
+/* rows x words of 32 bits, multiples of 4: four target rows at a time, along their lines. */
+static void turn_words(const uint8_t *from, size_t from_stride, size_t rows, size_t words, uint8_t *to, size_t to_stride)
+{
+    for (size_t word = 0; word < words; word += 4) {
+        for (size_t row = 0; row < rows; row += 4) {
+            const uint8_t *at = from + row * from_stride + 4 * word;
+            const vec32 a = (vec32)vec_load(at), b = (vec32)vec_load(at + from_stride);
+            const vec32 c = (vec32)vec_load(at + 2 * from_stride), d = (vec32)vec_load(at + 3 * from_stride);
+            const vec32 ac = vec_low32(a, c), bd = vec_low32(b, d), ac_high = vec_high32(a, c), bd_high = vec_high32(b, d);
+            uint8_t *place = to + word * to_stride + 4 * row;
+            vec_store(place, (vec8)vec_low32(ac, bd));
+            vec_store(place + to_stride, (vec8)vec_high32(ac, bd));
+            vec_store(place + 2 * to_stride, (vec8)vec_low32(ac_high, bd_high));
+            vec_store(place + 3 * to_stride, (vec8)vec_high32(ac_high, bd_high));
+        }
+    }
+}
+
+static size_t at_most(size_t value, size_t most)
+{
+    return value < most ? value : most;
+}
+
+/* --- words along out: byte b of a word pairs the rows order[2b] and order[2b + 1] of its eight -------------------------------------- */
+
+static const uint8_t natural[8] = {0, 1, 2, 3, 4, 5, 6, 7}, awq[8] = {0, 2, 4, 6, 1, 3, 5, 7};
+
+static void pack_out4(const uint8_t *order, struct codes codes, size_t out, size_t in, struct stored stored)
+{
+    uint8_t pairs[LINE * LINE];
+    for (size_t o = 0; o < out; o += 2 * LINE) {
+        const size_t rows = at_most(out - o, 2 * LINE) / 2;
+        for (size_t i = 0; i < in; i += LINE) {
+            const size_t columns = at_most(in - i, LINE);
+            for (size_t row = 0; row < rows; row++) {
+                const uint8_t *word = codes.data + (o + row / 4 * 8) * codes.stride + i;
+                const uint8_t *low = word + order[row % 4 * 2] * codes.stride, *high = word + order[row % 4 * 2 + 1] * codes.stride;
+                for (size_t k = 0; k < columns; k += sizeof(vec8))
+                    vec_store(pairs + row * LINE + k, vec_nibbles(vec_load(low + k), vec_load(high + k)));
+            }
+            turn_out(pairs, LINE, rows, columns, stored.data + i * stored.stride + o / 2, stored.stride);
+        }
+    }
+}
+
+static size_t unpack_out4(const uint8_t *order, struct stored stored, size_t out, size_t in, struct codes codes)
+{
+    uint8_t pairs[LINE * LINE];
+    for (size_t o = 0; o < out; o += 2 * LINE) {
+        const size_t rows = at_most(out - o, 2 * LINE) / 2;
+        for (size_t i = 0; i < in; i += LINE) {
+            const size_t columns = at_most(in - i, LINE);
+            turn_in(stored.data + i * stored.stride + o / 2, stored.stride, columns, rows, pairs, LINE);
+            for (size_t row = 0; row < rows; row++) {
+                uint8_t *word = codes.data + (o + row / 4 * 8) * codes.stride + i;
+                uint8_t *low = word + order[row % 4 * 2] * codes.stride, *high = word + order[row % 4 * 2 + 1] * codes.stride;
+                for (size_t k = 0; k < columns; k += sizeof(vec8)) {
+                    const vec8 both = vec_load(pairs + row * LINE + k);
+                    vec_store(low + k, vec_low_nibbles(both));
+                    vec_store(high + k, vec_high_nibbles(both));
+                }
+            }
+        }
+    }
+    return 0;
+}
+
+static void pack_awq_out4(struct codes codes, size_t out, size_t in, struct stored stored)
+{
+    pack_out4(awq, codes, out, in, stored);
+}
+
+static size_t unpack_awq_out4(struct stored stored, size_t out, size_t in, struct codes codes)
+{
+    return unpack_out4(awq, stored, out, in, codes);
+}
+
+static void pack_word_out4(struct codes codes, size_t out, size_t in, struct stored stored)
+{
+    pack_out4(natural, codes, out, in, stored);
+}
+
+static size_t unpack_word_out4(struct stored stored, size_t out, size_t in, struct codes codes)
+{
+    return unpack_out4(natural, stored, out, in, codes);
+}
+
+static void pack_word_out8(struct codes codes, size_t out, size_t in, struct stored stored)
+{
+    for (size_t o = 0; o < out; o += LINE)
+        turn_out(codes.data + o * codes.stride, codes.stride, at_most(out - o, LINE), in, stored.data + o, stored.stride);
+}
+
+static size_t unpack_word_out8(struct stored stored, size_t out, size_t in, struct codes codes)
+{
+    for (size_t o = 0; o < out; o += LINE)
+        turn_in(stored.data + o, stored.stride, in, at_most(out - o, LINE), codes.data + o * codes.stride, codes.stride);
+    return 0;
+}
+
+/* --- words along in ------------------------------------------------------------------------------------------------------------------ */
+
+#define BAND 64 /* rows of codes that are paired together: lines of 4 * 64 bytes in the target */
+
+static void pack_word_in4(struct codes codes, size_t out, size_t in, struct stored stored)
+{
+    uint8_t pairs[BAND * LINE];
+    for (size_t i = 0; i < in; i += 2 * LINE) {
+        const size_t bytes = at_most(in - i, 2 * LINE) / 2;
+        for (size_t o = 0; o < out; o += BAND) {
+            const size_t rows = at_most(out - o, BAND);
+            for (size_t row = 0; row < rows; row++) {
+                const uint8_t *from = codes.data + (o + row) * codes.stride + i;
+                for (size_t k = 0; k < bytes; k += sizeof(vec8))
+                    vec_store(pairs + row * LINE + k, vec_pair_up(vec_load(from + 2 * k), vec_load(from + 2 * k + sizeof(vec8))));
+            }
+            turn_words(pairs, LINE, rows, bytes / 4, stored.data + i / 8 * stored.stride + 4 * o, stored.stride);
+        }
+    }
+}
+
+static size_t unpack_word_in4(struct stored stored, size_t out, size_t in, struct codes codes)
+{
+    uint8_t pairs[BAND * LINE];
+    for (size_t i = 0; i < in; i += 2 * LINE) {
+        const size_t bytes = at_most(in - i, 2 * LINE) / 2;
+        for (size_t o = 0; o < out; o += BAND) {
+            const size_t rows = at_most(out - o, BAND);
+            turn_words(stored.data + i / 8 * stored.stride + 4 * o, stored.stride, bytes / 4, rows, pairs, LINE);
+            for (size_t row = 0; row < rows; row++) {
+                uint8_t *to = codes.data + (o + row) * codes.stride + i;
+                for (size_t k = 0; k < bytes; k += sizeof(vec8)) {
+                    const vec8 both = vec_load(pairs + row * LINE + k);
+                    const vec8 even = vec_low_nibbles(both), odd = vec_high_nibbles(both);
+                    vec_store(to + 2 * k, vec_low(even, odd));
+                    vec_store(to + 2 * k + sizeof(vec8), vec_high(even, odd));
+                }
+            }
+        }
+    }
+    return 0;
+}
+
+static void pack_word_in8(struct codes codes, size_t out, size_t in, struct stored stored)
+{
+    for (size_t o = 0; o < out; o += BAND)
+        turn_words(codes.data + o * codes.stride, codes.stride, at_most(out - o, BAND), in / 4, stored.data + 4 * o, stored.stride);
+}
+
+static size_t unpack_word_in8(struct stored stored, size_t out, size_t in, struct codes codes)
+{
+    for (size_t o = 0; o < out; o += BAND)
+        turn_words(stored.data + 4 * o, stored.stride, in / 4, at_most(out - o, BAND), codes.data + o * codes.stride, codes.stride);
+    return 0;
+}
+
+const struct pack_kernel pack_turn_awq_out4 = {pack_awq_out4, unpack_awq_out4, 32, 16};
+const struct pack_kernel pack_turn_word_out4 = {pack_word_out4, unpack_word_out4, 32, 16};
+const struct pack_kernel pack_turn_word_out8 = {pack_word_out8, unpack_word_out8, 16, 16};
+const struct pack_kernel pack_turn_word_in4 = {pack_word_in4, unpack_word_in4, 4, 32};
+const struct pack_kernel pack_turn_word_in8 = {pack_word_in8, unpack_word_in8, 4, 16};
