@@ -127,6 +127,25 @@ static enum status read_config(struct source *source, struct err *err)
     return STATUS_OK;
 }
 
+static enum status take_directory(struct source *source, const char *path, struct err *err)
+{
+    size_t size = strlen(path);
+    while (size > 1 && path[size - 1] == '/')
+        size--;
+    source->dir = arena_copy(&source->arena, path, size, err);
+    return source->dir == NULL ? STATUS_LIMIT : STATUS_OK;
+}
+
+enum status source_open_plain(struct source *source, const struct file_ops *ops, const char *path, struct err *err)
+{
+    *source = (struct source){.ops = ops, .path = path};
+    if (file_stat(path, NULL) != FILE_DIRECTORY)
+        return err_set(err, STATUS_IO, path, "found no such directory");
+    TRY(take_directory(source, path, err));
+    TRY(tree_list(source->dir, &source->arena, &source->list, err));
+    return read_config(source, err);
+}
+
 enum status source_open(struct source *source, const struct file_ops *ops, const char *path, struct err *err)
 {
     *source = (struct source){.ops = ops, .path = path};
@@ -135,16 +154,7 @@ enum status source_open(struct source *source, const struct file_ops *ops, const
         return err_set(err, STATUS_IO, path, "cannot open: no such file or directory");
     if (kind == FILE_OTHER)
         return err_set(err, STATUS_IO, path, "found a special file, expected a directory or a regular file");
-    if (kind == FILE_REGULAR) {
-        TRY(open_file(source, path, err));
-    } else {
-        size_t size = strlen(path);
-        while (size > 1 && path[size - 1] == '/')
-            size--;
-        source->dir = arena_copy(&source->arena, path, size, err);
-        if (source->dir == NULL)
-            return STATUS_LIMIT;
-    }
+    TRY(kind == FILE_REGULAR ? open_file(source, path, err) : take_directory(source, path, err));
     TRY(tree_list(source->dir, &source->arena, &source->list, err));
     if (kind == FILE_DIRECTORY) {
         TRY(find_index(source, err));

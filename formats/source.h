@@ -23,6 +23,8 @@ struct source {
 /* path is a directory, one .safetensors file, or an *.index.json. Absent or unreadable: IO. Several *.safetensors.index.json: CORRUPT.
  * A file of another kind, a directory without weights or a LoRA adapter: UNSUPPORTED. Free with source_close, also after a failure. */
 enum status source_open(struct source *source, const struct file_ops *ops, const char *path, struct err *err) WARN_UNUSED;
+/* A directory for its config and side files only (--base): weights are not asked for. */
+enum status source_open_plain(struct source *source, const struct file_ops *ops, const char *path, struct err *err) WARN_UNUSED;
 void source_close(struct source *source);
 
 /* "dir/name" in the source's arena; NULL with *err filled. */

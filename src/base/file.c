@@ -177,7 +177,9 @@ enum status file_close(struct file *file, struct err *err)
 
 void file_drop(struct file *file)
 {
-    (void)file_close(file, NULL);
+    if (file->fd >= 0)
+        (void)file->ops->close(file->ops->context, file->fd);
+    file->fd = -1;
 }
 
 enum status file_slurp(const struct file_ops *ops, const char *path, uint64_t bytes_max, struct text *text, struct err *err)

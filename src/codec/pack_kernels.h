@@ -21,6 +21,12 @@ struct pack_kernel {
 extern const struct pack_kernel pack_rows_byte_int4, pack_rows_byte_int8, pack_rows_nibble_out, pack_rows_nibble_in;
 extern const struct pack_kernel pack_turn_awq_out4, pack_turn_word_out4, pack_turn_word_out8, pack_turn_word_in4, pack_turn_word_in8;
 
+/* 32 x 16 bytes turned into 16 x 32, where the processor has AVX2. */
+#if defined(__x86_64__)
+bool pack_avx2_usable(void);
+void pack_avx2_turn(const uint8_t *from, size_t from_stride, uint8_t *to, size_t to_stride);
+#endif
+
 typedef uint8_t vec8 __attribute__((vector_size(16)));
 typedef uint16_t vec16 __attribute__((vector_size(16)));
 typedef uint32_t vec32 __attribute__((vector_size(16)));

@@ -9,6 +9,11 @@
 #define LINE 64
 #define SIDE 16 /* rows and columns of bytes that are turned at once */
 
+static size_t at_most(size_t value, size_t most)
+{
+    return value < most ? value : most;
+}
+
 /* --- turning --------------------------------------------------------------------------------------------------------------------- */
 
 /* Interleaving row k with row k + 8 for all k moves the top bit of the row number to the bottom of the column number. */
@@ -24,18 +29,52 @@ static inline void turn_round(const vec8 *a, vec8 *b)
     b[14] = vec_low(a[7], a[15]), b[15] = vec_high(a[7], a[15]);
 }
 
-/* 16 x 16 bytes: four rounds exchange the four bits of rows and columns. */
+/* 16 x 16 bytes: four rounds exchange the four bits of rows and columns. Written out, so that the vectors stay in registers. */
 static inline void turn_square(const uint8_t *from, size_t from_stride, uint8_t *to, size_t to_stride)
 {
+    const uint8_t *mid = from + 8 * from_stride;
+    uint8_t *mid_to = to + 8 * to_stride;
     vec8 a[SIDE], b[SIDE];
-    for (size_t i = 0; i < SIDE; i++)
-        a[i] = vec_load(from + i * from_stride);
+    a[0] = vec_load(from), a[1] = vec_load(from + from_stride);
+    a[2] = vec_load(from + 2 * from_stride), a[3] = vec_load(from + 3 * from_stride);
+    a[4] = vec_load(from + 4 * from_stride), a[5] = vec_load(from + 5 * from_stride);
+    a[6] = vec_load(from + 6 * from_stride), a[7] = vec_load(from + 7 * from_stride);
+    a[8] = vec_load(mid), a[9] = vec_load(mid + from_stride);
+    a[10] = vec_load(mid + 2 * from_stride), a[11] = vec_load(mid + 3 * from_stride);
+    a[12] = vec_load(mid + 4 * from_stride), a[13] = vec_load(mid + 5 * from_stride);
+    a[14] = vec_load(mid + 6 * from_stride), a[15] = vec_load(mid + 7 * from_stride);
     turn_round(a, b);
     turn_round(b, a);
     turn_round(a, b);
     turn_round(b, a);
-    for (size_t i = 0; i < SIDE; i++)
-        vec_store(to + i * to_stride, a[i]);
+    vec_store(to, a[0]), vec_store(to + to_stride, a[1]);
+    vec_store(to + 2 * to_stride, a[2]), vec_store(to + 3 * to_stride, a[3]);
+    vec_store(to + 4 * to_stride, a[4]), vec_store(to + 5 * to_stride, a[5]);
+    vec_store(to + 6 * to_stride, a[6]), vec_store(to + 7 * to_stride, a[7]);
+    vec_store(mid_to, a[8]), vec_store(mid_to + to_stride, a[9]);
+    vec_store(mid_to + 2 * to_stride, a[10]), vec_store(mid_to + 3 * to_stride, a[11]);
+    vec_store(mid_to + 4 * to_stride, a[12]), vec_store(mid_to + 5 * to_stride, a[13]);
+    vec_store(mid_to + 6 * to_stride, a[14]), vec_store(mid_to + 7 * to_stride, a[15]);
+}
+
+/* Rows of `bytes` bytes, a multiple of 16: by vectors, as a call for each short row costs more than its bytes. */
+static inline void copy_rows(const uint8_t *from, size_t from_stride, size_t rows, size_t bytes, uint8_t *to, size_t to_stride)
+{
+    for (size_t row = 0; row < rows; row++)
+        for (size_t i = 0; i < bytes; i += sizeof(vec8))
+            vec_store(to + row * to_stride + i, vec_load(from + row * from_stride + i));
+}
+
+/* rows x 16 bytes. */
+static void turn_column(const uint8_t *from, size_t from_stride, size_t rows, uint8_t *to, size_t to_stride)
+{
+    size_t row = 0;
+#if defined(__x86_64__)
+    for (; pack_avx2_usable() && row + 2 * SIDE <= rows; row += 2 * SIDE)
+        pack_avx2_turn(from + row * from_stride, from_stride, to + row, to_stride);
+#endif
+    for (; row < rows; row += SIDE)
+        turn_square(from + row * from_stride, from_stride, to + row, to_stride);
 }
 
 /* rows x columns bytes, multiples of 16, at most 64 rows: writes each target row once. */
@@ -43,46 +82,49 @@ static void turn_out(const uint8_t *from, size_t from_stride, size_t rows, size_
 {
     uint8_t line[SIDE * LINE];
     for (size_t column = 0; column < columns; column += SIDE) {
-        for (size_t row = 0; row < rows; row += SIDE)
-            turn_square(from + row * from_stride + column, from_stride, line + row, LINE);
-        for (size_t i = 0; i < SIDE; i++)
-            memcpy(to + (column + i) * to_stride, line + i * LINE, rows);
+        turn_column(from + column, from_stride, rows, line, LINE);
+        copy_rows(line, LINE, SIDE, rows, to + column * to_stride, to_stride);
     }
 }
 
 /* The same with at most 64 columns: reads each source row once. */
 static void turn_in(const uint8_t *from, size_t from_stride, size_t rows, size_t columns, uint8_t *to, size_t to_stride)
 {
-    uint8_t line[SIDE * LINE];
-    for (size_t row = 0; row < rows; row += SIDE) {
-        for (size_t i = 0; i < SIDE; i++)
-            memcpy(line + i * LINE, from + (row + i) * from_stride, columns);
+    uint8_t line[LINE * LINE];
+    for (size_t row = 0; row < rows; row += LINE) {
+        const size_t band = at_most(rows - row, LINE);
+        copy_rows(from + row * from_stride, from_stride, band, columns, line, LINE);
         for (size_t column = 0; column < columns; column += SIDE)
-            turn_square(line + column, LINE, to + column * to_stride + row, to_stride);
+            turn_column(line + column, LINE, band, to + column * to_stride + row, to_stride);
     }
+}
+
+/* 4 x 4 words of 32 bits. */
+static inline void turn_four(const uint8_t *from, size_t from_stride, uint8_t *to, size_t to_stride)
+{
+    const vec32 a = (vec32)vec_load(from), b = (vec32)vec_load(from + from_stride);
+    const vec32 c = (vec32)vec_load(from + 2 * from_stride), d = (vec32)vec_load(from + 3 * from_stride);
+    const vec32 ac = vec_low32(a, c), bd = vec_low32(b, d), ac_high = vec_high32(a, c), bd_high = vec_high32(b, d);
+    vec_store(to, (vec8)vec_low32(ac, bd));
+    vec_store(to + to_stride, (vec8)vec_high32(ac, bd));
+    vec_store(to + 2 * to_stride, (vec8)vec_low32(ac_high, bd_high));
+    vec_store(to + 3 * to_stride, (vec8)vec_high32(ac_high, bd_high));
 }
 
 /* rows x words of 32 bits, multiples of 4: four target rows at a time, along their lines. */
-static void turn_words(const uint8_t *from, size_t from_stride, size_t rows, size_t words, uint8_t *to, size_t to_stride)
+static void turn_words_out(const uint8_t *from, size_t from_stride, size_t rows, size_t words, uint8_t *to, size_t to_stride)
 {
-    for (size_t word = 0; word < words; word += 4) {
-        for (size_t row = 0; row < rows; row += 4) {
-            const uint8_t *at = from + row * from_stride + 4 * word;
-            const vec32 a = (vec32)vec_load(at), b = (vec32)vec_load(at + from_stride);
-            const vec32 c = (vec32)vec_load(at + 2 * from_stride), d = (vec32)vec_load(at + 3 * from_stride);
-            const vec32 ac = vec_low32(a, c), bd = vec_low32(b, d), ac_high = vec_high32(a, c), bd_high = vec_high32(b, d);
-            uint8_t *place = to + word * to_stride + 4 * row;
-            vec_store(place, (vec8)vec_low32(ac, bd));
-            vec_store(place + to_stride, (vec8)vec_high32(ac, bd));
-            vec_store(place + 2 * to_stride, (vec8)vec_low32(ac_high, bd_high));
-            vec_store(place + 3 * to_stride, (vec8)vec_high32(ac_high, bd_high));
-        }
-    }
+    for (size_t word = 0; word < words; word += 4)
+        for (size_t row = 0; row < rows; row += 4)
+            turn_four(from + row * from_stride + 4 * word, from_stride, to + word * to_stride + 4 * row, to_stride);
 }
 
-static size_t at_most(size_t value, size_t most)
+/* The same, four source rows at a time. */
+static void turn_words_in(const uint8_t *from, size_t from_stride, size_t rows, size_t words, uint8_t *to, size_t to_stride)
 {
-    return value < most ? value : most;
+    for (size_t row = 0; row < rows; row += 4)
+        for (size_t word = 0; word < words; word += 4)
+            turn_four(from + row * from_stride + 4 * word, from_stride, to + word * to_stride + 4 * row, to_stride);
 }
 
 /* --- words along out: byte b of a word pairs the rows order[2b] and order[2b + 1] of its eight -------------------------------------- */
@@ -178,7 +220,7 @@ static void pack_word_in4(struct codes codes, size_t out, size_t in, struct stor
                 for (size_t k = 0; k < bytes; k += sizeof(vec8))
                     vec_store(pairs + row * LINE + k, vec_pair_up(vec_load(from + 2 * k), vec_load(from + 2 * k + sizeof(vec8))));
             }
-            turn_words(pairs, LINE, rows, bytes / 4, stored.data + i / 8 * stored.stride + 4 * o, stored.stride);
+            turn_words_out(pairs, LINE, rows, bytes / 4, stored.data + i / 8 * stored.stride + 4 * o, stored.stride);
         }
     }
 }
@@ -190,7 +232,7 @@ static size_t unpack_word_in4(struct stored stored, size_t out, size_t in, struc
         const size_t bytes = at_most(in - i, 2 * LINE) / 2;
         for (size_t o = 0; o < out; o += BAND) {
             const size_t rows = at_most(out - o, BAND);
-            turn_words(stored.data + i / 8 * stored.stride + 4 * o, stored.stride, bytes / 4, rows, pairs, LINE);
+            turn_words_in(stored.data + i / 8 * stored.stride + 4 * o, stored.stride, bytes / 4, rows, pairs, LINE);
             for (size_t row = 0; row < rows; row++) {
                 uint8_t *to = codes.data + (o + row) * codes.stride + i;
                 for (size_t k = 0; k < bytes; k += sizeof(vec8)) {
@@ -208,13 +250,20 @@ static size_t unpack_word_in4(struct stored stored, size_t out, size_t in, struc
 static void pack_word_in8(struct codes codes, size_t out, size_t in, struct stored stored)
 {
     for (size_t o = 0; o < out; o += BAND)
-        turn_words(codes.data + o * codes.stride, codes.stride, at_most(out - o, BAND), in / 4, stored.data + 4 * o, stored.stride);
+        turn_words_out(codes.data + o * codes.stride, codes.stride, at_most(out - o, BAND), in / 4, stored.data + 4 * o, stored.stride);
 }
 
 static size_t unpack_word_in8(struct stored stored, size_t out, size_t in, struct codes codes)
 {
-    for (size_t o = 0; o < out; o += BAND)
-        turn_words(stored.data + 4 * o, stored.stride, in / 4, at_most(out - o, BAND), codes.data + o * codes.stride, codes.stride);
+    uint8_t band[BAND * LINE];
+    for (size_t i = 0; i < in; i += LINE) {
+        const size_t columns = at_most(in - i, LINE);
+        for (size_t o = 0; o < out; o += BAND) {
+            const size_t rows = at_most(out - o, BAND);
+            turn_words_in(stored.data + i / 4 * stored.stride + 4 * o, stored.stride, columns / 4, rows, band, LINE);
+            copy_rows(band, LINE, rows, columns, codes.data + o * codes.stride + i, codes.stride);
+        }
+    }
     return 0;
 }
 

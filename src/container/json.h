@@ -48,12 +48,7 @@ enum status json_u64(const struct json *json, const struct json_token *token, ui
 /* True if a KEY or STRING token, unescaped, equals this ASCII string. */
 bool json_token_is(const struct json_token *token, const char *string);
 
-/* Replaces the member `path` ("quantization_config", or "text_config/quantization_config") of the object `text` by `value` (JSON text), or
- * removes it if value is NULL; every other byte is kept. A missing member is appended as the last one, in the document's own
- * indentation (value's lines are indented to match); a missing parent makes the call a no-op. Duplicate keys on the way are CORRUPT. Result in *edited (replaced). */
-enum status json_splice(const char *where, struct slice text, const char *path, const char *value, struct text *edited, struct err *err) WARN_UNUSED;
-
-/* Adds string (UTF-8) as a quoted JSON string. */
+/* Adds string as a quoted JSON string. Bytes that are no UTF-8 become U+FFFD. */
 void json_quote(struct text *text, struct slice string);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "container/json.h"
 #include "container/shards.h"
+#include "container/splice.h"
 #include "plan/manifest.h"
 #include "plan/summarise.h"
 
@@ -49,7 +50,7 @@ enum status directory_config(const struct directory *directory, struct slice *co
 static enum status splice(const char *path, const char *value, struct text *config, struct err *err)
 {
     struct text edited = {0};
-    const enum status status = json_splice("config.json", (struct slice){config->data, config->size}, path, value, &edited, err);
+    const enum status status = splice_member("config.json", (struct slice){config->data, config->size}, path, value, &edited, err);
     if (status != STATUS_OK) {
         text_free(&edited);
         return status;

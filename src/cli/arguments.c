@@ -1,0 +1,120 @@
+#include "cli/arguments.h"
+
+#include "base/limits.h"
+#include "ir/dtype.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static enum status bad_value(const struct argument *row, const char *value, const char *expected, struct err *err)
+{
+    return err_set(err, STATUS_USAGE, row->name, "found \"%s\", expected %s", value, expected);
+}
+
+static enum status take_count(const struct argument *row, const char *value, struct err *err)
+{
+    uint64_t count;
+    if (!slice_u64(slice_of(value), &count) || count == 0 || count > UINT32_MAX)
+        return bad_value(row, value, "a positive integer", err);
+    *(unsigned *)row->value = (unsigned)count;
+    return STATUS_OK;
+}
+
+static enum status take_group(const struct argument *row, const char *value, struct err *err)
+{
+    uint64_t group = 0;
+    const bool per_channel = strcmp(value, "-1") == 0;
+    if (!per_channel && (!slice_u64(slice_of(value), &group) || group == 0 || group > INT32_MAX))
+        return bad_value(row, value, "-1 (per channel) or a positive integer", err);
+    *(int64_t *)row->value = per_channel ? -1 : (int64_t)group;
+    return STATUS_OK;
+}
+
+static enum status take_real(const struct argument *row, const char *value, struct err *err)
+{
+    char *end;
+    errno = 0;
+    const double real = strtod(value, &end);
+    if (end == value || *end != '\0' || errno != 0 || !isfinite(real) || real < 0)
+        return bad_value(row, value, "a number that is not negative", err);
+    *(double *)row->value = real;
+    return STATUS_OK;
+}
+
+static enum status take_value(const struct argument *row, const char *value, struct err *err)
+{
+    switch (row->kind) {
+    case ARGUMENT_FLAG:
+        return bad_value(row, value, "no value", err);
+    case ARGUMENT_STRING:
+        if (value[0] == '\0')
+            return bad_value(row, value, "a value that is not empty", err);
+        *(const char **)row->value = value;
+        return STATUS_OK;
+    case ARGUMENT_COUNT:
+        return take_count(row, value, err);
+    case ARGUMENT_GROUP:
+        return take_group(row, value, err);
+    case ARGUMENT_BYTES:
+        return text_parse_bytes(value, row->value) ? STATUS_OK : bad_value(row, value, "a size such as 5GB or 256MiB", err);
+    case ARGUMENT_DTYPE:
+        *(enum dtype *)row->value = dtype_parse(slice_of(value));
+        return *(enum dtype *)row->value != DTYPE_NONE ? STATUS_OK : bad_value(row, value, "f32, f16 or bf16", err);
+    case ARGUMENT_REAL:
+        return take_real(row, value, err);
+    }
+    return bad_value(row, value, "something else", err);
+}
+
+static enum status take_option(const struct arguments *arguments, int argc, char **argv, int *at, struct err *err)
+{
+    const char *word = argv[*at], *equals = strchr(word, '=');
+    const size_t size = equals == NULL ? strlen(word) : (size_t)(equals - word);
+    for (size_t i = 0; i < arguments->count; i++) {
+        const struct argument *row = &arguments->row[i];
+        if (strlen(row->name) != size || strncmp(row->name, word, size) != 0)
+            continue;
+        if (equals != NULL)
+            return take_value(row, equals + 1, err);
+        if (row->kind == ARGUMENT_FLAG) {
+            *(bool *)row->value = true;
+            return STATUS_OK;
+        }
+        if (*at + 1 >= argc)
+            return err_set(err, STATUS_USAGE, row->name, "found no value, expected %s", row->meta);
+        return take_value(row, argv[++*at], err);
+    }
+    (void)err_set(err, STATUS_USAGE, word, "found an unknown option");
+    return err_try(err, "%s", arguments->usage);
+}
+
+enum status arguments_parse(const struct arguments *arguments, int argc, char **argv, size_t *positionals, struct err *err)
+{
+    bool options = true;
+    *positionals = 0;
+    for (int at = 0; at < argc; at++) {
+        if (options && strcmp(argv[at], "--") == 0) {
+            options = false;
+        } else if (options && argv[at][0] == '-' && argv[at][1] != '\0') {
+            TRY(take_option(arguments, argc, argv, &at, err));
+        } else if (*positionals < arguments->positional_max && argv[at][0] != '\0') {
+            arguments->positional[(*positionals)++] = argv[at];
+        } else {
+            (void)err_set(err, STATUS_USAGE, argv[at][0] == '\0' ? "\"\"" : argv[at], "found an argument too many");
+            return err_try(err, "%s", arguments->usage);
+        }
+    }
+    return STATUS_OK;
+}
+
+void arguments_help(const struct argument *row, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        char head[64];
+        (void)snprintf(head, sizeof head, "%s%s%s", row[i].name, row[i].meta == NULL ? "" : " ", row[i].meta == NULL ? "" : row[i].meta);
+        (void)printf("  %-24s %s\n", head, row[i].help);
+    }
+}

@@ -1,0 +1,138 @@
+#include "cli/arguments.h"
+#include "cli/command.h"
+#include "cli/progress.h"
+#include "cli/report.h"
+
+#include "base/limits.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Everything that the command line can set. */
+struct convert_options {
+    struct request request;
+    const char *to, *progress, *zeros;
+    unsigned threads;
+    uint64_t memory;
+    bool json;
+};
+
+#define CONVERT_ROWS(o) \
+    { \
+        {"--to", ARGUMENT_STRING, &(o)->to, "FORMAT", "the format to write: awq, gptq, gptq_v2, hf"}, \
+        {"--from", ARGUMENT_STRING, &(o)->request.from, "FORMAT", "the source's format, among those that its files allow"}, \
+        {"--base", ARGUMENT_STRING, &(o)->request.base, "DIR", "the float model's directory: config.json and side files that SRC lacks"}, \
+        {"--dtype", ARGUMENT_DTYPE, &(o)->request.options.dtype, "T", "f32, f16 or bf16 for float tensors, and for scales where FORMAT has a choice"}, \
+        {"--bits", ARGUMENT_COUNT, &(o)->request.options.bits, "N", "a wider container for the codes (4 -> 8)"}, \
+        {"--group-size", ARGUMENT_GROUP, &(o)->request.options.group, "N", "finer groups: a divisor of the source's"}, \
+        {"--gptq-zeros", ARGUMENT_STRING, &(o)->zeros, "RULE", "word-add, field-mod or no-mask: how an ambiguous GPTQ v1 zero is read"}, \
+        {"--max-shard-size", ARGUMENT_BYTES, &(o)->request.options.shard_bytes_max, "SIZE", "5GB; default: one output shard per source shard"}, \
+        {"--exact", ARGUMENT_FLAG, &(o)->request.options.exact, NULL, "refuse even rounded scales"}, \
+        {"--verify", ARGUMENT_FLAG, &(o)->request.verify, NULL, "read the result back and compare it with the source before it is put in place"}, \
+        {"--dry-run", ARGUMENT_FLAG, &(o)->request.dry_run, NULL, "print the plan and stop"}, \
+        {"--force", ARGUMENT_FLAG, &(o)->request.force, NULL, "replace DST (atomically)"}, \
+        {"--threads", ARGUMENT_COUNT, &(o)->threads, "N", "default: all processors (REPAQ_THREADS)"}, \
+        {"--memory", ARGUMENT_BYTES, &(o)->memory, "SIZE", "default: 256MiB (REPAQ_MEMORY)"}, \
+        {"--progress", ARGUMENT_STRING, &(o)->progress, "WHEN", "auto, always, never or json; on stderr"}, \
+        {"--json", ARGUMENT_FLAG, &(o)->json, NULL, "the result as one JSON object on stdout"}, \
+    }
+
+void command_convert_help(void)
+{
+    struct convert_options options;
+    const struct argument rows[] = CONVERT_ROWS(&options);
+    arguments_help(rows, sizeof rows / sizeof rows[0]);
+}
+
+static enum status take_zeros(struct convert_options *options, struct err *err)
+{
+    static const struct {
+        const char *name;
+        enum zero_rule rule;
+    } rules[] = {{"word-add", ZERO_WORD_ADD}, {"field-mod", ZERO_FIELD_MOD}, {"no-mask", ZERO_NO_MASK}};
+    if (options->zeros == NULL)
+        return STATUS_OK;
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+        if (strcmp(options->zeros, rules[i].name) != 0)
+            continue;
+        options->request.reading.v1_rule = rules[i].rule;
+        return STATUS_OK;
+    }
+    return err_set(err, STATUS_USAGE, "--gptq-zeros", "found \"%s\", expected word-add, field-mod or no-mask", options->zeros);
+}
+
+static enum status take_target(struct convert_options *options, struct err *err)
+{
+    char names[200];
+    if (options->to == NULL) {
+        (void)err_set(err, STATUS_USAGE, "--to", "found no target format");
+        return err_try(err, "--to with one of: %s", registry_names(names, sizeof names));
+    }
+    options->request.target = registry_find(options->to);
+    if (options->request.target == NULL) {
+        (void)err_set(err, STATUS_USAGE, "--to", "found \"%s\", expected a format", options->to);
+        return err_try(err, "one of: %s", registry_names(names, sizeof names));
+    }
+    if (!options->request.target->can.writes) {
+        (void)err_set(err, STATUS_UNSUPPORTED, "--to", "found %s, which this version reads but does not write", options->to);
+        return err_try(err, "repaq formats");
+    }
+    return STATUS_OK;
+}
+
+static enum status parse(struct session *session, int argc, char **argv, struct convert_options *options, struct err *err)
+{
+    const struct argument rows[] = CONVERT_ROWS(options);
+    const char *place[2] = {NULL, NULL};
+    size_t places;
+    const struct arguments arguments = {rows, sizeof rows / sizeof rows[0], place, 2, "repaq convert SRC DST --to FORMAT [options]"};
+    const enum status status = arguments_parse(&arguments, argc, argv, &places, err);
+    TRY(status);
+    if (places < 2) {
+        (void)err_set(err, STATUS_USAGE, "convert", "found %zu of two arguments, expected SRC and DST", places);
+        return err_try(err, "%s", arguments.usage);
+    }
+    options->request.source = place[0];
+    options->request.destination = place[1];
+    if (options->threads > LIMIT_THREADS_MAX)
+        return err_set(err, STATUS_USAGE, "--threads", "found %u, expected 1..%d", options->threads, LIMIT_THREADS_MAX);
+    if (options->threads > 0)
+        session->resources.threads = options->threads;
+    if (options->memory > 0)
+        session->resources.memory_bytes = options->memory;
+    if (session->resources.memory_bytes < LIMIT_MEMORY_BYTES_MIN)
+        return err_set(err, STATUS_LIMIT, "--memory", "found %llu bytes, expected at least %llu", (unsigned long long)session->resources.memory_bytes,
+                       (unsigned long long)LIMIT_MEMORY_BYTES_MIN);
+    TRY(take_zeros(options, err));
+    return take_target(options, err);
+}
+
+static enum status run(struct session *session, const struct convert_options *options, struct pipeline *pipeline, struct err *err)
+{
+    struct progress_printer printer;
+    TRY(progress_start(&printer, pipeline, options->progress, err));
+    const double start = progress_seconds();
+    enum status status = pipeline_plan(pipeline, &options->request, &session->resources, err);
+    if (status == STATUS_OK && !options->request.dry_run)
+        status = pipeline_run(pipeline, &options->request, &session->resources, err);
+    progress_stop(&printer);
+    TRY(status);
+    const struct report report = {pipeline, &options->request, progress_seconds() - start};
+    if (options->json)
+        report_json(&report);
+    else
+        report_text(&report);
+    return STATUS_OK;
+}
+
+enum status command_convert(struct session *session, int argc, char **argv, bool *json, struct err *err)
+{
+    struct convert_options options = {.progress = "auto", .request = {.directory = true, .options = {.dtype = DTYPE_NONE}}};
+    struct pipeline pipeline = {0};
+    enum status status = parse(session, argc, argv, &options, err);
+    *json = options.json;
+    if (status == STATUS_OK)
+        status = run(session, &options, &pipeline, err);
+    pipeline_free(&pipeline);
+    return status;
+}

@@ -1,0 +1,150 @@
+#include "plan/pipeline.h"
+
+#include "base/tree.h"
+#include "plan/directory.h"
+#include "plan/gap.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static enum status check_places(const struct request *request, struct err *err)
+{
+    if (file_stat(request->source, NULL) == FILE_ABSENT || file_stat(request->destination, NULL) == FILE_ABSENT || !request->directory)
+        return STATUS_OK;
+    if (file_same(request->source, request->destination))
+        return err_set(err, STATUS_USAGE, request->destination, "found the source itself as the destination: the input is never written");
+    return STATUS_OK;
+}
+
+static struct directory directory_of(struct pipeline *pipeline, const struct request *request)
+{
+    return (struct directory){.source = &pipeline->source, .base = request->base == NULL ? NULL : &pipeline->base};
+}
+
+/* The options that only float sources have a use for. */
+static enum status check_options(const struct pipeline *pipeline, const struct request *request, struct err *err)
+{
+    const struct options *options = &request->options;
+    if (pipeline->model.weight_count > 0 || (options->bits == 0 && options->group == 0))
+        return STATUS_OK;
+    (void)err_set(err, STATUS_UNSUPPORTED, request->source, "found a float checkpoint: this version does not quantize (--bits, --group-size)");
+    return err_try(err, "--to hf, or quantize with msModelSlim, AutoAWQ or GPTQModel first");
+}
+
+static enum status check_float_target(const struct pipeline *pipeline, const struct request *request, struct err *err)
+{
+    if (pipeline->model.weight_count > 0 || request->target->width_count == 0)
+        return STATUS_OK;
+    (void)err_set(err, STATUS_UNSUPPORTED, request->source, "found no quantized weights (%s), and this version does not quantize to %s", pipeline->model.format,
+                  request->target->name);
+    return err_try(err, "--to hf, or quantize with msModelSlim, AutoAWQ or GPTQModel first");
+}
+
+enum status pipeline_plan(struct pipeline *pipeline, const struct request *request, const struct resources *resources, struct err *err)
+{
+    *pipeline = (struct pipeline){0};
+    TRY(check_places(request, err));
+    TRY(source_open(&pipeline->source, resources->ops, request->source, err));
+    if (request->base != NULL)
+        TRY(source_open_plain(&pipeline->base, resources->ops, request->base, err));
+    TRY(registry_read(&pipeline->source, request->from, request->reading, &pipeline->model, &pipeline->bid, err));
+    TRY(check_options(pipeline, request, err));
+    TRY(check_float_target(pipeline, request, err));
+    if (request->directory) {
+        const struct directory directory = directory_of(pipeline, request);
+        struct slice config;
+        TRY(directory_config(&directory, &config, err));
+    }
+    TRY(fetch_open(&pipeline->fetch, resources->ops, &pipeline->model, err));
+    /* Scales of one checkpoint share a dtype in practice; where they do not, the cast is to the same target dtype all the same. */
+    const enum dtype own = pipeline->model.weight_count > 0 ? pipeline->model.weight[0].spec.scale_dtype : DTYPE_NONE;
+    const struct survey_casts casts = {request->options.keep_scale_dtype ? DTYPE_NONE : gap_scale_dtype(request->target, &request->options, own),
+                                       request->options.dtype};
+    TRY(survey_run(&pipeline->survey, &pipeline->fetch, casts, run_workers(resources), resources->cancel, err));
+    TRY(plan_make(&pipeline->plan, &pipeline->model, &pipeline->survey, request->target, &request->options, err));
+    atomic_store(&pipeline->total_bytes, pipeline->plan.tensor_bytes);
+    return STATUS_OK;
+}
+
+/* --- proof ---------------------------------------------------------------------------------------------------------------------- */
+
+static enum status refuse_difference(const struct comparison *comparison, struct err *err)
+{
+    if (comparison->first == NULL)
+        return STATUS_OK;
+    return err_set(err, STATUS_DIFFERS, comparison->first->name, "what was written differs from the source: %s (%zu differ, %zu missing)",
+                   comparison->first->first, comparison->count_of[VERDICT_DIFFERS], comparison->count_of[VERDICT_MISSING]);
+}
+
+/* Reads the staged directory as a stranger would, by its own config, and compares it with the source. */
+static enum status prove(struct pipeline *pipeline, const struct request *request, const struct staging *staging, const struct resources *resources,
+                         struct err *err)
+{
+    struct source source;
+    struct model model = {0};
+    struct fetch fetch = {0};
+    struct bid bid;
+    const struct compare_options options = {.exact = request->options.exact, .tolerance = -1};
+    enum status status = source_open(&source, resources->ops, staging->dir, err);
+    if (status == STATUS_OK)
+        status = registry_read(&source, NULL, (struct read_options){0}, &model, &bid, err);
+    if (status == STATUS_OK && strcmp(model.format, request->target->name) != 0)
+        status = err_set(err, STATUS_DIFFERS, staging->dir, "what was written reads as %s, expected %s", model.format, request->target->name);
+    if (status == STATUS_OK)
+        status = fetch_open(&fetch, resources->ops, &model, err);
+    if (status == STATUS_OK)
+        status = compare_models(&pipeline->comparison, &pipeline->fetch, &fetch, &options, resources, err);
+    if (status == STATUS_OK)
+        status = refuse_difference(&pipeline->comparison, err);
+    pipeline->comparison.first = NULL; /* names of the staged model go with it */
+    fetch_close(&fetch);
+    model_free(&model);
+    source_close(&source);
+    return status;
+}
+
+static enum status write_all(struct pipeline *pipeline, const struct request *request, struct staging *staging, const struct resources *resources,
+                             struct err *err)
+{
+    const uint64_t available = file_free_bytes(staging->dir);
+    if (available < pipeline->plan.file_bytes)
+        return err_set(err, STATUS_IO, staging->dir, "found %llu bytes free, expected %llu for the output", (unsigned long long)available,
+                       (unsigned long long)pipeline->plan.file_bytes);
+    TRY(run_plan(&pipeline->plan, &pipeline->fetch, staging, resources, &pipeline->progress, pipeline->hash, err));
+    if (!request->directory)
+        return STATUS_OK;
+    struct directory directory = directory_of(pipeline, request);
+    TRY(directory_write(&directory, &pipeline->plan, staging, pipeline->hash, err));
+    pipeline->carried = directory.carried;
+    pipeline->left = directory.left;
+    return request->verify ? prove(pipeline, request, staging, resources, err) : STATUS_OK;
+}
+
+enum status pipeline_run(struct pipeline *pipeline, const struct request *request, const struct resources *resources, struct err *err)
+{
+    struct staging staging;
+    pipeline->hash = mem_alloc(pipeline->plan.tensor_count + 1, sizeof *pipeline->hash, err);
+    if (pipeline->hash == NULL)
+        return STATUS_LIMIT;
+    TRY(staging_open(&staging, resources->ops, request->destination, request->force, &pipeline->arena, err));
+    enum status status = write_all(pipeline, request, &staging, resources, err);
+    if (status == STATUS_OK && resources->cancel != NULL && atomic_load(resources->cancel) != 0)
+        status = err_set(err, STATUS_CANCELLED, "", "stopped by a signal");
+    if (status == STATUS_OK)
+        status = request->directory ? staging_seal(&staging, err) : staging_seal_file(&staging, pipeline->plan.file[0].name, err);
+    staging_drop(&staging);
+    return status;
+}
+
+void pipeline_free(struct pipeline *pipeline)
+{
+    compare_free(&pipeline->comparison);
+    plan_free(&pipeline->plan);
+    survey_free(&pipeline->survey);
+    fetch_close(&pipeline->fetch);
+    model_free(&pipeline->model);
+    source_close(&pipeline->source);
+    source_close(&pipeline->base);
+    free(pipeline->hash);
+    arena_free(&pipeline->arena);
+}

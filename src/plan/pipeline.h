@@ -1,0 +1,44 @@
+/* The whole of a conversion: read, survey, plan, run, prove, seal. */
+#ifndef REPAQ_PIPELINE_H
+#define REPAQ_PIPELINE_H
+
+#include "formats/registry.h"
+#include "plan/compare.h"
+#include "plan/plan.h"
+#include "plan/run.h"
+
+struct request {
+    const char *source, *destination;
+    const char *base;           /* --base; NULL */
+    const char *from;           /* --from; NULL */
+    const struct format *target;
+    struct read_options reading;
+    struct options options;
+    bool dry_run, verify, force;
+    bool directory;             /* false: ms_to_vllm writes one bare weight file */
+};
+
+/* What a conversion holds while it goes on and after it: everything that a report prints. */
+struct pipeline {
+    struct source source, base;
+    struct model model;
+    struct bid bid;
+    struct fetch fetch;
+    struct survey survey;
+    struct plan plan;
+    struct comparison comparison; /* --verify */
+    struct digest *hash;          /* owned; [plan.tensor_count] */
+    struct progress progress;
+    atomic_ullong total_bytes;    /* of output tensors; known once the plan is made */
+    size_t carried, left;         /* side files copied, and left behind */
+    struct arena arena;
+};
+
+/* Reads, surveys and plans: enough for --dry-run. Free with pipeline_free, also after a failure. */
+enum status pipeline_plan(struct pipeline *pipeline, const struct request *request, const struct resources *resources, struct err *err) WARN_UNUSED;
+/* Runs a planned conversion and seals it. With request->verify the staged result is read back and compared first; a difference is STATUS_DIFFERS and
+ * leaves nothing at the destination. */
+enum status pipeline_run(struct pipeline *pipeline, const struct request *request, const struct resources *resources, struct err *err) WARN_UNUSED;
+void pipeline_free(struct pipeline *pipeline);
+
+#endif
