@@ -76,8 +76,9 @@ enum status registry_choose(const struct source *source, const char *from, const
 enum status registry_read(struct source *source, const char *from, struct read_options options, struct model *model, struct bid *bid,
                           struct err *err)
 {
-    const struct format *format;
-    TRY(registry_choose(source, from, &format, bid, err));
+    const struct format *format = options.description != NULL && from != NULL ? registry_find(from) : NULL;
+    if (format == NULL) /* a description named by hand says what it is, wherever it lies */
+        TRY(registry_choose(source, from, &format, bid, err));
     options.format_forced = from != NULL;
     model->format = format->name;
     TRY(format->read(source, &options, model, err));

@@ -258,7 +258,7 @@ static enum status check_extents(const struct reader *reader, const struct exten
         end = extent[i].end;
     }
     if (end != reader->file->bytes)
-        return err_set(err, STATUS_CORRUPT, reader->file->path, "found %llu bytes after the end of the last tensor at byte %llu, expected none",
+        return err_set(err, STATUS_CORRUPT, reader->file->path, "found %llu bytes after the last tensor ends at byte %llu, expected none",
                        (unsigned long long)(reader->file->bytes - end), (unsigned long long)end);
     return STATUS_OK;
 }
@@ -382,7 +382,7 @@ enum status safetensors_layout(struct safetensors_entry *entry, size_t count, st
     TRY(text_check(header, err));
     const uint64_t length = header->size - 8;
     if (length > LIMIT_SAFETENSORS_HEADER_BYTES_MAX) {
-        (void)err_set(err, STATUS_LIMIT, "safetensors header", "found %zu tensors whose header exceeds the %llu bytes that readers accept", count,
+        (void)err_set(err, STATUS_LIMIT, "safetensors header", "found %zu tensors whose header exceeds the limit of %llu bytes", count,
                       (unsigned long long)LIMIT_SAFETENSORS_HEADER_BYTES_MAX);
         return err_try(err, "write smaller shards (--max-shard-size)");
     }

@@ -39,8 +39,8 @@ static enum status check_shard_name(const struct indexer *indexer, const char *n
                                                                                 : NULL;
     if (wrong == NULL)
         return STATUS_OK;
-    return err_set(err, STATUS_CORRUPT, indexer->json.where, "JSON byte %zu: found shard \"%s\" %s, expected a plain file name *%s", at, name,
-                   wrong, indexer->suffix);
+    return err_set(err, STATUS_CORRUPT, indexer->json.where, "JSON byte %zu: found shard \"%s\" %s, expected a plain file name *%s", at,
+                   name, wrong, indexer->suffix);
 }
 
 static enum status add_file(struct indexer *indexer, const struct json_token *token, struct slice raw, uint32_t *file, struct err *err)

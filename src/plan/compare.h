@@ -21,7 +21,7 @@ struct pair {
     enum verdict verdict;
     uint64_t codes, zeros, scales, values; /* differences of each kind */
     double max_relative;   /* of rounded scales or values */
-    char first[200];       /* the first difference in words; "" if there is none */
+    char first[104];       /* the first difference in words; "" if there is none */
 };
 
 struct comparison {

@@ -244,10 +244,6 @@ enum status directory_write(struct directory *directory, struct plan *plan, stru
     TRY(write_configs(directory, plan, staging, err));
     if (plan->index_name != NULL)
         TRY(write_index(plan, staging, err));
-    struct text manifest = {0};
-    enum status status = manifest_text(plan, hash, &manifest, err);
-    if (status == STATUS_OK)
-        status = spill(staging, MANIFEST_NAME, &manifest, &plan->arena, err);
-    text_free(&manifest);
-    return status;
+    char *path = staging_path(staging, MANIFEST_NAME, &plan->arena, err);
+    return path == NULL ? STATUS_LIMIT : manifest_write(plan, hash, staging->ops, path, err);
 }

@@ -54,21 +54,37 @@ static void add_tensor(const struct plan *plan, const struct output_tensor *outp
                 plan_exactness_name(output->exactness), hex);
 }
 
-enum status manifest_text(const struct plan *plan, const struct digest *hash, struct text *text, struct err *err)
+/* Text on its way to a file: a large checkpoint's manifest is larger than its weights' bookkeeping. */
+struct writer {
+    struct file file;
+    struct text text;
+    uint64_t at;
+};
+
+#define FLUSH_BYTES ((size_t)1 << 20)
+
+static enum status flush(struct writer *writer, size_t keep_below, struct err *err)
 {
-    const struct output_tensor **sorted = mem_alloc(plan->tensor_count + 1, sizeof *sorted, err);
-    if (sorted == NULL)
-        return STATUS_LIMIT;
-    for (size_t t = 0; t < plan->tensor_count; t++)
-        sorted[t] = &plan->tensor[t];
-    qsort(sorted, plan->tensor_count, sizeof *sorted, by_name);
+    TRY(text_check(&writer->text, err));
+    if (writer->text.size < keep_below)
+        return STATUS_OK;
+    TRY(file_write(&writer->file, writer->text.data, writer->text.size, writer->at, err));
+    writer->at += writer->text.size;
+    writer->text.size = 0;
+    return STATUS_OK;
+}
+
+static enum status write_members(const struct plan *plan, const struct digest *hash, const struct output_tensor *const *sorted, struct writer *writer,
+                                 struct err *err)
+{
+    struct text *text = &writer->text;
     text_format(text, "{\n  \"repaq\": \"%s\",\n  \"source_format\": \"%s\",\n  \"format\": \"%s\",\n  \"tensors\": {\n", REPAQ_VERSION,
                 plan->model->format, plan->target->name);
     for (size_t t = 0; t < plan->tensor_count; t++) {
         add_tensor(plan, sorted[t], hash[sorted[t] - plan->tensor], text);
         text_string(text, t + 1 < plan->tensor_count ? ",\n" : "\n");
+        TRY(flush(writer, FLUSH_BYTES, err));
     }
-    free(sorted);
     text_string(text, "  },\n  \"dropped\": [");
     for (size_t d = 0; d < plan->dropped_count; d++) {
         text_string(text, d == 0 ? "\n    {\"tensor\": " : ",\n    {\"tensor\": ");
@@ -76,9 +92,32 @@ enum status manifest_text(const struct plan *plan, const struct digest *hash, st
         text_string(text, ", \"why\": ");
         json_quote(text, slice_of(plan->dropped[d].why));
         text_string(text, "}");
+        TRY(flush(writer, FLUSH_BYTES, err));
     }
     text_string(text, plan->dropped_count > 0 ? "\n  ]\n}\n" : "]\n}\n");
-    return text_check(text, err);
+    return flush(writer, 0, err);
+}
+
+enum status manifest_write(const struct plan *plan, const struct digest *hash, const struct file_ops *ops, const char *path, struct err *err)
+{
+    struct writer writer = {0};
+    TRY(file_create(&writer.file, ops, path, err));
+    const struct output_tensor **sorted = mem_alloc(plan->tensor_count + 1, sizeof *sorted, err);
+    enum status status = sorted == NULL ? STATUS_LIMIT : STATUS_OK;
+    if (status == STATUS_OK) {
+        for (size_t t = 0; t < plan->tensor_count; t++)
+            sorted[t] = &plan->tensor[t];
+        qsort(sorted, plan->tensor_count, sizeof *sorted, by_name);
+        status = write_members(plan, hash, sorted, &writer, err);
+    }
+    if (status == STATUS_OK)
+        status = file_sync(&writer.file, err);
+    if (status == STATUS_OK)
+        status = file_close(&writer.file, err);
+    file_drop(&writer.file);
+    text_free(&writer.text);
+    free(sorted);
+    return status;
 }
 
 /* --- reading ------------------------------------------------------------------------------------------------------------------ */

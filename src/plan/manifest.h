@@ -9,8 +9,8 @@
 
 #define MANIFEST_NAME "repaq-manifest.json"
 
-/* Appends the manifest of a run. hash[i] belongs to plan->tensor[i]. */
-enum status manifest_text(const struct plan *plan, const struct digest *hash, struct text *text, struct err *err) WARN_UNUSED;
+/* Creates `path` with the manifest of a run and syncs it; written piece by piece. hash[i] belongs to plan->tensor[i]. */
+enum status manifest_write(const struct plan *plan, const struct digest *hash, const struct file_ops *ops, const char *path, struct err *err) WARN_UNUSED;
 
 /* What a manifest says of the tensors of a directory. */
 struct manifest {

@@ -9,10 +9,12 @@
 
 static enum status check_places(const struct request *request, struct err *err)
 {
-    if (file_stat(request->source, NULL) == FILE_ABSENT || file_stat(request->destination, NULL) == FILE_ABSENT || !request->directory)
-        return STATUS_OK;
     if (file_same(request->source, request->destination))
         return err_set(err, STATUS_USAGE, request->destination, "found the source itself as the destination: the input is never written");
+    if (request->base != NULL && file_same(request->base, request->destination))
+        return err_set(err, STATUS_USAGE, request->destination, "found --base itself as the destination: the input is never written");
+    if (!request->directory && file_stat(request->destination, NULL) == FILE_DIRECTORY)
+        return err_set(err, STATUS_USAGE, request->destination, "found a directory, expected the name of a file");
     return STATUS_OK;
 }
 
@@ -111,12 +113,14 @@ static enum status write_all(struct pipeline *pipeline, const struct request *re
         return err_set(err, STATUS_IO, staging->dir, "found %llu bytes free, expected %llu for the output", (unsigned long long)available,
                        (unsigned long long)pipeline->plan.file_bytes);
     TRY(run_plan(&pipeline->plan, &pipeline->fetch, staging, resources, &pipeline->progress, pipeline->hash, err));
+    plan_forget_headers(&pipeline->plan);
     if (!request->directory)
         return STATUS_OK;
     struct directory directory = directory_of(pipeline, request);
     TRY(directory_write(&directory, &pipeline->plan, staging, pipeline->hash, err));
     pipeline->carried = directory.carried;
     pipeline->left = directory.left;
+    survey_free(&pipeline->survey); /* the plan has drawn its conclusions; the proof needs the room */
     return request->verify ? prove(pipeline, request, staging, resources, err) : STATUS_OK;
 }
 

@@ -178,10 +178,15 @@ enum status plan_make(struct plan *plan, const struct model *model, const struct
     return STATUS_OK;
 }
 
-void plan_free(struct plan *plan)
+void plan_forget_headers(struct plan *plan)
 {
     for (size_t f = 0; f < plan->file_count; f++)
         text_free(&plan->file[f].header);
+}
+
+void plan_free(struct plan *plan)
+{
+    plan_forget_headers(plan);
     free(plan->file);
     free(plan->tensor);
     free(plan->dropped);

@@ -75,6 +75,8 @@ struct plan {
 enum status plan_make(struct plan *plan, const struct model *model, const struct survey *survey, const struct format *target,
                       const struct options *options, struct err *err) WARN_UNUSED;
 void plan_free(struct plan *plan);
+/* Frees the headers once they are written. */
+void plan_forget_headers(struct plan *plan);
 
 /* Appends a warning in the plan's arena. */
 enum status plan_warn(struct plan *plan, struct err *err, const char *format, ...) PRINTF_LIKE(3, 4) WARN_UNUSED;
