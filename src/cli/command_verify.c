@@ -47,7 +47,6 @@ static enum status open_checkpoint(struct checkpoint *checkpoint, const struct s
 
 static void close_checkpoint(struct checkpoint *checkpoint)
 {
-    integrity_free(&checkpoint->integrity);
     fetch_close(&checkpoint->fetch);
     model_free(&checkpoint->model);
     source_close(&checkpoint->source);
@@ -128,8 +127,9 @@ static enum status verify(struct session *session, const struct verify_options *
     struct comparison comparison = {0};
     const struct compare_options compare = {options->exact, options->tolerance};
     enum status status = STATUS_OK;
-    for (size_t i = 0; i < 2 && status == STATUS_OK; i++)
-        status = open_checkpoint(&side[i], session, path[i], err);
+    /* The second first: it is the one with a manifest, whose text is gone before the other model is read. */
+    for (size_t i = 2; i > 0 && status == STATUS_OK; i--)
+        status = open_checkpoint(&side[i - 1], session, path[i - 1], err);
     if (status == STATUS_OK)
         status = compare_models(&comparison, &side[0].fetch, &side[1].fetch, &compare, &session->resources, err);
     if (status == STATUS_OK) {
