@@ -2,6 +2,7 @@
 
 #include "base/le.h"
 
+#include <float.h>
 #include <math.h>
 
 #define TURN 16 /* rows and columns that are transposed together: their lines fit the first cache together */
@@ -39,12 +40,37 @@ static bool zero_of(float offset, int32_t middle, int32_t *zero)
     return (double)*zero == sum;
 }
 
+#define BLOCK 1024            /* pairs that are judged together */
+#define PLAIN_MAX 1000000.0f  /* integers up to here are exact as float and far from the ends of i32 */
+
+/* Zeros of a block whose scales are not 0 and whose offsets are small integers, which is nearly every block: no branches, so compilers make
+ * vectors of it. False, with zero[] undefined, if the block is not of that kind. */
+static bool plain_zeros(const float *offset, const float *scale, size_t count, int32_t middle, int32_t *zero)
+{
+    unsigned odd = 0;
+    for (size_t i = 0; i < count; i++)
+        odd |= (unsigned)!(fabsf(offset[i]) <= PLAIN_MAX) | (unsigned)(scale[i] == 0.0f);
+    if (odd != 0)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        const int32_t whole = (int32_t)offset[i];
+        odd |= (unsigned)((float)whole != offset[i]);
+        zero[i] = whole + middle;
+    }
+    return odd == 0;
+}
+
 void group_zeros_from_offsets(const float *offset, const float *scale, size_t count, unsigned bits, int32_t *zero)
 {
     const int32_t middle = INT32_C(1) << (bits - 1);
-    for (size_t i = 0; i < count; i++) {
-        int32_t exact;
-        zero[i] = scale[i] != 0.0f && zero_of(offset[i], middle, &exact) ? exact : middle;
+    for (size_t at = 0; at < count; at += BLOCK) {
+        const size_t end = count - at < BLOCK ? count : at + BLOCK;
+        if (plain_zeros(offset + at, scale + at, end - at, middle, zero + at))
+            continue;
+        for (size_t i = at; i < end; i++) {
+            int32_t exact;
+            zero[i] = scale[i] != 0.0f && zero_of(offset[i], middle, &exact) ? exact : middle;
+        }
     }
 }
 
@@ -64,10 +90,42 @@ static bool judge_offset(float offset, int32_t middle, struct group_tally *tally
     return false;
 }
 
-void group_measure(const float *scale, const float *offset, const int32_t *zero, size_t count, unsigned bits, struct group_tally *tally)
+/* Live groups with positive scales and whole zeros: the tally of a block without branches. False, with nothing tallied, for other blocks. */
+static bool measure_plain(const float *scale, const float *offset, const int32_t *zero, size_t count, int32_t middle, struct group_tally *tally)
 {
-    const int32_t middle = INT32_C(1) << (bits - 1), most = middle + (middle - 1);
-    tally->groups += count;
+    const int32_t most = middle + (middle - 1);
+    unsigned odd = 0, not_mid = 0, below = 0, equal = 0, above = 0;
+    int32_t least = INT32_MAX, largest = INT32_MIN;
+    for (size_t i = 0; i < count; i++)
+        odd |= (unsigned)!(scale[i] > 0.0f && scale[i] <= FLT_MAX);
+    for (size_t i = 0; offset != NULL && i < count; i++)
+        odd |= (unsigned)!(fabsf(offset[i]) <= PLAIN_MAX) | (unsigned)((float)(zero[i] - middle) != offset[i]);
+    if (odd != 0)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        not_mid += zero[i] != middle;
+        below += zero[i] < 0;
+        equal += zero[i] == 0;
+        above += zero[i] > most;
+        least = zero[i] < least ? zero[i] : least;
+        largest = zero[i] > largest ? zero[i] : largest;
+    }
+    tally->not_mid += not_mid;
+    tally->below_zero += below;
+    tally->equal_zero += equal;
+    tally->above_code += above;
+    tally->zero_min = least < tally->zero_min ? least : tally->zero_min;
+    tally->zero_max = largest > tally->zero_max ? largest : tally->zero_max;
+    if (offset != NULL) {
+        tally->offset_min = fmin(tally->offset_min, (double)least - middle);
+        tally->offset_max = fmax(tally->offset_max, (double)largest - middle);
+    }
+    return true;
+}
+
+static void measure_each(const float *scale, const float *offset, const int32_t *zero, size_t count, int32_t middle, struct group_tally *tally)
+{
+    const int32_t most = middle + (middle - 1);
     for (size_t i = 0; i < count; i++) {
         if (scale[i] == 0.0f) {
             tally->dead++;
@@ -85,6 +143,18 @@ void group_measure(const float *scale, const float *offset, const int32_t *zero,
         tally->above_code += zero[i] > most;
         tally->zero_min = zero[i] < tally->zero_min ? zero[i] : tally->zero_min;
         tally->zero_max = zero[i] > tally->zero_max ? zero[i] : tally->zero_max;
+    }
+}
+
+void group_measure(const float *scale, const float *offset, const int32_t *zero, size_t count, unsigned bits, struct group_tally *tally)
+{
+    const int32_t middle = INT32_C(1) << (bits - 1);
+    tally->groups += count;
+    for (size_t at = 0; at < count; at += BLOCK) {
+        const size_t part = count - at < BLOCK ? count - at : BLOCK;
+        const float *own = offset == NULL ? NULL : offset + at;
+        if (!measure_plain(scale + at, own, zero + at, part, middle, tally))
+            measure_each(scale + at, own, zero + at, part, middle, tally);
     }
 }
 

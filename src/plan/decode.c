@@ -40,7 +40,7 @@ enum status decode_part(const struct weight *weight, struct area area, struct st
 enum status decode_codes(const struct fetch *fetch, const struct weight *weight, struct area area, struct scratch *scratch, enum scratch_slot slot,
                          struct codes *codes, struct err *err)
 {
-    struct stored raw;
+    struct stored raw = {0};
     TRY(decode_raw(fetch, weight, area, scratch, &raw, err));
     *codes = (struct codes){scratch_take(scratch, slot, area.out * area.in, err), (size_t)area.in};
     if (codes->data == NULL)

@@ -117,7 +117,7 @@ static enum status edit_config(const struct directory *directory, const struct p
 /* config.json, and the same object in the side file that older engines read. */
 static enum status write_configs(const struct directory *directory, struct plan *plan, struct staging *staging, struct err *err)
 {
-    struct slice original;
+    struct slice original = {0};
     struct summary summary;
     struct text quantization = {0}, config = {0};
     TRY(directory_config(directory, &original, err));

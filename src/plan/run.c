@@ -67,7 +67,7 @@ static enum status cut_tensors(struct running *running, uint64_t budget, struct 
         for (uint64_t row = 0; row < work->cut.rows && plan->tensor[t].bytes > 0; row += work->cut.rows_max) {
             const uint64_t left = work->cut.rows - row;
             TRY(mem_grow((void **)&running->tile, &running->tile_capacity, running->tile_count + 1, sizeof *running->tile, err));
-            running->tile[running->tile_count++] = (struct tile){(uint32_t)t, row, left < work->cut.rows_max ? left : work->cut.rows_max};
+            running->tile[running->tile_count++] = (struct tile){(uint32_t)t, 0, row, left < work->cut.rows_max ? left : work->cut.rows_max};
         }
         atomic_init(&work->left, running->tile_count - work->tile0);
         if (running->tile_count == work->tile0)
@@ -75,6 +75,28 @@ static enum status cut_tensors(struct running *running, uint64_t budget, struct 
     }
     running->block = mem_alloc(blocks + 1, sizeof *running->block, err);
     return running->block == NULL ? STATUS_LIMIT : STATUS_OK;
+}
+
+/* Writers of one file wait for each other in the kernel, so neighbouring tiles go to different files. */
+static int by_turn(const void *a, const void *b)
+{
+    const struct tile *left = a, *right = b;
+    if (left->turn != right->turn)
+        return left->turn < right->turn ? -1 : 1;
+    return left->output < right->output ? -1 : left->output > right->output;
+}
+
+static void take_turns(struct running *running)
+{
+    uint32_t turn = 0;
+    for (size_t i = 0; i < running->tile_count; i++) {
+        const uint32_t file = running->plan->tensor[running->tile[i].output].file;
+        const bool same = i > 0 && running->plan->tensor[running->tile[i - 1].output].file == file;
+        turn = same ? turn + 1 : 0;
+        running->tile[i].turn = turn;
+    }
+    if (running->tile_count > 1 && running->plan->file_count > 1)
+        qsort(running->tile, running->tile_count, sizeof *running->tile, by_turn);
 }
 
 static enum status create_files(struct running *running, struct staging *staging, struct err *err)
@@ -170,6 +192,8 @@ enum status run_plan(const struct plan *plan, const struct fetch *fetch, struct 
     enum status status = running.file == NULL || running.work == NULL || running.scratch == NULL ? STATUS_LIMIT : STATUS_OK;
     if (status == STATUS_OK)
         status = cut_tensors(&running, tile_budget(resources, workers), err);
+    if (status == STATUS_OK)
+        take_turns(&running);
     if (status == STATUS_OK)
         status = create_files(&running, staging, err);
     if (status == STATUS_OK)

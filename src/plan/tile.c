@@ -151,7 +151,7 @@ static enum status make_codes(const struct tile_maker *maker, const struct outpu
     for (uint64_t at = 0; at < length; at += step) {
         const uint64_t count = at_most(step, length - at);
         const struct area chunk = along_out ? (struct area){area.out0 + at, count, area.in0, area.in} : (struct area){area.out0, area.out, area.in0 + at, count};
-        struct stored raw;
+        struct stored raw = {0};
         TRY(decode_raw(maker->fetch, weight, chunk, scratch, &raw, err));
         TRY(pack_chunk(weight, to, area, chunk, raw, target, block, add, err));
     }

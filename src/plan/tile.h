@@ -7,6 +7,7 @@
 
 struct tile {
     uint32_t output;      /* index into plan.tensor */
+    uint32_t turn;        /* its place among the tiles of its file */
     uint64_t row0, rows;  /* stored rows; COPY and CAST: elements of row_bytes */
 };
 
