@@ -342,7 +342,6 @@ def _(folder):
 
 @case("nan-offset-where-the-scale-is-zero", 0)
 @case("nan-offset-where-the-scale-is-zero-to-gptq", 0, to="gptq")
-@case("nan-offset-where-the-scale-is-zero-to-hf", 0, to="hf")
 def _(folder):
     def action(tensors):
         poke(tensors[UP + ".weight_offset"], 4, NAN)
@@ -357,7 +356,6 @@ def _(folder):
 
 @case("offset-above-the-range", 6, (UP, "R-RANGE"))
 @case("offset-above-the-range-to-gptq-v2", 6, (UP, "R-RANGE"), to="gptq_v2")
-@case("offset-above-the-range-to-hf", 0, to="hf")
 def _(folder):
     ms_change(folder, lambda tensors: poke(tensors[UP + ".weight_offset"], 4, struct.pack("<f", 8)))
 
@@ -380,7 +378,7 @@ def _(folder):
 
 
 @case("unpacked-byte-above-7", 4, UP)
-@case("unpacked-byte-above-7-to-hf", 4, UP, to="hf")
+@case("unpacked-byte-above-7-to-gptq", 4, UP, to="gptq")
 def _(folder):
     ms_change(folder, lambda tensors: poke(tensors[UP + ".weight"], 777, bytes([8])))
 
@@ -391,7 +389,7 @@ def _(folder):
 
 
 @case("scale-overflows-f16", 6, (UP, "R-SCALE"))
-@case("scale-overflows-f16-to-hf-f32", 0, to="hf", options=["--dtype", "f32"])
+@case("scale-overflows-f16-not-bf16", 0, to="gptq", options=["--dtype", "bf16"])
 def _(folder):
     ms_change(folder, lambda tensors: poke(tensors[UP + ".weight_scale"], 4, struct.pack("<f", 70000)))
 
@@ -414,7 +412,6 @@ def _(folder):
 
 
 @case("out-features-12-to-awq", 6, ("R-SHAPE", "12"))
-@case("out-features-12-to-hf", 0, to="hf")
 def _(folder):
     ms(folder, linears=(("model.layers.0.self_attn.q_proj", 12, 64),))
 
@@ -587,14 +584,30 @@ def _(folder):
     gptq(folder, action=lambda tensors: poke(tensors[UP + ".g_idx"], 4, struct.pack("<i", 2)))
 
 
-@case("g-idx-negative", 4, UP)
+@case("g-idx-negative-counts-from-the-end", 0)
 def _(folder):
-    gptq(folder, action=lambda tensors: poke(tensors[UP + ".g_idx"], 4, struct.pack("<i", -1)))
+    gptq(folder, action=lambda tensors: poke(tensors[UP + ".g_idx"], 4, struct.pack("<i", -2)))
+
+
+@case("g-idx-negative-beyond-the-start", 4, (UP, "-3"))
+def _(folder):
+    gptq(folder, action=lambda tensors: poke(tensors[UP + ".g_idx"], 4, struct.pack("<i", -3)))
+
+
+@case("quantized-to-hf", 5, "dequantize", to="hf")
+def _(folder):
+    gptq(folder)
+
+
+@case("quantized-by-another-method", 5, "bitsandbytes")
+def _(folder):
+    gptq(folder)
+    change_json(folder, "config.json", lambda document: document["quantization_config"].update({"quant_method": "bitsandbytes"}))
+    (folder / "quantize_config.json").unlink()
 
 
 @case("act-order-to-awq", 6, (UP, "R-ACTORDER"))
 @case("act-order-to-gptq-v2", 0, to="gptq_v2")
-@case("act-order-to-hf", 0, to="hf")
 def _(folder):
     def shuffle(table):
         table[UP].group_of = [k % 2 for k in range(64)]
@@ -630,9 +643,8 @@ def _(folder):
 
 @case("ambiguous-v1-zeros", 4, (UP, "R-AMBIG-V1", "--gptq-zeros"), to="gptq_v2")
 @case("ambiguous-v1-zeros-field-mod", 0, to="gptq_v2", options=["--gptq-zeros", "field-mod"])
-@case("ambiguous-v1-zeros-word-add", 0, to="hf", options=["--gptq-zeros", "word-add"])
+@case("ambiguous-v1-zeros-word-add", 0, to="gptq_v2", options=["--gptq-zeros", "word-add"])
 @case("ambiguous-v1-zeros-no-mask-is-16", 6, "R-RANGE", to="gptq_v2", options=["--gptq-zeros", "no-mask"])
-@case("ambiguous-v1-zeros-no-mask-to-hf", 0, to="hf", options=["--gptq-zeros", "no-mask"])
 def _(folder):
     def spoil(table):
         table[UP].zeros[2][0] = 0
@@ -692,7 +704,7 @@ def awq_case(name, code, says="", action=None, to="gptq", **members):
 
 awq_case("sound-awq", 0)
 awq_case("awq-gemv", 5, "gemv", version="gemv")
-awq_case("awq-bits-3", 5, "3", bits=3)
+awq_case("awq-bits-3", 4, "bits 3", bits=3)
 awq_case("awq-group-size-contradicts", 4, "R-SHAPE", group_size=64)
 awq_case("awq-qzeros-missing", 4, UP, lambda tensors: tensors.pop(UP + ".qzeros"))
 awq_case("awq-qzeros-contradict", 4, UP + ".qzeros", lambda tensors: tensors[UP + ".qzeros"].__setitem__(1, [8, 2]))
