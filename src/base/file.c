@@ -157,6 +157,11 @@ enum status file_write(const struct file *file, const void *data, size_t size, u
     return STATUS_OK;
 }
 
+void file_begin_sync(const struct file *file, uint64_t offset, uint64_t size)
+{
+    (void)sync_file_range(file->fd, (off_t)offset, (off_t)size, SYNC_FILE_RANGE_WRITE);
+}
+
 enum status file_sync(const struct file *file, struct err *err)
 {
     if (file->ops->fsync(file->ops->context, file->fd) != 0)

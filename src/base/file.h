@@ -45,6 +45,8 @@ enum status file_create(struct file *file, const struct file_ops *ops, const cha
 enum status file_read(const struct file *file, void *data, size_t size, uint64_t offset, struct err *err) WARN_UNUSED;
 /* Writes exactly size bytes; retries short writes and EINTR. */
 enum status file_write(const struct file *file, const void *data, size_t size, uint64_t offset, struct err *err) WARN_UNUSED;
+/* Asks the kernel to begin writing a range to disk, so that a later sync has less to wait for. A hint: failures do not matter. */
+void file_begin_sync(const struct file *file, uint64_t offset, uint64_t size);
 enum status file_sync(const struct file *file, struct err *err) WARN_UNUSED;
 /* Idempotent. A failing close after writing is an IO error. */
 enum status file_close(struct file *file, struct err *err) WARN_UNUSED;

@@ -161,6 +161,7 @@ static enum status run_tile(void *opaque, size_t index, unsigned worker, struct 
     uint8_t *data;
     TRY(tile_make(&running->maker, tile, &work->cut, scratch, &data, err));
     TRY(file_write(&running->file[output->file], data, (size_t)size, output->offset + first, err));
+    file_begin_sync(&running->file[output->file], output->offset + first, size);
     hash_inner_blocks(running, tile.output, first, data, size);
     atomic_fetch_add(&running->progress->bytes, size);
     if (atomic_fetch_sub(&work->left, 1) != 1)
