@@ -1,0 +1,2 @@
+# --base names a directory.
+$MAKE msmodelslim src; "$REPAQ" convert src out --to awq --base nowhere

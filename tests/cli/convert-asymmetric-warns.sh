@@ -1,0 +1,2 @@
+# GPTQ v1 with asymmetric zeros is written with a warning.
+$MAKE msmodelslim src asym; "$REPAQ" convert src out --to gptq

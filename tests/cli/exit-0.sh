@@ -1,0 +1,2 @@
+# Done.
+"$REPAQ" inspect "$FIXTURES"/msmodelslim/edge-w4a16-g32-sym-zeros-safe >/dev/null

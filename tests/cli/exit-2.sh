@@ -1,0 +1,2 @@
+# Usage.
+"$REPAQ" convert

@@ -1,0 +1,2 @@
+# Cannot read.
+"$REPAQ" inspect nowhere

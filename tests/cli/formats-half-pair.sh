@@ -1,0 +1,2 @@
+# --from needs --to.
+"$REPAQ" formats --from awq

@@ -1,0 +1,2 @@
+# What v1 zero points cannot hold is a condition.
+"$REPAQ" formats --from awq --to gptq

@@ -1,0 +1,2 @@
+# What a pair can exchange.
+"$REPAQ" formats --from msmodelslim --to awq

@@ -1,0 +1,2 @@
+# A format that does not exist.
+"$REPAQ" formats --from awq --to exl9

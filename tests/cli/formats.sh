@@ -1,0 +1,2 @@
+# What each format can hold.
+"$REPAQ" formats

@@ -1,0 +1,2 @@
+# The options of convert.
+"$REPAQ" help convert

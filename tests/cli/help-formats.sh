@@ -1,0 +1,2 @@
+# The options of formats.
+"$REPAQ" help formats

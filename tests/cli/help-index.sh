@@ -1,0 +1,2 @@
+# The options of index.
+"$REPAQ" help index

@@ -1,0 +1,2 @@
+# The options of inspect.
+"$REPAQ" help inspect

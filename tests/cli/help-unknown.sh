@@ -1,0 +1,2 @@
+# Help of what does not exist.
+"$REPAQ" help fly

@@ -1,0 +1,2 @@
+# The options of verify.
+"$REPAQ" help verify

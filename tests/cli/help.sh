@@ -1,0 +1,2 @@
+# The list of commands and exit codes.
+"$REPAQ" --help

@@ -1,0 +1,12 @@
+# A listed shard that does not exist.
+$MAKE sharded src
+python3 - <<'END'
+import json, sys
+path = "src/model.safetensors.index.json"
+index = json.load(open(path))
+index["weight_map"]["model.ghost.weight"] = "model-00003-of-00003.safetensors"
+json.dump(index, open(path, "w"))
+END
+"$REPAQ" index src --check; echo "check: $?"
+"$REPAQ" index src --write; echo "write: $?"
+"$REPAQ" index src; ls -A src

@@ -1,0 +1,2 @@
+# DIR must be a directory.
+"$REPAQ" index nowhere

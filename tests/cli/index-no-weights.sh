@@ -1,0 +1,2 @@
+# A directory without shards.
+mkdir src; "$REPAQ" index src

@@ -1,0 +1,2 @@
+# One file needs no index.
+$MAKE awq src; "$REPAQ" index src

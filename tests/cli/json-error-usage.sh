@@ -1,0 +1,2 @@
+# A usage error too.
+"$REPAQ" verify --json nowhere

@@ -1,0 +1,2 @@
+# index as JSON.
+$MAKE sharded src; "$REPAQ" index src --json

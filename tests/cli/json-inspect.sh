@@ -1,0 +1,2 @@
+# inspect as JSON.
+$MAKE packed src; "$REPAQ" inspect src --tensors --json

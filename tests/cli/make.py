@@ -1,0 +1,37 @@
+#!/usr/bin/env python3
+"""make.py KIND DIR [OPTION...]: a small checkpoint for a case. KIND: msmodelslim, packed, gptq, gptq_v2, awq, sharded, w8a16.
+
+Options: asym (zeros that are not constant), rounded (scales that F16 cannot hold), flip (another value of one code), scale (one scale
+twice as large)."""
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "malformed"))
+import checkpoint  # noqa: E402
+import defects  # noqa: E402
+
+
+def main(kind, place, *options):
+    folder = pathlib.Path(place)
+    asymmetric = "asym" in options
+    table = checkpoint.weights(zeros="asym" if asymmetric else "sym", bits=8 if kind == "w8a16" else 4)
+    weight = table[defects.UP]
+    if "rounded" in options:
+        weight.scales[3][1] = 0.1
+    if "flip" in options:
+        weight.codes[5][7] ^= 1
+    if "scale" in options:
+        weight.scales[4][0] *= 2
+    if kind in ("msmodelslim", "packed", "w8a16"):
+        checkpoint.make_msmodelslim(folder, table, packed=kind == "packed")
+    elif kind in ("gptq", "gptq_v2"):
+        checkpoint.make_gptq(folder, table, v2=kind == "gptq_v2", sym=not asymmetric)
+    elif kind == "awq":
+        checkpoint.make_awq(folder, table)
+    elif kind == "sharded":
+        defects.sharded_gptq(folder)
+    else:
+        raise SystemExit(f"unknown kind {kind}")
+
+
+main(*sys.argv[1:])

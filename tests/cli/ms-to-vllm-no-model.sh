@@ -1,0 +1,2 @@
+# --model is needed.
+"$REPAQ" ms_to_vllm --json x

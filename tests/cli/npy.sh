@@ -1,0 +1,2 @@
+# NumPy outputs of msModelSlim.
+mkdir src; touch src/quant_weight.npy; "$REPAQ" convert src out --to awq

@@ -1,0 +1,2 @@
+# A directory without weights.
+mkdir src; "$REPAQ" convert src out --to awq

@@ -1,0 +1,2 @@
+# SRC does not exist.
+"$REPAQ" convert nowhere out --to awq

@@ -1,0 +1,2 @@
+# A FIFO is not opened.
+mkfifo pipe; "$REPAQ" convert pipe out --to awq

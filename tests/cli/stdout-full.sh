@@ -1,0 +1,2 @@
+# A full stdout is an error.
+"$REPAQ" inspect "$FIXTURES"/msmodelslim/edge-w4a16-g32-sym-zeros-safe >/dev/full

@@ -1,0 +1,2 @@
+# Zero threads.
+"$REPAQ" convert "$FIXTURES"/msmodelslim/edge-w4a16-g32-sym-zeros-safe out --to awq --threads 0

@@ -1,0 +1,2 @@
+# A rule for zeros that does not exist.
+"$REPAQ" convert "$FIXTURES"/msmodelslim/edge-w4a16-g32-sym-zeros-safe out --to awq --gptq-zeros guess

@@ -1,0 +1,2 @@
+# A flag takes no value.
+"$REPAQ" convert "$FIXTURES"/msmodelslim/edge-w4a16-g32-sym-zeros-safe out --to awq --exact=yes

@@ -1,0 +1,2 @@
+# No target format.
+"$REPAQ" convert "$FIXTURES"/msmodelslim/edge-w4a16-g32-sym-zeros-safe out

@@ -1,0 +1,2 @@
+# An option that does not exist.
+"$REPAQ" convert "$FIXTURES"/msmodelslim/edge-w4a16-g32-sym-zeros-safe out --to awq --fly

@@ -1,0 +1,2 @@
+# A side that does not exist.
+$MAKE awq a; "$REPAQ" verify a nowhere

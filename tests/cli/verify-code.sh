@@ -1,0 +1,2 @@
+# One code differs.
+$MAKE awq a; $MAKE gptq b flip; "$REPAQ" verify a b
