@@ -76,8 +76,11 @@ enum status registry_choose(const struct source *source, const char *from, const
 enum status registry_read(struct source *source, const char *from, struct read_options options, struct model *model, struct bid *bid,
                           struct err *err)
 {
+    /* A description named by hand says what it is, wherever it lies. */
     const struct format *format = options.description != NULL && from != NULL ? registry_find(from) : NULL;
-    if (format == NULL) /* a description named by hand says what it is, wherever it lies */
+    if (format != NULL)
+        (void)snprintf(bid->evidence, sizeof bid->evidence, "described by %.150s", options.description);
+    else
         TRY(registry_choose(source, from, &format, bid, err));
     options.format_forced = from != NULL;
     model->format = format->name;

@@ -1,6 +1,7 @@
 /* The drop-in for Ascend/msmodelslim:example/ms_to_vllm.py: same arguments and defaults, one file out, the tensors of the original. */
 #include "cli/arguments.h"
 #include "cli/command.h"
+#include "cli/progress.h"
 #include "cli/report.h"
 
 #include <stdio.h>
@@ -65,11 +66,12 @@ enum status command_ms_to_vllm(struct session *session, int argc, char **argv, b
                     .one_file = slash == NULL ? options.save_path : slash + 1},
         .force = true,
     };
+    const double start = progress_seconds();
     enum status status = pipeline_plan(&pipeline, &request, &session->resources, err);
     if (status == STATUS_OK)
         status = pipeline_run(&pipeline, &request, &session->resources, err);
     if (status == STATUS_OK)
-        report_text(&(struct report){&pipeline, &request, 0});
+        report_text(&(struct report){&pipeline, &request, progress_seconds() - start});
     pipeline_free(&pipeline);
     return status;
 }
