@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Broken and hostile checkpoints: each named defect ends with its exit code and a message that names it; every prefix and seeded byte flips of a
-small checkpoint end in a clean status. A refused conversion leaves nothing at the destination, no staging, and the input as it was.
+small checkpoint end in a clean status. A refused conversion leaves nothing at the destination, no staging, and the input as it was. Runs that are
+killed or stopped leave nothing or all of it; threads, memory and locale change no byte.
 
     run.py --repaq REPAQ [--only TEXT] [--seed N] [--flips N] [--keep]
 """
@@ -15,6 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import checkpoint
 import defects
+import determinism
+import kills
 
 TIMEOUT = 10  # seconds a run may take on a checkpoint of some 30 KB
 ENVIRONMENT = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "NO_COLOR": "1", "ASAN_OPTIONS": "detect_leaks=0"}
@@ -194,7 +197,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repaq", required=True, type=os.path.abspath)
     parser.add_argument("--fixtures", help="not used: every checkpoint is made here")
-    parser.add_argument("--only", default="", help="run the cases whose name contains this")
+    parser.add_argument("--only", default="", help="run the cases whose name contains this; kills and determinism are names too")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--flips", type=int, default=150, help="byte flips for each of the formats")
     parser.add_argument("--all-prefixes", action="store_true", help="every length, not a sample of them")
@@ -211,6 +214,14 @@ def main():
         print(f"{'FAIL' if faults else 'ok  '} {entry[0]}{': ' if faults else ''}{'; '.join(faults)}", flush=True)
         passed += not faults
         failed += bool(faults)
+    for name, cases in (("kills", lambda: kills.cases(options.repaq, options.scratch, options.seed)),
+                        ("determinism", lambda: determinism.cases(options.repaq, options.scratch))):
+        if options.only and options.only != name:
+            continue
+        for title, faults in cases():
+            print(f"{'FAIL' if faults else 'ok  '} {name}: {title}{': ' if faults else ''}{'; '.join(faults)}", flush=True)
+            passed += not faults
+            failed += bool(faults)
     more_passed, more_failed = run_all_damaged(options)
     if options.keep:
         print(f"kept {options.scratch}")
