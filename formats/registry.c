@@ -28,12 +28,13 @@ const struct format *registry_find(const char *name)
     return NULL;
 }
 
-const char *registry_names(char *buffer, size_t size)
+const char *registry_names(bool written, char *buffer, size_t size)
 {
     size_t used = 0;
     buffer[0] = '\0';
     for (size_t i = 0; i < registry_count() && used < size; i++)
-        used += (size_t)snprintf(buffer + used, size - used, "%s%s", i == 0 ? "" : ", ", registry_table[i]->name);
+        if (!written || registry_table[i]->can.writes)
+            used += (size_t)snprintf(buffer + used, size - used, "%s%s", used == 0 ? "" : ", ", registry_table[i]->name);
     return buffer;
 }
 
@@ -45,7 +46,7 @@ static enum status nobody_bids(const struct source *source, struct err *err)
     else
         (void)err_set(err, STATUS_UNSUPPORTED, source->path, "found weights, but no description that a format recognises");
     char names[200];
-    return err_try(err, "formats that are read: %s", registry_names(names, sizeof names));
+    return err_try(err, "formats that are read: %s", registry_names(false, names, sizeof names));
 }
 
 enum status registry_choose(const struct source *source, const char *from, const struct format **format, struct bid *bid, struct err *err)
@@ -68,7 +69,7 @@ enum status registry_choose(const struct source *source, const char *from, const
     if (*format == NULL && from != NULL) {
         char names[200];
         (void)err_set(err, STATUS_USAGE, "--from", "found \"%s\", expected a format", from);
-        return err_try(err, "one of: %s", registry_names(names, sizeof names));
+        return err_try(err, "one of: %s", registry_names(false, names, sizeof names));
     }
     return *format == NULL ? nobody_bids(source, err) : STATUS_OK;
 }

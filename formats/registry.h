@@ -8,8 +8,8 @@
 size_t registry_count(void);
 const struct format *registry_at(size_t index);
 const struct format *registry_find(const char *name); /* NULL if unknown */
-/* "hf, awq, ..." into buffer; returns buffer. */
-const char *registry_names(char *buffer, size_t size);
+/* "hf, awq, ...": all, or those that are written, into buffer; returns buffer. */
+const char *registry_names(bool written, char *buffer, size_t size);
 
 /* The width row of a format, or NULL. */
 const struct width *registry_width(const struct format *format, unsigned bits);

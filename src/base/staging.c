@@ -49,6 +49,17 @@ static enum status check_destination(const struct staging *staging, bool force, 
     return err_try(err, "another name, or --force to replace it");
 }
 
+enum status staging_check(const char *destination, bool force, struct err *err)
+{
+    struct arena arena = {0};
+    struct staging staging = {.lock_fd = -1};
+    enum status status = name_parts(&staging, destination, &arena, err);
+    if (status == STATUS_OK)
+        status = check_destination(&staging, force, err);
+    arena_free(&arena);
+    return status;
+}
+
 /* True if fd still is what the path names. */
 static bool still_there(int fd, const char *path)
 {

@@ -28,6 +28,8 @@ struct staging {
  * destination counts as existing and is replaced itself, not its target. */
 enum status staging_open(struct staging *staging, const struct file_ops *ops, const char *destination, bool force, struct arena *arena,
                          struct err *err) WARN_UNUSED;
+/* What staging_open would refuse of the destination itself, before anything is made. */
+enum status staging_check(const char *destination, bool force, struct err *err) WARN_UNUSED;
 /* "DIR/NAME" in the arena, parents made as needed (names with '/'). NULL with *err filled on failure. */
 char *staging_path(struct staging *staging, const char *name, struct arena *arena, struct err *err);
 /* Syncs the staging directory (and its sub-directories), renames it to the destination (exchange and remove the old tree if it replaces one), syncs the

@@ -100,10 +100,13 @@ enum status arguments_parse(const struct arguments *arguments, int argc, char **
             options = false;
         } else if (options && argv[at][0] == '-' && argv[at][1] != '\0') {
             TRY(take_option(arguments, argc, argv, &at, err));
-        } else if (*positionals < arguments->positional_max && argv[at][0] != '\0') {
+        } else if (argv[at][0] == '\0') {
+            (void)err_set(err, STATUS_USAGE, "\"\"", "found an empty argument");
+            return err_try(err, "%s", arguments->usage);
+        } else if (*positionals < arguments->positional_max) {
             arguments->positional[(*positionals)++] = argv[at];
         } else {
-            (void)err_set(err, STATUS_USAGE, argv[at][0] == '\0' ? "\"\"" : argv[at], "found an argument too many");
+            (void)err_set(err, STATUS_USAGE, argv[at], "found an argument too many");
             return err_try(err, "%s", arguments->usage);
         }
     }

@@ -13,9 +13,8 @@ struct session {
     bool color;                 /* stderr is a terminal that takes escapes */
 };
 
-/* Runs with the arguments after the command's name. The status is the exit code; *err is filled when it is none of OK and DIFFERS. `json` tells
- * main to print an error as JSON on stdout too. */
-typedef enum status (*command_main)(struct session *session, int argc, char **argv, bool *json, struct err *err);
+/* Runs with the arguments after the command's name. The status is the exit code; *err is filled when it is none of OK and DIFFERS. */
+typedef enum status (*command_main)(struct session *session, int argc, char **argv, struct err *err);
 
 struct command {
     const char *name;
@@ -23,21 +22,25 @@ struct command {
     const char *summary;
     command_main run;
     void (*help)(void);  /* prints the options */
+    bool prints_json;    /* --json: results, and errors too, are JSON on stdout */
 };
 
-/* X(symbol, name, usage, summary) in the order of the help text. */
+/* X(symbol, name, usage, summary, prints JSON) in the order of the help text. */
 #define COMMAND_TABLE(X) \
-    X(convert, "convert", "SRC DST --to FORMAT [options]", "move a checkpoint into another format, without quantizing again") \
-    X(inspect, "inspect", "SRC [--tensors] [--hash] [--json]", "say what a checkpoint is") \
-    X(verify, "verify", "A B [--exact] [--tolerance REL] [--json]", "compare two checkpoints of any two formats") \
-    X(index, "index", "DIR [--check | --write] [--json]", "hold model.safetensors.index.json against the shards, or rewrite it") \
-    X(formats, "formats", "[--from A --to B] [--json]", "print what each format can hold, or what a pair can exchange exactly") \
-    X(ms_to_vllm, "ms_to_vllm", "--model W.safetensors --json D.json [options]", "drop-in for msModelSlim's ms_to_vllm.py")
+    X(convert, "convert", "SRC DST --to FORMAT [options]", "move a checkpoint into another format, without quantizing again", true) \
+    X(inspect, "inspect", "SRC [--tensors] [--hash] [--json]", "say what a checkpoint is", true) \
+    X(verify, "verify", "A B [--exact] [--tolerance REL] [--json]", "compare two checkpoints of any two formats", true) \
+    X(index, "index", "DIR [--check | --write] [--json]", "hold model.safetensors.index.json against the shards, or rewrite it", true) \
+    X(formats, "formats", "[--from A --to B] [--json]", "print what each format can hold, or what a pair can exchange exactly", true) \
+    X(ms_to_vllm, "ms_to_vllm", "--model W.safetensors --json D.json [options]", "drop-in for msModelSlim's ms_to_vllm.py", false)
 
-#define X(symbol, name, usage, summary) \
-    enum status command_##symbol(struct session *session, int argc, char **argv, bool *json, struct err *err) WARN_UNUSED; \
+#define X(symbol, name, usage, summary, json) \
+    enum status command_##symbol(struct session *session, int argc, char **argv, struct err *err) WARN_UNUSED; \
     void command_##symbol##_help(void);
 COMMAND_TABLE(X)
 #undef X
+
+/* Threads and memory within their limits; `where` is what set them. USAGE, LIMIT. */
+enum status command_check_resources(const struct session *session, const char *where, struct err *err) WARN_UNUSED;
 
 #endif

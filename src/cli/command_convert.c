@@ -66,12 +66,12 @@ static enum status take_target(struct convert_options *options, struct err *err)
     char names[200];
     if (options->to == NULL) {
         (void)err_set(err, STATUS_USAGE, "--to", "found no target format");
-        return err_try(err, "--to with one of: %s", registry_names(names, sizeof names));
+        return err_try(err, "--to with one of: %s", registry_names(true, names, sizeof names));
     }
     options->request.target = registry_find(options->to);
     if (options->request.target == NULL) {
         (void)err_set(err, STATUS_USAGE, "--to", "found \"%s\", expected a format", options->to);
-        return err_try(err, "one of: %s", registry_names(names, sizeof names));
+        return err_try(err, "one of: %s", registry_names(true, names, sizeof names));
     }
     if (!options->request.target->can.writes) {
         (void)err_set(err, STATUS_UNSUPPORTED, "--to", "found %s, which this version reads but does not write", options->to);
@@ -86,23 +86,18 @@ static enum status parse(struct session *session, int argc, char **argv, struct 
     const char *place[2] = {NULL, NULL};
     size_t places;
     const struct arguments arguments = {rows, sizeof rows / sizeof rows[0], place, 2, "repaq convert SRC DST --to FORMAT [options]"};
-    const enum status status = arguments_parse(&arguments, argc, argv, &places, err);
-    TRY(status);
+    TRY(arguments_parse(&arguments, argc, argv, &places, err));
     if (places < 2) {
         (void)err_set(err, STATUS_USAGE, "convert", "found %zu of two arguments, expected SRC and DST", places);
         return err_try(err, "%s", arguments.usage);
     }
     options->request.source = place[0];
     options->request.destination = place[1];
-    if (options->threads > LIMIT_THREADS_MAX)
-        return err_set(err, STATUS_USAGE, "--threads", "found %u, expected 1..%d", options->threads, LIMIT_THREADS_MAX);
     if (options->threads > 0)
         session->resources.threads = options->threads;
     if (options->memory > 0)
         session->resources.memory_bytes = options->memory;
-    if (session->resources.memory_bytes < LIMIT_MEMORY_BYTES_MIN)
-        return err_set(err, STATUS_LIMIT, "--memory", "found %llu bytes, expected at least %llu", (unsigned long long)session->resources.memory_bytes,
-                       (unsigned long long)LIMIT_MEMORY_BYTES_MIN);
+    TRY(command_check_resources(session, options->threads > LIMIT_THREADS_MAX ? "--threads" : "--memory", err));
     TRY(take_zeros(options, err));
     return take_target(options, err);
 }
@@ -125,12 +120,11 @@ static enum status run(struct session *session, const struct convert_options *op
     return STATUS_OK;
 }
 
-enum status command_convert(struct session *session, int argc, char **argv, bool *json, struct err *err)
+enum status command_convert(struct session *session, int argc, char **argv, struct err *err)
 {
     struct convert_options options = {.progress = "auto", .request = {.directory = true, .options = {.dtype = DTYPE_NONE}}};
     struct pipeline pipeline = {0};
     enum status status = parse(session, argc, argv, &options, err);
-    *json = options.json;
     if (status == STATUS_OK)
         status = run(session, &options, &pipeline, err);
     pipeline_free(&pipeline);

@@ -158,7 +158,7 @@ static enum status find(const char *name, const char *option, const struct forma
     if (*format != NULL)
         return STATUS_OK;
     (void)err_set(err, STATUS_USAGE, option, "found \"%s\", expected a format", name == NULL ? "" : name);
-    return err_try(err, "one of: %s", registry_names(names, sizeof names));
+    return err_try(err, "one of: %s", registry_names(false, names, sizeof names));
 }
 
 static void print_pair(const struct format *from, const struct format *to, const struct pair_text *pair, bool json)
@@ -181,16 +181,14 @@ static void print_pair(const struct format *from, const struct format *to, const
     emit_end(&emit, '}');
 }
 
-enum status command_formats(struct session *session, int argc, char **argv, bool *json, struct err *err)
+enum status command_formats(struct session *session, int argc, char **argv, struct err *err)
 {
     (void)session;
     struct formats_options options = {0};
     const struct argument rows[] = FORMATS_ROWS(&options);
     size_t places;
     const struct arguments arguments = {rows, sizeof rows / sizeof rows[0], NULL, 0, "repaq formats [--from A --to B] [--json]"};
-    const enum status status = arguments_parse(&arguments, argc, argv, &places, err);
-    *json = options.json;
-    TRY(status);
+    TRY(arguments_parse(&arguments, argc, argv, &places, err));
     if (options.from != NULL || options.to != NULL) {
         const struct format *from, *to;
         struct pair_text pair = {0};

@@ -54,22 +54,20 @@ static void print_json(const struct inventory *inventory, bool written)
     emit_end(&emit, '}');
 }
 
-enum status command_index(struct session *session, int argc, char **argv, bool *json, struct err *err)
+enum status command_index(struct session *session, int argc, char **argv, struct err *err)
 {
     struct index_options options = {0};
     const struct argument rows[] = INDEX_ROWS(&options);
     const char *path[1];
     size_t places;
     const struct arguments arguments = {rows, sizeof rows / sizeof rows[0], path, 1, "repaq index DIR [--check | --write]"};
-    enum status status = arguments_parse(&arguments, argc, argv, &places, err);
-    *json = options.json;
-    TRY(status);
+    TRY(arguments_parse(&arguments, argc, argv, &places, err));
     if (places < 1 || (options.check && options.write)) {
         (void)err_set(err, STATUS_USAGE, "index", places < 1 ? "found no DIR" : "found both --check and --write");
         return err_try(err, "%s", arguments.usage);
     }
     struct inventory inventory;
-    status = inventory_make(&inventory, session->resources.ops, path[0], err);
+    enum status status = inventory_make(&inventory, session->resources.ops, path[0], err);
     if (status == STATUS_OK && options.write)
         status = inventory_write(&inventory, session->resources.ops, path[0], err);
     if (status == STATUS_OK) {

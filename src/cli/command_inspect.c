@@ -226,16 +226,14 @@ static enum status inspect(const struct session *session, const struct inspect_o
     return status;
 }
 
-enum status command_inspect(struct session *session, int argc, char **argv, bool *json, struct err *err)
+enum status command_inspect(struct session *session, int argc, char **argv, struct err *err)
 {
     struct inspect_options options = {0};
     const struct argument rows[] = INSPECT_ROWS(&options);
     const char *path[1];
     size_t places;
     const struct arguments arguments = {rows, sizeof rows / sizeof rows[0], path, 1, "repaq inspect SRC [--tensors] [--hash] [--json]"};
-    const enum status status = arguments_parse(&arguments, argc, argv, &places, err);
-    *json = options.json;
-    TRY(status);
+    TRY(arguments_parse(&arguments, argc, argv, &places, err));
     if (places < 1) {
         (void)err_set(err, STATUS_USAGE, "inspect", "found no SRC");
         return err_try(err, "%s", arguments.usage);

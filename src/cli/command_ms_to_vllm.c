@@ -49,9 +49,8 @@ static enum status parse(int argc, char **argv, struct ms_to_vllm_options *optio
     return STATUS_OK;
 }
 
-enum status command_ms_to_vllm(struct session *session, int argc, char **argv, bool *json, struct err *err)
+enum status command_ms_to_vllm(struct session *session, int argc, char **argv, struct err *err)
 {
-    (void)json;
     struct ms_to_vllm_options options = {.save_path = "./res.safetensors", .tool = "awq", .bits = 4};
     struct pipeline pipeline = {0};
     TRY(parse(argc, argv, &options, err));

@@ -146,21 +146,20 @@ static enum status verify(struct session *session, const struct verify_options *
     return status;
 }
 
-enum status command_verify(struct session *session, int argc, char **argv, bool *json, struct err *err)
+enum status command_verify(struct session *session, int argc, char **argv, struct err *err)
 {
     struct verify_options options = {.tolerance = -1};
     const struct argument rows[] = VERIFY_ROWS(&options);
     const char *path[2];
     size_t places;
     const struct arguments arguments = {rows, sizeof rows / sizeof rows[0], path, 2, "repaq verify A B [--exact] [--tolerance REL] [--json]"};
-    const enum status status = arguments_parse(&arguments, argc, argv, &places, err);
-    *json = options.json;
-    TRY(status);
+    TRY(arguments_parse(&arguments, argc, argv, &places, err));
     if (places < 2) {
         (void)err_set(err, STATUS_USAGE, "verify", "found %zu of two checkpoints", places);
         return err_try(err, "%s", arguments.usage);
     }
     if (options.threads > 0)
         session->resources.threads = options.threads;
+    TRY(command_check_resources(session, "--threads", err));
     return verify(session, &options, path, err);
 }

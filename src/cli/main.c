@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 static const struct command commands[] = {
-#define X(symbol, name, usage, summary) {name, usage, summary, command_##symbol, command_##symbol##_help},
+#define X(symbol, name, usage, summary, json) {name, usage, summary, command_##symbol, command_##symbol##_help, json},
     COMMAND_TABLE(X)
 #undef X
 };
@@ -33,6 +33,16 @@ static void catch_signals(void)
     (void)sigaction(SIGINT, &action, NULL);
     (void)sigaction(SIGTERM, &action, NULL);
     (void)signal(SIGPIPE, SIG_IGN); /* a reader that leaves is a failed write, not a death */
+}
+
+enum status command_check_resources(const struct session *session, const char *where, struct err *err)
+{
+    if (session->resources.threads > LIMIT_THREADS_MAX)
+        return err_set(err, STATUS_USAGE, where, "found %u threads, expected 1..%d", session->resources.threads, LIMIT_THREADS_MAX);
+    if (session->resources.memory_bytes < LIMIT_MEMORY_BYTES_MIN)
+        return err_set(err, STATUS_LIMIT, where, "found %llu bytes, expected at least %llu", (unsigned long long)session->resources.memory_bytes,
+                       (unsigned long long)LIMIT_MEMORY_BYTES_MIN);
+    return STATUS_OK;
 }
 
 static const struct command *find_command(const char *name)
@@ -84,7 +94,7 @@ static enum status read_environment(struct session *session, struct err *err)
     }
     if (memory != NULL && memory[0] != '\0' && !text_parse_bytes(memory, &session->resources.memory_bytes))
         return err_set(err, STATUS_USAGE, "REPAQ_MEMORY", "found \"%s\", expected a size such as 256MiB", memory);
-    return STATUS_OK;
+    return command_check_resources(session, "REPAQ_MEMORY", err);
 }
 
 static void print_error(const struct err *err, bool json)
@@ -117,11 +127,24 @@ static void raise_file_limit(void)
     (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* --help anywhere, and --json before anything else can fail. */
+static enum status run_command(struct session *session, const struct command *command, int argc, char **argv, bool *json, struct err *err)
+{
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            print_command_help(command);
+            return STATUS_OK;
+        }
+        *json = *json || (command->prints_json && strcmp(argv[i], "--json") == 0);
+    }
+    return command->run(session, argc, argv, err);
+}
+
 static enum status dispatch(struct session *session, int argc, char **argv, bool *json, struct err *err)
 {
     const char *slash = strrchr(argv[0], '/'), *own = slash == NULL ? argv[0] : slash + 1;
     if (strcmp(own, "ms_to_vllm") == 0 || strcmp(own, "ms_to_vllm.py") == 0) /* a link of that name */
-        return command_ms_to_vllm(session, argc - 1, argv + 1, json, err);
+        return run_command(session, find_command("ms_to_vllm"), argc - 1, argv + 1, json, err);
     if (argc < 2) {
         print_help();
         return err_set(err, STATUS_USAGE, "repaq", "found no command");
@@ -137,13 +160,7 @@ static enum status dispatch(struct session *session, int argc, char **argv, bool
         (void)err_set(err, STATUS_USAGE, argv[1], "found an unknown command");
         return err_try(err, "repaq --help");
     }
-    for (int i = 2; i < argc; i++) {
-        if (strcmp(argv[i], "--help") != 0 && strcmp(argv[i], "-h") != 0)
-            continue;
-        print_command_help(command);
-        return STATUS_OK;
-    }
-    return command->run(session, argc - 2, argv + 2, json, err);
+    return run_command(session, command, argc - 2, argv + 2, json, err);
 }
 
 int main(int argc, char **argv)

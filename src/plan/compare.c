@@ -39,8 +39,12 @@ static enum status compare_pair(void *opaque, size_t index, unsigned worker, str
         TRY(contrast_with_float(&contrast, pair, err));
     else
         TRY(contrast_tensors(&contrast, pair, err));
-    if (pair->verdict == VERDICT_ROUNDED && comparing->options->exact)
-        pair->verdict = VERDICT_DIFFERS;
+    if (pair->verdict == VERDICT_ROUNDED && !comparing->options->exact)
+        pair->first[0] = '\0';
+    if (pair->verdict != VERDICT_ROUNDED || !comparing->options->exact)
+        return STATUS_OK;
+    pair->verdict = VERDICT_DIFFERS; /* what is only rounded differs as well when everything must be exact */
+    *(pair->weight_a && pair->weight_b ? &pair->scales : &pair->values) += pair->rounded;
     return STATUS_OK;
 }
 

@@ -20,6 +20,7 @@ struct pair {
     bool weight_a, weight_b; /* a and b are weights, not tensors */
     enum verdict verdict;
     uint64_t codes, zeros, scales, values; /* differences of each kind */
+    uint64_t rounded;      /* scales or values that one side rounds */
     double max_relative;   /* of rounded scales or values */
     char first[104];       /* the first difference in words; "" if there is none */
 };

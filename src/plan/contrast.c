@@ -13,13 +13,26 @@
 
 /* --- recording -------------------------------------------------------------------------------------------------------------- */
 
-static void differ(struct pair *pair, uint64_t *count, const char *what, uint64_t out, uint64_t in, double a, double b)
+/* One number of both sides, and where it stands. */
+struct spot {
+    const char *what; /* "scale" */
+    uint64_t out, in;
+    double a, b;
+};
+
+static void describe(struct pair *pair, const struct spot *spot)
+{
+    (void)snprintf(pair->first, sizeof pair->first, "%s of row %llu, column %llu: %.9g and %.9g", spot->what, (unsigned long long)spot->out,
+                   (unsigned long long)spot->in, spot->a, spot->b);
+}
+
+/* The first difference is described; a rounding that was described before it gives way. */
+static void differ(struct pair *pair, uint64_t *count, const struct spot *spot)
 {
     (*count)++;
+    if (pair->verdict != VERDICT_DIFFERS)
+        describe(pair, spot);
     pair->verdict = VERDICT_DIFFERS;
-    if (pair->first[0] == '\0')
-        (void)snprintf(pair->first, sizeof pair->first, "%s of row %llu, column %llu: %.9g and %.9g", what, (unsigned long long)out, (unsigned long long)in,
-                       a, b);
 }
 
 static void differ_shape(struct pair *pair, const char *what)
@@ -29,11 +42,16 @@ static void differ_shape(struct pair *pair, const char *what)
     (void)snprintf(pair->first, sizeof pair->first, "%s", what);
 }
 
-static void note_rounded(struct pair *pair, double wide, double narrow)
+/* a and b are one value in two dtypes; the wider is what was meant. */
+static void note_rounded(struct pair *pair, const struct spot *spot, bool a_is_wider)
 {
+    const double wide = a_is_wider ? spot->a : spot->b, narrow = a_is_wider ? spot->b : spot->a;
     const double relative = wide == 0.0 ? 0.0 : fabs(narrow - wide) / fabs(wide);
-    if (pair->verdict == VERDICT_EQUAL)
+    pair->rounded++;
+    if (pair->verdict == VERDICT_EQUAL) {
+        describe(pair, spot);
         pair->verdict = VERDICT_ROUNDED;
+    }
     if (relative > pair->max_relative)
         pair->max_relative = relative;
 }
@@ -95,16 +113,16 @@ static void contrast_group(const struct side *a, const struct side *b, struct pa
 {
     const size_t ga = row * a->weight->groups + a->group_of[in], gb = row * b->weight->groups + b->group_of[in];
     const float sa = a->params.scale[ga], sb = b->params.scale[gb];
+    const struct spot scale = {"scale", out0 + row, in, (double)sa, (double)sb};
     if (float_bits(sa) != float_bits(sb)) {
         if (!rounds_to(sa, a->weight->spec.scale_dtype, sb, b->weight->spec.scale_dtype))
-            differ(pair, &pair->scales, "scale", out0 + row, in, (double)sa, (double)sb);
+            differ(pair, &pair->scales, &scale);
         else
-            note_rounded(pair, dtype_bits(a->weight->spec.scale_dtype) >= dtype_bits(b->weight->spec.scale_dtype) ? (double)sa : (double)sb,
-                         dtype_bits(a->weight->spec.scale_dtype) >= dtype_bits(b->weight->spec.scale_dtype) ? (double)sb : (double)sa);
+            note_rounded(pair, &scale, dtype_bits(a->weight->spec.scale_dtype) >= dtype_bits(b->weight->spec.scale_dtype));
     }
     const int za = a->params.zero[ga] - centre(a), zb = b->params.zero[gb] - centre(b);
     if (za != zb && (sa != 0.0f || sb != 0.0f))
-        differ(pair, &pair->zeros, "zero", out0 + row, in, za + centre(a), zb + centre(b));
+        differ(pair, &pair->zeros, &(struct spot){"zero", out0 + row, in, za + centre(a), zb + centre(b)});
 }
 
 /* Parameters are judged once for each run of columns in which neither side changes its group; codes one by one unless the rows are equal bytes. */
@@ -121,7 +139,7 @@ static void contrast_row(const struct side *a, const struct side *b, struct pair
     for (uint64_t k = 0; k < in; k++) {
         const bool dead = a->params.scale[row * a->weight->groups + a->group_of[k]] == 0.0f && b->params.scale[row * b->weight->groups + b->group_of[k]] == 0.0f;
         if (left[k] + shift != right[k] && !dead)
-            differ(pair, &pair->codes, "code", out0 + row, k, left[k], right[k]);
+            differ(pair, &pair->codes, &(struct spot){"code", out0 + row, k, left[k], right[k]});
     }
 }
 
@@ -142,6 +160,41 @@ static enum status load_group_of(struct side *side, struct err *err)
     return STATUS_OK;
 }
 
+/* Keeps per-tensor largest values for --tolerance. */
+struct spread {
+    double largest, difference;
+};
+
+/* A difference that is no number is larger than any tolerance. */
+static void widen(struct spread *spread, float a, float b)
+{
+    const double difference = fabs((double)a - (double)b);
+    spread->largest = fmax(spread->largest, isfinite(a) ? fabs((double)a) : 0);
+    if (float_bits(a) != float_bits(b))
+        spread->difference = isfinite(difference) ? fmax(spread->difference, difference) : (double)INFINITY;
+}
+
+/* With --tolerance the bits do not matter as long as the largest difference is small. */
+static void apply_tolerance(const struct contrast *contrast, struct pair *pair, const struct spread *spread)
+{
+    if (contrast->options->tolerance < 0 || pair->verdict != VERDICT_DIFFERS)
+        return;
+    if (spread->difference > contrast->options->tolerance * spread->largest)
+        return;
+    pair->verdict = VERDICT_ROUNDED;
+    pair->max_relative = spread->largest > 0 ? spread->difference / spread->largest : 0;
+    pair->codes = pair->zeros = pair->scales = pair->values = 0;
+    pair->first[0] = '\0';
+}
+
+/* (code - zero) * scale in F32, the value that every engine computes; a dead group is 0 whatever its codes say. */
+static float value_at(const struct side *side, uint64_t row, uint64_t k)
+{
+    const uint64_t g = row * side->weight->groups + side->group_of[k];
+    const float scale = side->params.scale[g];
+    return scale == 0.0f ? 0.0f : (float)(side->codes.data[row * side->codes.stride + k] - side->params.zero[g]) * scale;
+}
+
 enum status contrast_weights(const struct contrast *contrast, struct pair *pair, struct err *err)
 {
     struct side a = {.fetch = contrast->a, .weight = &contrast->a->model->weight[pair->a], .scratch = contrast->scratch_a};
@@ -153,48 +206,35 @@ enum status contrast_weights(const struct contrast *contrast, struct pair *pair,
     TRY(load_group_of(&a, err));
     TRY(load_group_of(&b, err));
     const uint64_t step = rows_of(a.weight);
+    struct spread spread = {0};
     for (uint64_t out0 = 0; out0 < a.weight->out; out0 += step) {
         const uint64_t rows = a.weight->out - out0 < step ? a.weight->out - out0 : step;
         TRY(load_rows(&a, out0, rows, err));
         TRY(load_rows(&b, out0, rows, err));
-        for (uint64_t row = 0; row < rows; row++)
+        for (uint64_t row = 0; row < rows; row++) {
             contrast_row(&a, &b, pair, row, out0);
+            for (uint64_t k = 0; contrast->options->tolerance >= 0 && k < a.weight->in; k++)
+                widen(&spread, value_at(&a, row, k), value_at(&b, row, k));
+        }
     }
+    apply_tolerance(contrast, pair, &spread);
     return STATUS_OK;
 }
 
 /* --- a quantized weight and a float tensor ------------------------------------------------------------------------------------ */
 
-/* Keeps per-tensor largest values for --tolerance. */
-struct spread {
-    double largest, difference;
-};
-
-static void contrast_value(struct pair *pair, struct spread *spread, uint64_t out, uint64_t in, float exact, enum dtype dtype, float stored)
+static void contrast_value(struct pair *pair, struct spread *spread, const struct spot *place, float exact, enum dtype dtype, float stored)
 {
     uint8_t cast[4];
     float rounded;
     half_store(dtype, &exact, 1, cast, NULL);
     half_load(dtype, cast, 1, &rounded);
-    spread->largest = fmax(spread->largest, fabs((double)exact));
-    spread->difference = fmax(spread->difference, fabs((double)exact - (double)stored));
+    const struct spot spot = {place->what, place->out, place->in, (double)exact, (double)stored};
+    widen(spread, exact, stored);
     if (float_bits(rounded) != float_bits(stored) && !(rounded == 0.0f && stored == 0.0f))
-        differ(pair, &pair->values, "value", out, in, (double)exact, (double)stored);
+        differ(pair, &pair->values, &spot);
     else if (float_bits(exact) != float_bits(stored) && exact != stored)
-        note_rounded(pair, (double)exact, (double)stored);
-}
-
-/* With --tolerance the bits do not matter as long as the largest difference is small. */
-static void apply_tolerance(const struct contrast *contrast, struct pair *pair, const struct spread *spread)
-{
-    if (contrast->options->tolerance < 0 || pair->verdict != VERDICT_DIFFERS || pair->values == 0)
-        return;
-    if (spread->difference > contrast->options->tolerance * spread->largest)
-        return;
-    pair->verdict = VERDICT_ROUNDED;
-    pair->max_relative = spread->largest > 0 ? spread->difference / spread->largest : 0;
-    pair->values = 0;
-    pair->first[0] = '\0';
+        note_rounded(pair, &spot, true);
 }
 
 enum status contrast_with_float(const struct contrast *contrast, struct pair *pair, struct err *err)
@@ -222,10 +262,8 @@ enum status contrast_with_float(const struct contrast *contrast, struct pair *pa
         TRY(fetch_bytes(dense, tensor, out0 * side.weight->in * size, raw, count * size, err));
         half_load(stored->dtype, raw, (size_t)count, values);
         for (uint64_t i = 0; i < count; i++) {
-            const uint64_t row = i / side.weight->in, k = i % side.weight->in, g = row * side.weight->groups + side.group_of[k];
-            const float scale = side.params.scale[g];
-            const float exact = scale == 0.0f ? 0.0f : (float)(side.codes.data[row * side.codes.stride + k] - side.params.zero[g]) * scale;
-            contrast_value(pair, &spread, out0 + row, k, exact, stored->dtype, values[i]);
+            const uint64_t row = i / side.weight->in, k = i % side.weight->in;
+            contrast_value(pair, &spread, &(struct spot){"value", out0 + row, k, 0, 0}, value_at(&side, row, k), stored->dtype, values[i]);
         }
     }
     apply_tolerance(contrast, pair, &spread);
@@ -246,16 +284,16 @@ static void contrast_floats(struct pair *pair, struct spread *spread, uint64_t a
                             const float *b, uint64_t count)
 {
     for (uint64_t i = 0; i < count; i++) {
-        if (float_bits(a[i]) == float_bits(b[i]) || (isnan(a[i]) && isnan(b[i]) && dtype_a != dtype_b))
+        if (isnan(a[i]) && isnan(b[i]) && dtype_a != dtype_b)
             continue;
-        spread->largest = fmax(spread->largest, fabs((double)a[i]));
-        spread->difference = fmax(spread->difference, fabs((double)a[i] - (double)b[i]));
+        widen(spread, a[i], b[i]);
+        if (float_bits(a[i]) == float_bits(b[i]))
+            continue;
+        const struct spot spot = {"value", 0, at + i, (double)a[i], (double)b[i]};
         if (!rounds_to(a[i], dtype_a, b[i], dtype_b))
-            differ(pair, &pair->values, "value", 0, at + i, (double)a[i], (double)b[i]);
-        else if (dtype_bits(dtype_a) >= dtype_bits(dtype_b))
-            note_rounded(pair, (double)a[i], (double)b[i]);
+            differ(pair, &pair->values, &spot);
         else
-            note_rounded(pair, (double)b[i], (double)a[i]);
+            note_rounded(pair, &spot, dtype_bits(dtype_a) >= dtype_bits(dtype_b));
     }
 }
 
@@ -303,7 +341,7 @@ enum status contrast_tensors(const struct contrast *contrast, struct pair *pair,
             return contrast_as_floats(contrast, pair, err);
         for (uint64_t i = 0; i < part; i++)
             if (left[i] != right[i])
-                differ(pair, &pair->values, "byte", 0, at + i, left[i], right[i]);
+                differ(pair, &pair->values, &(struct spot){"byte", 0, at + i, left[i], right[i]});
     }
     return STATUS_OK;
 }

@@ -180,23 +180,32 @@ static enum status copy_file(struct source *source, const char *name, struct sta
     return status;
 }
 
-static enum status carry_files(struct directory *directory, const struct plan *plan, struct staging *staging, struct arena *arena, struct err *err)
+/* Side files travel from the source, and from the base those that the source lacks. */
+static bool travels(const struct directory *directory, bool from_base, const char *name)
 {
-    struct source *places[] = {directory->source, directory->base};
+    return !stays_behind(name) && !(from_base && source_has(directory->source, name));
+}
+
+void directory_count(struct directory *directory)
+{
+    const struct source *places[] = {directory->source, directory->base};
+    directory->carried = directory->left = 0;
     for (size_t p = 0; p < 2; p++) {
         for (size_t i = 0; places[p] != NULL && i < places[p]->list.count; i++) {
             const char *name = places[p]->list.entry[i].name;
-            const bool shadowed = p == 1 && source_has(directory->source, name);
-            if (stays_behind(name)) {
-                directory->left += p == 0 && strcmp(name, "config.json") != 0;
-                continue;
-            }
-            if (shadowed || (plan->target->side_file != NULL && strcmp(name, plan->target->side_file) == 0))
-                continue;
-            TRY(copy_file(places[p], name, staging, arena, err));
-            directory->carried++;
+            directory->carried += travels(directory, p == 1, name);
+            directory->left += p == 0 && stays_behind(name) && strcmp(name, "config.json") != 0;
         }
     }
+}
+
+static enum status carry_files(const struct directory *directory, struct staging *staging, struct arena *arena, struct err *err)
+{
+    struct source *places[] = {directory->source, directory->base};
+    for (size_t p = 0; p < 2; p++)
+        for (size_t i = 0; places[p] != NULL && i < places[p]->list.count; i++)
+            if (travels(directory, p == 1, places[p]->list.entry[i].name))
+                TRY(copy_file(places[p], places[p]->list.entry[i].name, staging, arena, err));
     return STATUS_OK;
 }
 
@@ -238,9 +247,9 @@ static enum status write_index(struct plan *plan, struct staging *staging, struc
     return status;
 }
 
-enum status directory_write(struct directory *directory, struct plan *plan, struct staging *staging, const struct digest *hash, struct err *err)
+enum status directory_write(const struct directory *directory, struct plan *plan, struct staging *staging, const struct digest *hash, struct err *err)
 {
-    TRY(carry_files(directory, plan, staging, &plan->arena, err));
+    TRY(carry_files(directory, staging, &plan->arena, err));
     TRY(write_configs(directory, plan, staging, err));
     if (plan->index_name != NULL)
         TRY(write_index(plan, staging, err));

@@ -81,7 +81,7 @@ static enum status choose_bits(const struct weight *weight, const struct format 
     if (*bits < weight->spec.bits) {
         (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found %u-bit codes, and %u bits were asked for: that would quantize again (R-BITS)",
                       weight->spec.bits, *bits);
-        return err_try(err, "leave the width as it is (--bits %u)", weight->spec.bits);
+        return err_try(err, "leave the width as it is: --bits %u (ms_to_vllm: --w_bit %u)", weight->spec.bits, weight->spec.bits);
     }
     if (registry_width(target, *bits) != NULL)
         return STATUS_OK;
@@ -172,7 +172,7 @@ static enum status check_cast(const char *where, const char *what, const struct 
         return STATUS_OK;
     (void)err_set(err, STATUS_UNREPRESENTABLE, where, "found %llu of %llu %s that %s rounds (largest relative error %.3g), and --exact was given (R-SCALE)",
                   (unsigned long long)cast->inexact, (unsigned long long)cast->count, what, dtype_name(to), cast->max_relative);
-    return err_try(err, "leave --exact out: codes and zeros are moved exactly, the scales are rounded once");
+    return err_try(err, "leave --exact out: the %s are rounded once, and the largest error is reported", what);
 }
 
 enum status gap_weight(const struct model *model, const struct survey *survey, uint32_t index, const struct format *target,

@@ -13,9 +13,11 @@ static enum status check_places(const struct request *request, struct err *err)
         return err_set(err, STATUS_USAGE, request->destination, "found the source itself as the destination: the input is never written");
     if (request->base != NULL && file_same(request->base, request->destination))
         return err_set(err, STATUS_USAGE, request->destination, "found --base itself as the destination: the input is never written");
+    if (request->reading.description != NULL && file_same(request->reading.description, request->destination))
+        return err_set(err, STATUS_USAGE, request->destination, "found the description itself as the destination: the input is never written");
     if (!request->directory && file_stat(request->destination, NULL) == FILE_DIRECTORY)
         return err_set(err, STATUS_USAGE, request->destination, "found a directory, expected the name of a file");
-    return STATUS_OK;
+    return request->dry_run ? STATUS_OK : staging_check(request->destination, request->force, err);
 }
 
 static struct directory directory_of(struct pipeline *pipeline, const struct request *request)
@@ -53,9 +55,12 @@ enum status pipeline_plan(struct pipeline *pipeline, const struct request *reque
     TRY(check_options(pipeline, request, err));
     TRY(check_float_target(pipeline, request, err));
     if (request->directory) {
-        const struct directory directory = directory_of(pipeline, request);
+        struct directory directory = directory_of(pipeline, request);
         struct slice config;
         TRY(directory_config(&directory, &config, err));
+        directory_count(&directory);
+        pipeline->carried = directory.carried;
+        pipeline->left = directory.left;
     }
     TRY(fetch_open(&pipeline->fetch, resources->ops, &pipeline->model, err));
     /* Scales of one checkpoint share a dtype in practice; where they do not, the cast is to the same target dtype all the same. */
@@ -116,10 +121,8 @@ static enum status write_all(struct pipeline *pipeline, const struct request *re
     plan_forget_headers(&pipeline->plan);
     if (!request->directory)
         return STATUS_OK;
-    struct directory directory = directory_of(pipeline, request);
+    const struct directory directory = directory_of(pipeline, request);
     TRY(directory_write(&directory, &pipeline->plan, staging, pipeline->hash, err));
-    pipeline->carried = directory.carried;
-    pipeline->left = directory.left;
     survey_free(&pipeline->survey); /* the plan has drawn its conclusions; the proof needs the room */
     return request->verify ? prove(pipeline, request, staging, resources, err) : STATUS_OK;
 }

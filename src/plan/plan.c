@@ -98,8 +98,8 @@ static enum status warn_weights(struct plan *plan, struct err *err)
         TRY(plan_warn(plan, err, "%zu weights have negative scales, which some kernels take for an error", negative));
     if (all_zero > 0)
         TRY(plan_warn(plan, err, "%zu weights have a g_idx of zeros only: it is read as groups in order", all_zero));
-    if (plan->model->weight_count > 0 && !plan->symmetric && plan->target == &gptq_format)
-        TRY(plan_warn(plan, err, "the zero points are asymmetric: GPTQModel and current vLLM refuse asymmetric GPTQ v1 files (--to gptq_v2 or awq are taken)"));
+    if (plan->model->weight_count > 0 && !plan->symmetric && can->warn_asymmetric != NULL)
+        TRY(plan_warn(plan, err, "the zero points are asymmetric: %s", can->warn_asymmetric));
     return STATUS_OK;
 }
 
