@@ -10,7 +10,7 @@
 #include "container/safetensors.h"
 
 #include "base/checked.h"
-#include "base/le.h"
+#include "base/cursor.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "container/json.h"
@@ -309,7 +309,8 @@ enum status safetensors_read(const struct file *file, uint32_t file_index, struc
         return err_try(err, "download or copy the file again");
     }
     TRY(file_read(file, word, sizeof word, 0, err));
-    const uint64_t length = le_load64(word);
+    struct cursor cursor = cursor_over(word, sizeof word);
+    const uint64_t length = cursor_u64(&cursor);
     TRY(check_length(file, length, err));
     char *header = mem_alloc(length, 1, err);
     if (header == NULL)
@@ -329,10 +330,9 @@ enum status safetensors_read(const struct file *file, uint32_t file_index, struc
 bool safetensors_probe(const void *head, size_t head_bytes, uint64_t file_bytes)
 {
     const char *byte = head;
-    if (head_bytes < 9 || file_bytes < 10)
-        return false;
-    const uint64_t length = le_load64(byte);
-    if (length < 2 || length > LIMIT_SAFETENSORS_HEADER_BYTES_MAX || length > file_bytes - 8)
+    struct cursor cursor = cursor_over(head, head_bytes);
+    const uint64_t length = cursor_u64(&cursor);
+    if (cursor.failed || cursor_left(&cursor) == 0 || file_bytes < 10 || length < 2 || length > LIMIT_SAFETENSORS_HEADER_BYTES_MAX || length > file_bytes - 8)
         return false;
     size_t at = 8;
     while (at < head_bytes && at < 8 + length && (byte[at] == ' ' || byte[at] == '\t' || byte[at] == '\n' || byte[at] == '\r'))
