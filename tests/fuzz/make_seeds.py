@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+"""make_seeds.py DIR [--flips N]: seeds for the harnesses: DIR/json, DIR/safetensors, DIR/index and DIR/formats, the same files every time.
+
+Sound small checkpoints of every format, every named defect of tests/malformed, and seeded byte flips of the sound ones."""
+import argparse
+import pathlib
+import random
+import shutil
+import struct
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "malformed"))
+import defects  # noqa: E402
+import run as malformed  # noqa: E402
+
+JSON_TEXTS = [b"", b" ", b"{}", b"[]", b"null", b"-0.5e+3", b'"\\ud83d\\ude00\\u0000"', b'{"a":[1,2,{"b":null}],"c":"\xc3\xa9"}', b"[" * 127 + b"]" * 127, b"[" * 200,
+              b'{"a":1,"a":2}', b"[1,]", b"\xef\xbb\xbf{}", b'"\xff"', b'"\\ud800"', b"01", b"1e999", b'{"\\u0061":1}']
+INDEX_TEXTS = [b'{"metadata":{"total_size":8},"weight_map":{"a":"model.safetensors"}}', b'{"weight_map":{}}', b'{"weight_map":{"a":"../x.safetensors"}}',
+               b'{"weight_map":{"a":"C:\\\\x.safetensors"}}', b'{"weight_map":{"a":"x.safetensors","a":"y.safetensors"}}', b'{"metadata":null,"weight_map":{"a":1}}']
+
+
+def bundle(folder, target):
+    """A checkpoint directory as one input of fuzz_formats."""
+    descriptions = sorted(folder.glob("quant_model_description*.json"))
+    weights = sorted(folder.glob("*.safetensors"))
+    texts = [path.read_bytes() if path is not None and path.is_file() else b""
+             for path in (folder / "config.json", descriptions[0] if descriptions else None, folder / "quantize_config.json")]
+    body = weights[0].read_bytes() if weights else b""
+    return struct.pack("<3IB", *map(len, texts), target) + b"".join(texts) + body
+
+
+def flipped(data, rng):
+    data = bytearray(data)
+    limit = min(len(data), 2500)  # the texts and headers: weight bytes are never wrong
+    for _ in range(rng.randint(1, 4) if data else 0):
+        data[rng.randrange(limit)] = rng.randrange(256)
+    return bytes(data)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("directory", type=pathlib.Path)
+    parser.add_argument("--flips", type=int, default=20, help="a tenth of the damaged copies of each kind")
+    options = parser.parse_args()
+    seeds = {"json": list(JSON_TEXTS), "safetensors": [], "index": list(INDEX_TEXTS), "formats": []}
+    scratch = pathlib.Path(tempfile.mkdtemp(prefix="repaq-seeds-"))
+    for number, kind in enumerate(malformed.KINDS):
+        folder = scratch / kind
+        malformed.make_small(kind, folder)
+        for path in sorted(folder.iterdir()):
+            seeds["safetensors" if path.suffix == ".safetensors" else "json"].append(path.read_bytes())
+        for target in range(5):
+            seeds["formats"].append(bundle(folder, (target + number) % 5))
+    for number, entry in enumerate(defects.CASES):
+        folder = scratch / f"defect-{number}" / "source"
+        folder.parent.mkdir()
+        entry[1](folder)
+        if len(list(folder.glob("*.safetensors"))) == 1:
+            seeds["formats"].append(bundle(folder, number % 5))
+        seeds["index"] += [path.read_bytes() for path in folder.glob("*.index.json")]
+    shutil.rmtree(scratch)
+    rng = random.Random(20261124)
+    for kind, inputs in seeds.items():
+        unique = list(dict.fromkeys(inputs))
+        sound = unique[:40]
+        unique += [flipped(rng.choice(sound), rng) for _ in range(options.flips * 10)]
+        folder = options.directory / kind
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for index, data in enumerate(unique):
+            (folder / f"seed-{index:04}").write_bytes(data)
+        print(f"{kind}: {len(unique)} inputs")
+
+
+main()
