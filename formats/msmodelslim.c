@@ -83,8 +83,8 @@ static enum status bind_weight(struct model *model, uint32_t codes, struct err *
 static enum status refuse_undescribed(const struct model *model, uint32_t tensor, const char *why, struct err *err)
 {
     char where[700];
-    (void)err_set(err, STATUS_CORRUPT, model_where(model, tensor, where, sizeof where), "found a tensor that the description does not list, and %s (R-INCOMPLETE)",
-                  why);
+    (void)err_set(err, STATUS_CORRUPT, model_where(model, tensor, where, sizeof where),
+                  "found a tensor that the description does not list, and %s (R-INCOMPLETE)", why);
     return err_try(err, "use the description file that was written with these weights");
 }
 

@@ -25,8 +25,8 @@ static void print_state(const struct progress_printer *printer, double seconds, 
         return;
     }
     char done_text[32], total_text[32];
-    (void)fprintf(stderr, "\r%llu tensors, %s of %s, %.2f GB/s, %.0f s left   ", tensors, text_bytes(done, done_text), text_bytes(total, total_text), rate * 1e-9,
-                  left);
+    (void)fprintf(stderr, "\r%llu tensors, %s of %s, %.2f GB/s, %.0f s left   ", tensors, text_bytes(done, done_text), text_bytes(total, total_text),
+                  rate * 1e-9, left);
     if (last)
         (void)fputc('\n', stderr);
 }

@@ -192,9 +192,9 @@ static inline void turn_elements(const struct turn *turn, size_t size)
     }
 }
 
-void group_transpose(const void *source, size_t source_stride, size_t rows, size_t columns, size_t size, void *target, size_t target_stride)
+void group_transpose(struct group_matrix source, size_t rows, size_t columns, size_t size, void *target, size_t target_stride)
 {
-    const struct turn turn = {source, source_stride * size, target, target_stride * size, rows, columns};
+    const struct turn turn = {source.data, source.stride * size, target, target_stride * size, rows, columns};
     if (size == 1)
         turn_elements(&turn, 1);
     else if (size == 2)

@@ -33,7 +33,12 @@ void group_measure(const float *scale, const float *offset, const int32_t *zero,
 /* True if group_of[k] == k / group for all k < in; every entry u32 little-endian, unaligned. */
 bool group_of_is_trivial(const void *group_of, uint64_t in, uint64_t group);
 
-/* Transposes rows x columns elements of `size` bytes (1, 2 or 4), source [rows][columns] -> target [columns][rows]; strides in elements. */
-void group_transpose(const void *source, size_t source_stride, size_t rows, size_t columns, size_t size, void *target, size_t target_stride);
+/* A parameter matrix in memory: element (row, column) is number row * stride + column. */
+struct group_matrix {
+    const void *data;
+    size_t stride; /* elements */
+};
+/* Transposes elements of `size` bytes (1, 2 or 4): source [rows][columns] -> target [columns][rows], whose rows are target_stride elements apart. */
+void group_transpose(struct group_matrix source, size_t rows, size_t columns, size_t size, void *target, size_t target_stride);
 
 #endif

@@ -92,7 +92,7 @@ struct side {
 static enum status load_rows(struct side *side, uint64_t out0, uint64_t out, struct err *err)
 {
     const struct area area = {out0, out, 0, side->weight->in};
-    TRY(decode_codes(side->fetch, side->weight, area, side->scratch, SCRATCH_CODES, &side->codes, err));
+    TRY(decode_codes(side->fetch, side->weight, area, side->scratch, &side->codes, err));
     return decode_params(side->fetch, side->weight, (struct area){out0, out, 0, side->weight->groups}, side->scratch, &side->params, err);
 }
 
@@ -137,7 +137,8 @@ static void contrast_row(const struct side *a, const struct side *b, struct pair
     if (shift == 0 && memcmp(left, right, (size_t)in) == 0)
         return;
     for (uint64_t k = 0; k < in; k++) {
-        const bool dead = a->params.scale[row * a->weight->groups + a->group_of[k]] == 0.0f && b->params.scale[row * b->weight->groups + b->group_of[k]] == 0.0f;
+        const bool dead = a->params.scale[row * a->weight->groups + a->group_of[k]] == 0.0f &&
+                          b->params.scale[row * b->weight->groups + b->group_of[k]] == 0.0f;
         if (left[k] + shift != right[k] && !dead)
             differ(pair, &pair->codes, &(struct spot){"code", out0 + row, k, left[k], right[k]});
     }
@@ -251,8 +252,9 @@ enum status contrast_with_float(const struct contrast *contrast, struct pair *pa
     }
     const uint64_t size = dtype_bits(stored->dtype) / 8;
     TRY(load_group_of(&side, err));
-    const uint64_t most = rows_of(side.weight), step = most / 4 / CONTRAST_ROWS * CONTRAST_ROWS == 0 ? CONTRAST_ROWS : most / 4 / CONTRAST_ROWS * CONTRAST_ROWS;
-    for (uint64_t out0 = 0; out0 < side.weight->out; out0 += step) { /* floats take four bytes a value: fewer rows */
+    const uint64_t fewer = rows_of(side.weight) / 4 / CONTRAST_ROWS * CONTRAST_ROWS; /* floats take four bytes a value */
+    const uint64_t step = fewer == 0 ? CONTRAST_ROWS : fewer;
+    for (uint64_t out0 = 0; out0 < side.weight->out; out0 += step) {
         const uint64_t rows = side.weight->out - out0 < step ? side.weight->out - out0 : step, count = rows * side.weight->in;
         TRY(load_rows(&side, out0, rows, err));
         uint8_t *raw = scratch_take(contrast->scratch_b, SCRATCH_RAW, count * size, err);
@@ -280,16 +282,24 @@ static bool same_shape(const struct tensor *a, const struct tensor *b)
     return same;
 }
 
-static void contrast_floats(struct pair *pair, struct spread *spread, uint64_t at, enum dtype dtype_a, enum dtype dtype_b, const float *a,
-                            const float *b, uint64_t count)
+/* Values of both sides, widened, with the dtypes that they are stored in. */
+struct values {
+    const float *a, *b; /* [count] */
+    enum dtype dtype_a, dtype_b;
+    uint64_t at, count; /* from element `at` of the tensors on */
+};
+
+static void contrast_floats(struct pair *pair, struct spread *spread, const struct values *values)
 {
-    for (uint64_t i = 0; i < count; i++) {
+    const float *a = values->a, *b = values->b;
+    const enum dtype dtype_a = values->dtype_a, dtype_b = values->dtype_b;
+    for (uint64_t i = 0; i < values->count; i++) {
         if (isnan(a[i]) && isnan(b[i]) && dtype_a != dtype_b)
             continue;
         widen(spread, a[i], b[i]);
         if (float_bits(a[i]) == float_bits(b[i]))
             continue;
-        const struct spot spot = {"value", 0, at + i, (double)a[i], (double)b[i]};
+        const struct spot spot = {"value", 0, values->at + i, (double)a[i], (double)b[i]};
         if (!rounds_to(a[i], dtype_a, b[i], dtype_b))
             differ(pair, &pair->values, &spot);
         else
@@ -304,7 +314,8 @@ static enum status contrast_as_floats(const struct contrast *contrast, struct pa
     struct spread spread = {0};
     for (uint64_t at = 0; at < count; at += step) {
         const uint64_t part = count - at < step ? count - at : step;
-        uint8_t *raw_a = scratch_take(contrast->scratch_a, SCRATCH_RAW, part * size_a, err), *raw_b = scratch_take(contrast->scratch_b, SCRATCH_RAW, part * size_b, err);
+        uint8_t *raw_a = scratch_take(contrast->scratch_a, SCRATCH_RAW, part * size_a, err);
+        uint8_t *raw_b = scratch_take(contrast->scratch_b, SCRATCH_RAW, part * size_b, err);
         float *left = scratch_take(contrast->scratch_a, SCRATCH_SCALE, part * sizeof *left, err);
         float *right = scratch_take(contrast->scratch_b, SCRATCH_SCALE, part * sizeof *right, err);
         if (raw_a == NULL || raw_b == NULL || left == NULL || right == NULL)
@@ -313,7 +324,7 @@ static enum status contrast_as_floats(const struct contrast *contrast, struct pa
         TRY(fetch_bytes(contrast->b, pair->b, at * size_b, raw_b, part * size_b, err));
         half_load(a->dtype, raw_a, (size_t)part, left);
         half_load(b->dtype, raw_b, (size_t)part, right);
-        contrast_floats(pair, &spread, at, a->dtype, b->dtype, left, right, part);
+        contrast_floats(pair, &spread, &(struct values){left, right, a->dtype, b->dtype, at, part});
     }
     apply_tolerance(contrast, pair, &spread);
     return STATUS_OK;

@@ -37,12 +37,12 @@ enum status decode_part(const struct weight *weight, struct area area, struct st
     return err_try(err, "check that the description belongs to these weights: they may be packed, or W8A16");
 }
 
-enum status decode_codes(const struct fetch *fetch, const struct weight *weight, struct area area, struct scratch *scratch, enum scratch_slot slot,
-                         struct codes *codes, struct err *err)
+enum status decode_codes(const struct fetch *fetch, const struct weight *weight, struct area area, struct scratch *scratch, struct codes *codes,
+                         struct err *err)
 {
     struct stored raw = {0};
     TRY(decode_raw(fetch, weight, area, scratch, &raw, err));
-    *codes = (struct codes){scratch_take(scratch, slot, area.out * area.in, err), (size_t)area.in};
+    *codes = (struct codes){scratch_take(scratch, SCRATCH_CODES, area.out * area.in, err), (size_t)area.in};
     if (codes->data == NULL)
         return STATUS_LIMIT;
     return decode_part(weight, area, raw, area, *codes, err);
@@ -76,7 +76,7 @@ static enum status load_matrix(const struct fetch *fetch, const struct weight *w
     if (raw == NULL)
         return STATUS_LIMIT;
     TRY(fetch_rect(fetch, tensor, weight->out * size, (struct layout_rect){area.in0, area.in, area.out0 * size, area.out * size}, raw, err));
-    group_transpose(raw, out, groups, out, size, turned, groups);
+    group_transpose((struct group_matrix){raw, out}, groups, out, size, turned, groups);
     return STATUS_OK;
 }
 
@@ -88,14 +88,15 @@ enum status decode_scales(const struct fetch *fetch, const struct weight *weight
     return STATUS_OK;
 }
 
-static enum status load_floats(const struct fetch *fetch, const struct weight *weight, uint32_t tensor, struct area area, struct scratch *scratch,
-                               enum scratch_slot slot, float **values, struct err *err)
+/* load_matrix of SCALES or ZEROS, widened to F32 into values [out][group]. */
+static enum status load_floats(const struct fetch *fetch, const struct weight *weight, enum role role, struct area area, struct scratch *scratch,
+                               struct err *err)
 {
-    *values = scratch_take(scratch, slot, area.out * area.in * sizeof **values, err);
-    if (*values == NULL)
+    float *values = scratch_take(scratch, role == ROLE_SCALES ? SCRATCH_SCALE : SCRATCH_OFFSET, area.out * area.in * sizeof *values, err);
+    if (values == NULL)
         return STATUS_LIMIT;
-    TRY(load_matrix(fetch, weight, tensor, area, scratch, err));
-    half_load(fetch->model->tensor[tensor].dtype, scratch->data[SCRATCH_TURNED], (size_t)(area.out * area.in), *values);
+    TRY(load_matrix(fetch, weight, weight->role[role], area, scratch, err));
+    half_load(fetch->model->tensor[weight->role[role]].dtype, scratch->data[SCRATCH_TURNED], (size_t)(area.out * area.in), values);
     return STATUS_OK;
 }
 
@@ -140,7 +141,8 @@ enum status decode_params(const struct fetch *fetch, const struct weight *weight
                           struct err *err)
 {
     *params = (struct params){.count = (size_t)(area.out * area.in)};
-    TRY(load_floats(fetch, weight, weight->role[ROLE_SCALES], area, scratch, SCRATCH_SCALE, &params->scale, err));
+    TRY(load_floats(fetch, weight, ROLE_SCALES, area, scratch, err));
+    params->scale = scratch->data[SCRATCH_SCALE];
     params->zero = scratch_take(scratch, SCRATCH_ZERO, params->count * sizeof *params->zero, err);
     if (params->zero == NULL)
         return STATUS_LIMIT;
@@ -148,7 +150,8 @@ enum status decode_params(const struct fetch *fetch, const struct weight *weight
     case ZERO_CODES:
         return load_fields(fetch, weight, area, scratch, params, err);
     case ZERO_OFFSET:
-        TRY(load_floats(fetch, weight, weight->role[ROLE_ZEROS], area, scratch, SCRATCH_OFFSET, &params->offset, err));
+        TRY(load_floats(fetch, weight, ROLE_ZEROS, area, scratch, err));
+        params->offset = scratch->data[SCRATCH_OFFSET];
         group_zeros_from_offsets(params->offset, params->scale, params->count, weight->spec.bits, params->zero);
         return STATUS_OK;
     case ZERO_MID:

@@ -19,9 +19,9 @@ enum status decode_raw(const struct fetch *fetch, const struct weight *weight, s
 /* Codes of `part`, which lies inside the area that decode_raw loaded. A field that holds no code is CORRUPT (R-NONFINITE). */
 enum status decode_part(const struct weight *weight, struct area area, struct stored raw, struct area part, struct codes codes,
                         struct err *err) WARN_UNUSED;
-/* decode_raw and decode_part of the whole area into SCRATCH slot `slot` (stride = area.in). */
-enum status decode_codes(const struct fetch *fetch, const struct weight *weight, struct area area, struct scratch *scratch, enum scratch_slot slot,
-                         struct codes *codes, struct err *err) WARN_UNUSED;
+/* decode_raw and decode_part of the whole area into SCRATCH_CODES (stride = area.in). */
+enum status decode_codes(const struct fetch *fetch, const struct weight *weight, struct area area, struct scratch *scratch, struct codes *codes,
+                         struct err *err) WARN_UNUSED;
 
 /* Parameters of an area of (out, group) pairs. */
 struct params {

@@ -175,11 +175,13 @@ static enum status check_cast(const char *where, const char *what, const struct 
     return err_try(err, "leave --exact out: the %s are rounded once, and the largest error is reported", what);
 }
 
-enum status gap_weight(const struct model *model, const struct survey *survey, uint32_t index, const struct format *target,
-                       const struct options *options, int64_t group, struct spec *spec, struct err *err)
+enum status gap_weight(const struct gap *gap, uint32_t index, struct spec *spec, struct err *err)
 {
+    const struct model *model = gap->model;
+    const struct format *target = gap->target;
+    const struct options *options = gap->options;
     const struct weight *weight = &model->weight[index];
-    const struct survey_weight *seen = &survey->weight[index];
+    const struct survey_weight *seen = &gap->survey->weight[index];
     unsigned bits;
     TRY(check_finite(weight, &seen->groups, err));
     TRY(check_claim(model, weight, seen, err));
@@ -190,15 +192,17 @@ enum status gap_weight(const struct model *model, const struct survey *survey, u
     *spec = (struct spec){.grid = GRID_AFFINE_ZERO, .bits = (uint8_t)bits, .zero_kind = ZERO_CODES, .zero_rule = target->zero_rule,
                           .param_order = target->param_order, .scale_dtype = gap_scale_dtype(target, options, weight->spec.scale_dtype),
                           .codes_layout = (uint16_t)width->codes, .zeros_layout = (uint16_t)width->zeros};
-    TRY(choose_group(weight, seen, group, spec, err));
+    TRY(choose_group(weight, seen, gap->group, spec, err));
     TRY(check_shape(weight, spec, target, err));
     return check_cast(weight->name, "scales", &seen->scales, spec->scale_dtype, options->exact, err);
 }
 
-enum status gap_tensor(const struct model *model, const struct survey *survey, uint32_t index, const struct options *options, struct err *err)
+enum status gap_tensor(const struct gap *gap, uint32_t index, struct err *err)
 {
+    const struct model *model = gap->model;
+    const struct options *options = gap->options;
     const struct tensor *tensor = &model->tensor[index];
-    const struct survey_tensor *seen = &survey->tensor[index];
+    const struct survey_tensor *seen = &gap->survey->tensor[index];
     char where[700];
     if (tensor->fate == FATE_DROP_ZERO && seen->nonzero > 0) {
         (void)err_set(err, STATUS_UNREPRESENTABLE, model_where(model, index, where, sizeof where),

@@ -13,13 +13,20 @@ enum dtype gap_scale_dtype(const struct format *target, const struct options *op
  * weights. */
 int64_t gap_common_group(const struct model *model);
 
-/* Decides the target's spec of weight `index`. `group` is the group size to refine to, -1 or 0 to keep. Errors: UNREPRESENTABLE (R-RANGE, R-ZERO-V1,
+/* What a decision rests on. */
+struct gap {
+    const struct model *model;
+    const struct survey *survey;
+    const struct format *target;
+    const struct options *options;
+    int64_t group; /* to refine to; -1: per channel, 0: keep */
+};
+
+/* Decides the target's spec of weight `index`. Errors: UNREPRESENTABLE (R-RANGE, R-ZERO-V1,
  * R-ACTORDER, R-BITS, R-SHAPE, R-GROUP, R-SCALE), CORRUPT (R-NONFINITE, R-SYMFLAG, R-AMBIG-V1). */
-enum status gap_weight(const struct model *model, const struct survey *survey, uint32_t index, const struct format *target,
-                       const struct options *options, int64_t group, struct spec *spec, struct err *err) WARN_UNUSED;
+enum status gap_weight(const struct gap *gap, uint32_t index, struct spec *spec, struct err *err) WARN_UNUSED;
 
 /* Decides whether tensor `index`, which no weight claims, can go as it is marked: R-NORMBIAS, R-SCALE for --dtype. */
-enum status gap_tensor(const struct model *model, const struct survey *survey, uint32_t index, const struct options *options,
-                       struct err *err) WARN_UNUSED;
+enum status gap_tensor(const struct gap *gap, uint32_t index, struct err *err) WARN_UNUSED;
 
 #endif

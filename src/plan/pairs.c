@@ -9,10 +9,10 @@
 
 #define PAIRS_BYTES (UINT64_C(1) << 16)
 
-static enum status add(struct comparison *comparison, const char *name, uint32_t a, uint32_t b, bool weight_a, bool weight_b, struct err *err)
+static enum status add(struct comparison *comparison, struct pair pair, struct err *err)
 {
     TRY(mem_grow((void **)&comparison->pair, &comparison->capacity, comparison->count + 1, sizeof *comparison->pair, err));
-    comparison->pair[comparison->count++] = (struct pair){.name = name, .a = a, .b = b, .weight_a = weight_a, .weight_b = weight_b};
+    comparison->pair[comparison->count++] = pair;
     return STATUS_OK;
 }
 
@@ -118,7 +118,8 @@ static enum status add_unmatched(struct comparison *comparison, const struct fet
     TRY(harmless(fetch, tensor, &skip, err));
     if (skip)
         return STATUS_OK;
-    return add(comparison, fetch->model->tensor[tensor].out_name, on_a ? tensor : MODEL_NONE, on_a ? MODEL_NONE : tensor, false, false, err);
+    const char *name = fetch->model->tensor[tensor].out_name;
+    return add(comparison, (struct pair){.name = name, .a = on_a ? tensor : MODEL_NONE, .b = on_a ? MODEL_NONE : tensor}, err);
 }
 
 static enum status check_dropped(struct comparison *comparison, const struct fetch *fetch, const struct map *other, bool on_a, struct err *err)
@@ -134,7 +135,7 @@ static enum status check_dropped(struct comparison *comparison, const struct fet
             continue;
         const uint32_t found = map_find(other, slice_of(tensor->name)); /* another copy with the same leftovers */
         const uint32_t peer = found == MAP_NONE ? MODEL_NONE : found;
-        TRY(add(comparison, tensor->name, on_a ? t : peer, on_a ? peer : t, false, false, err));
+        TRY(add(comparison, (struct pair){.name = tensor->name, .a = on_a ? t : peer, .b = on_a ? peer : t}, err));
     }
     return STATUS_OK;
 }
@@ -146,14 +147,14 @@ static enum status add_side_a(struct comparison *comparison, const struct fetch 
     bool is_weight;
     for (uint32_t w = 0; w < a->model->weight_count; w++) {
         const uint32_t peer = find_weight(names_b, a->model->weight[w].name, &is_weight);
-        TRY(add(comparison, a->model->weight[w].name, w, peer, true, is_weight, err));
+        TRY(add(comparison, (struct pair){.name = a->model->weight[w].name, .a = w, .b = peer, .weight_a = true, .weight_b = is_weight}, err));
     }
     for (uint32_t t = 0; t < a->model->tensor_count; t++) {
         if (a->model->tensor[t].fate != FATE_CARRY)
             continue;
         const uint32_t peer = find_tensor(names_b, a->model->tensor[t].out_name, &is_weight);
-        TRY(peer == MODEL_NONE ? add_unmatched(comparison, a, t, true, err)
-                               : add(comparison, a->model->tensor[t].out_name, t, peer, false, is_weight, err));
+        const struct pair pair = {.name = a->model->tensor[t].out_name, .a = t, .b = peer, .weight_b = is_weight};
+        TRY(peer == MODEL_NONE ? add_unmatched(comparison, a, t, true, err) : add(comparison, pair, err));
     }
     return STATUS_OK;
 }
@@ -163,7 +164,7 @@ static enum status add_side_b(struct comparison *comparison, const struct fetch 
     bool is_weight;
     for (uint32_t w = 0; w < b->model->weight_count; w++)
         if (find_weight(names_a, b->model->weight[w].name, &is_weight) == MODEL_NONE)
-            TRY(add(comparison, b->model->weight[w].name, MODEL_NONE, w, false, true, err));
+            TRY(add(comparison, (struct pair){.name = b->model->weight[w].name, .a = MODEL_NONE, .b = w, .weight_b = true}, err));
     for (uint32_t t = 0; t < b->model->tensor_count; t++)
         if (b->model->tensor[t].fate == FATE_CARRY && find_tensor(names_a, b->model->tensor[t].out_name, &is_weight) == MODEL_NONE)
             TRY(add_unmatched(comparison, b, t, false, err));

@@ -117,7 +117,7 @@ static enum status write_all(struct pipeline *pipeline, const struct request *re
     if (available < pipeline->plan.file_bytes)
         return err_set(err, STATUS_IO, staging->dir, "found %llu bytes free, expected %llu for the output", (unsigned long long)available,
                        (unsigned long long)pipeline->plan.file_bytes);
-    TRY(run_plan(&pipeline->plan, &pipeline->fetch, staging, resources, &pipeline->progress, pipeline->hash, err));
+    TRY(run_plan(&pipeline->plan, &pipeline->fetch, staging, resources, (struct outcome){&pipeline->progress, pipeline->hash}, err));
     plan_forget_headers(&pipeline->plan);
     if (!request->directory)
         return STATUS_OK;

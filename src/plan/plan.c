@@ -72,9 +72,10 @@ static enum status decide_weights(struct plan *plan, const struct options *optio
         return err_try(err, "--to awq, gptq or gptq_v2");
     }
     TRY(choose_group(plan, options, &group, err));
+    const struct gap gap = {plan->model, plan->survey, plan->target, options, group};
     plan->symmetric = true;
     for (uint32_t w = 0; w < plan->model->weight_count; w++) {
-        TRY(gap_weight(plan->model, plan->survey, w, plan->target, options, group, &plan->spec[w], err));
+        TRY(gap_weight(&gap, w, &plan->spec[w], err));
         plan->symmetric = plan->symmetric && plan->survey->weight[w].groups.not_mid == 0;
         plan->act_order = plan->act_order || !plan->survey->weight[w].trivial_group_of;
     }
@@ -127,11 +128,12 @@ static uint32_t choose_file(struct sharding *sharding, uint32_t source_file, uin
 /* Outputs in the order of the source's tensors; a weight stands where its codes stand, in one shard. */
 static enum status add_outputs(struct plan *plan, const struct options *options, struct err *err)
 {
+    const struct gap gap = {plan->model, plan->survey, plan->target, options, 0};
     struct sharding sharding = {.bytes_max = options->one_file != NULL ? UINT64_MAX : options->shard_bytes_max};
     for (uint32_t i = 0; i < plan->model->tensor_count; i++) {
         const struct tensor *tensor = &plan->model->tensor[i];
         const size_t first = plan->tensor_count;
-        TRY(gap_tensor(plan->model, plan->survey, i, options, err));
+        TRY(gap_tensor(&gap, i, err));
         if (tensor->fate == FATE_CLAIMED && plan->model->weight[tensor->peer].role[ROLE_CODES] == i)
             TRY(outputs_weight(plan, tensor->peer, err));
         else if (tensor->fate == FATE_CARRY)

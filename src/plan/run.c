@@ -181,10 +181,10 @@ static enum status sync_file(void *opaque, size_t index, unsigned worker, struct
 }
 
 enum status run_plan(const struct plan *plan, const struct fetch *fetch, struct staging *staging, const struct resources *resources,
-                     struct progress *progress, struct digest *hash, struct err *err)
+                     struct outcome outcome, struct err *err)
 {
     const unsigned workers = run_workers(resources);
-    struct running running = {.plan = plan, .maker = {plan, fetch, RUN_CHUNK_BYTES}, .hash = hash, .progress = progress};
+    struct running running = {.plan = plan, .maker = {plan, fetch, RUN_CHUNK_BYTES}, .hash = outcome.hash, .progress = outcome.progress};
     running.file = mem_alloc(plan->file_count, sizeof *running.file, err);
     for (size_t f = 0; running.file != NULL && f < plan->file_count; f++)
         running.file[f].fd = -1;

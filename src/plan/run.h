@@ -25,9 +25,14 @@ struct resources {
 /* Workers that the budget can feed: min(threads, budget / smallest good tile). */
 unsigned run_workers(const struct resources *resources);
 
-/* Writes every output file of the plan into the staging area, headers first, and syncs them. hash[i] receives the XXH3-128 of plan->tensor[i]
- * (base/hash.h). The bytes do not depend on threads or memory. */
+/* What a run reports: how far it is, and the XXH3-128 of every plan->tensor[i] (base/hash.h). */
+struct outcome {
+    struct progress *progress;
+    struct digest *hash; /* [plan->tensor_count] */
+};
+
+/* Writes every output file of the plan into the staging area, headers first, and syncs them. The bytes do not depend on threads or memory. */
 enum status run_plan(const struct plan *plan, const struct fetch *fetch, struct staging *staging, const struct resources *resources,
-                     struct progress *progress, struct digest *hash, struct err *err) WARN_UNUSED;
+                     struct outcome outcome, struct err *err) WARN_UNUSED;
 
 #endif

@@ -190,7 +190,7 @@ static void transposes(void **state)
         for (size_t r = 0; r < rows; r++)
             for (size_t c = 0; c < columns; c++)
                 memcpy(expected + (c * target_stride + r) * size, source + (r * source_stride + c) * size, size);
-        group_transpose(source, source_stride, rows, columns, size, target, target_stride);
+        group_transpose((struct group_matrix){source, source_stride}, rows, columns, size, target, target_stride);
         assert_memory_equal(target, expected, target_bytes + 1);
         free(source), free(target), free(expected);
     }
