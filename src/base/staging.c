@@ -78,11 +78,16 @@ static enum status lock_once(struct staging *staging, bool *held, struct err *er
 {
     const struct file_ops *ops = staging->ops;
     *held = false;
-    if (ops->mkdir(ops->context, staging->dir, 0777) != 0 && errno != EEXIST)
+    const bool made = ops->mkdir(ops->context, staging->dir, 0777) == 0;
+    if (!made && errno != EEXIST)
         return err_errno(err, staging->dir, errno, "cannot create");
     staging->lock_fd = ops->open(ops->context, staging->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
-    if (staging->lock_fd < 0)
-        return errno == ENOENT ? STATUS_OK : err_errno(err, staging->dir, errno, "cannot open");
+    if (staging->lock_fd < 0) {
+        const int error_number = errno;
+        if (made) /* empty, and nobody's yet */
+            (void)ops->rmdir(ops->context, staging->dir);
+        return error_number == ENOENT ? STATUS_OK : err_errno(err, staging->dir, error_number, "cannot open");
+    }
     if (flock(staging->lock_fd, LOCK_EX | LOCK_NB) != 0) {
         const int error_number = errno;
         unlock(staging);
