@@ -62,9 +62,16 @@ class Scene:
         return found + ([f"the next run leaves {left}"] if left else [])
 
     def wait_for_staging(self, process):
+        """Until the first file is in it: then the run holds its lock."""
         limit = time.monotonic() + 20
-        while not self.staging.exists() and process.poll() is None and time.monotonic() < limit:
+        while not self.staging_has_files() and process.poll() is None and time.monotonic() < limit:
             time.sleep(0.0002)
+
+    def staging_has_files(self):
+        try:
+            return any(self.staging.iterdir())
+        except OSError:
+            return False
 
 
 def killed(scene, seed, count):
@@ -146,7 +153,7 @@ def doubled(scene):
         scene.wait_for_staging(first)
         os.kill(first.pid, signal.SIGSTOP)
         try:
-            if not scene.staging.exists():
+            if not scene.staging_has_files():
                 continue
             code, text = scene.wait(scene.start())
             if code != 3 or "repaq: error: " not in text or "another run" not in text:

@@ -20,7 +20,7 @@ import determinism
 import kills
 
 TIMEOUT = 10  # seconds a run may take on a checkpoint of some 30 KB
-ENVIRONMENT = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "NO_COLOR": "1", "ASAN_OPTIONS": "detect_leaks=0"}
+ENVIRONMENT = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "NO_COLOR": "1"}
 
 
 def repaq(options, *arguments, cwd=None):
