@@ -133,6 +133,13 @@ def gptq_tensors(table, v2=False):
     return tensors
 
 
+def gptq_zeros(path, name, bits=4):
+    """The stored zero fields of a weight, [groups][out]."""
+    _, (groups, columns), body = read_tensors(path)[name + ".qzeros"]
+    words = struct.unpack(f"<{groups * columns}I", body)
+    return [[word >> at & ((1 << bits) - 1) for word in words[g * columns:(g + 1) * columns] for at in range(0, 32, bits)] for g in range(groups)]
+
+
 def make_gptq(folder, table, v2=False, sym=True, group=32, desc_act=False):
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True)

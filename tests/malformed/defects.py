@@ -641,6 +641,14 @@ def _(folder):
         change_json(folder, file, lambda document, member=member: member(document).update({"checkpoint_format": "gptq_v2"}))
 
 
+# What up_proj's first word of zeros is by each rule: its zeros are these, with a 0 that v1 stores as 15 at place 2.
+FIRST_ZEROS = [row[0] for row in checkpoint.weights(zeros="asym")[UP].zeros[:8]]
+AMBIGUOUS_ZEROS = {
+    "field-mod": FIRST_ZEROS[:2] + [0] + FIRST_ZEROS[3:],
+    "word-add": FIRST_ZEROS[:2] + [0, FIRST_ZEROS[3] + 1] + FIRST_ZEROS[4:],  # 1 is carried out of the 15
+}
+
+
 @case("ambiguous-v1-zeros", 4, (UP, "R-AMBIG-V1", "--gptq-zeros"), to="gptq_v2")
 @case("ambiguous-v1-zeros-field-mod", 0, to="gptq_v2", options=["--gptq-zeros", "field-mod"])
 @case("ambiguous-v1-zeros-word-add", 0, to="gptq_v2", options=["--gptq-zeros", "word-add"])

@@ -108,6 +108,27 @@ def killed_in_staging(scene, seed, count):
     return [] if stayed else ["no run was killed while it wrote"]
 
 
+def killed_with_force(scene, seed, count):
+    """SIGKILL while --force replaces: the old destination or the new one, whole."""
+    generator = random.Random(seed)
+    for index in range(count):
+        scene.clear()
+        scene.out.mkdir()
+        (scene.out / "mine").write_text("old\n")
+        old = checkpoint.tree_hash(scene.out)
+        process = scene.start("--force")
+        scene.wait_for_staging(process)
+        time.sleep(generator.uniform(0.5, 1.1) * scene.seconds)
+        process.kill()
+        scene.wait(process)
+        if not scene.out.exists() or checkpoint.tree_hash(scene.out) not in (old, scene.complete):
+            return [f"seed {seed}, run {index}: the destination is neither the old one nor the new one"]
+        found = scene.next_run()
+        if found:
+            return [f"seed {seed}, run {index}: {'; '.join(found)}"]
+    return []
+
+
 def stopped(scene, number, code):
     """A signal that asks for a stop: the exit code tells it, and nothing stays."""
     seen = 0
@@ -172,6 +193,7 @@ def cases(repaq, scratch, seed):
     scene = Scene(repaq, scratch)
     yield "kill-at-random", killed(scene, seed, 12)
     yield "kill-while-staging", killed_in_staging(scene, seed + 1, 8)
+    yield "kill-with-force", killed_with_force(scene, seed + 2, 10)
     yield "stop-by-sigint", stopped(scene, signal.SIGINT, 130)
     yield "stop-by-sigterm", stopped(scene, signal.SIGTERM, 143)
     yield "stop-with-force", stopped_with_force(scene)

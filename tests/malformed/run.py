@@ -64,8 +64,13 @@ def run_defect(options, entry):
 
 
 def check_accepted(options, source, out, more):
-    """What was accepted must hold the source's values, by the source's own reading. A forced reading has no counterpart in verify."""
-    if "--from" in more or "--gptq-zeros" in more:
+    """What was accepted must hold the source's values, by the source's own reading. A forced reading has no counterpart in verify: there the
+    zeros must be those that the defect's row says."""
+    if "--gptq-zeros" in more:
+        zeros = checkpoint.gptq_zeros(out / "model.safetensors", defects.UP)
+        wanted = defects.AMBIGUOUS_ZEROS[more[more.index("--gptq-zeros") + 1]]
+        return [] if zeros[0][:8] == wanted else [f"the first zeros are {zeros[0][:8]}, expected {wanted}"]
+    if "--from" in more:
         return []
     code, text = repaq(options, "verify", source, out)
     return [] if code == 0 else [f"verify says exit {code}: {text.strip()[:300]}"]
