@@ -104,13 +104,13 @@ def _(folder):
         out.write(b"12345678")
 
 
-@case("empty-file", 4, "model.safetensors")
+@case("empty-file", 4, ("model.safetensors", "truncated", "at least 8"))
 def _(folder):
     checkpoint.make_gptq(folder, checkpoint.weights())
     (folder / "model.safetensors").write_bytes(b"")
 
 
-@case("header-length-huge", (4, 7), "model.safetensors")
+@case("header-length-huge", 4, ("model.safetensors", "header length"))
 def _(folder):
     checkpoint.make_gptq(folder, checkpoint.weights())
     data = (folder / "model.safetensors").read_bytes()
@@ -208,7 +208,7 @@ def _(folder):
     path.write_text(path.read_text().replace('"bits": 4,', '"bits": 8, "bits": 4,'))
 
 
-@case("config-is-no-object", 4, "config.json")
+@case("config-is-no-object", 4, ("config.json", "no object"))
 def _(folder):
     checkpoint.make_gptq(folder, checkpoint.weights())
     checkpoint.write_json(folder / "config.json", [1])
@@ -255,7 +255,7 @@ def _(folder):
     ms(folder, more={"model.layers.9.ghost.weight": "W4A16"})
 
 
-@case("undescribed-integer-tensor", 4, ("model.layers.0.extra.weight",))
+@case("undescribed-integer-tensor", 4, ("model.layers.0.extra.weight", "does not list"))
 def _(folder):
     ms_change(folder, lambda tensors: tensors.update({"model.layers.0.extra.weight": ["I8", [4, 8], bytearray(32)]}))
 
@@ -265,7 +265,7 @@ def _(folder):
     ms_change(folder, lambda tensors: tensors.update({"model.layers.0.extra.weight": ["F32", [4], bytearray(16)]}))
 
 
-@case("undescribed-scale-of-a-described-weight", 4, UP + ".weight_scale")
+@case("undescribed-scale-of-a-described-weight", 4, (UP + ".weight_scale", "does not list"))
 def _(folder):
     ms(folder)
     change_json(folder, DESCRIPTION, lambda description: description.pop(UP + ".weight_scale"))
@@ -276,7 +276,7 @@ def _(folder):
     ms_change(folder, lambda tensors: tensors.update({UP + ".weight": ["F32", [64, 64], bytearray(64 * 64 * 4)]}))
 
 
-@case("described-float-holds-integers", 4, UP + ".weight")
+@case("described-float-holds-integers", 4, (UP + ".weight", "FLOAT"))
 def _(folder):
     ms(folder)
     change_json(folder, DESCRIPTION, lambda description: description.update({UP + ".weight": "FLOAT"}))
@@ -507,7 +507,7 @@ def described_as(kind, **members):
 
 for kind in ("W8A8", "W8A8_DYNAMIC", "W4A8_DYNAMIC", "W4A4_MXFP4", "NF4", "W4A16_FUTURE"):
     case("described-as-" + kind.lower(), 5, kind)(described_as(kind))
-case("described-as-a-number", (4, 5), UP)(described_as(7))
+case("described-as-a-number", 4, (UP, "no string"))(described_as(7))
 case("kv-cache-type", 5, "kv_cache_type")(described_as(None, kv_cache_type="C8", kv_quant_type="C8"))
 case("kv-quant-type", 5, "kv_quant_type")(described_as(None, kv_quant_type="C8"))
 
@@ -529,6 +529,23 @@ def _(folder):
 @case("headline-contradicts-the-entries", 4, "model_quant_type")
 def _(folder):
     ms(folder, more={"model_quant_type": "W8A16"})
+
+
+@case("scale-described-as-another-type", 4, (UP + ".weight_scale", "W8A16", "W4A16"))
+def _(folder):
+    ms(folder)
+    change_json(folder, DESCRIPTION, lambda description: description.update({UP + ".weight_scale": "W8A16"}))
+
+
+@case("offset-of-another-shape", 4, (UP + ".weight_offset", "R-SHAPE"))
+def _(folder):
+    ms_change(folder, lambda tensors: tensors[UP + ".weight_offset"].__setitem__(1, [128, 1]))
+
+
+@case("codes-under-another-name", 4, "model.layers.0.extra.codes")
+def _(folder):
+    ms_change(folder, lambda tensors: tensors.update({"model.layers.0.extra.codes": ["I8", [4, 8], bytearray(32)]}),
+              more={"model.layers.0.extra.codes": "W4A16"})
 
 
 # --- GPTQ and AWQ --------------------------------------------------------------------------------------------------------------
@@ -718,3 +735,104 @@ awq_case("awq-qzeros-missing", 4, UP, lambda tensors: tensors.pop(UP + ".qzeros"
 awq_case("awq-qzeros-contradict", 4, UP + ".qzeros", lambda tensors: tensors[UP + ".qzeros"].__setitem__(1, [8, 2]))
 awq_case("awq-nan-scale", 4, (UP, "R-NONFINITE"), lambda tensors: poke(tensors[UP + ".scales"], 0, b"\x00\x7c"))
 awq_case("awq-zero-of-0-to-v1", 6, (UP, "R-ZERO-V1"), lambda tensors: poke(tensors[UP + ".qzeros"], 0, bytes(4)))
+
+
+case("gptq-rotation", 5, ("rotation", "R-ROT"))(config_says(rotation="hadamard"))
+case("gptq-checkpoint-format-a-number", 4, ("checkpoint_format", "a string"))(config_says(checkpoint_format=7))
+case("gptq-group-size-minus-5", 4, ("group_size", "-1 or a positive"))(config_says(group_size=-5))
+case("gptq-group-size-0", 4, ("group_size", "-1 or a positive"))(config_says(group_size=0))
+case("gptq-bits-99", 4, ("bits", "1 to 32"))(config_says(bits=99))
+case("gptq-desc-act-a-string", 4, ("desc_act", "true or false"))(config_says(desc_act="yes"))
+
+
+@case("scales-without-qweight", 4, (UP, "no " + UP + ".qweight"))
+def _(folder):
+    gptq(folder, action=lambda tensors: tensors.pop(UP + ".qweight"))
+
+
+@case("scales-of-rank-1", 4, (UP, "two dimensions"))
+def _(folder):
+    gptq(folder, action=lambda tensors: tensors[UP + ".scales"].__setitem__(1, [128]))
+
+
+@case("dynamic-2-bits", 5, (UP, "found 2 bits"))
+def _(folder):
+    gptq(folder, action=lambda tensors: tensors.update({UP + ".qzeros": ["I32", [2, 4], bytearray(32)], UP + ".qweight": ["I32", [4, 64], bytearray(1024)]}))
+    for file, member in (("config.json", lambda document: document["quantization_config"]), ("quantize_config.json", lambda document: document)):
+        change_json(folder, file, lambda document, member=member: member(document).update({"dynamic": {"+:.*up_proj.*": {"bits": 2}}}))
+
+
+@case("act-order-refined", 6, (UP, "R-ACTORDER"), to="gptq_v2", options=["--group-size", "16"])
+def _(folder):
+    gptq(folder, spoil=lambda table: setattr(table[UP], "group_of", [k % 2 for k in range(64)]), desc_act=True)
+
+
+# --- headers and indexes, one rule each --------------------------------------------------------------------------------------------
+
+FIRST = '"model.embed_tokens.weight":{"dtype":"F16","shape":[32,64],"data_offsets":[0,4096]}'
+EMPTY = '"shape":[0],"data_offsets":[0,0]'
+for title, code, says, entry in (
+        ("rank-9", 7, "more than 8 dimensions", FIRST.replace("[32,64]", "[1,1,1,1,1,1,1,32,64]")),
+        ("three-offsets", 4, "more than 2", FIRST.replace("[0,4096]", "[0,4096,0]")),
+        ("one-offset", 4, "less than 2", FIRST.replace("[0,4096]", "[0]")),
+        ("shape-twice", 4, '"shape" twice', FIRST.replace('"shape":[32,64]', '"shape":[32,64],"shape":[32,64]')),
+        ("no-dtype", 4, 'no "dtype"', FIRST.replace('"dtype":"F16",', "")),
+        ("no-offsets", 4, 'no "data_offsets"', FIRST.replace(',"data_offsets":[0,4096]', "")),
+        ("offsets-backwards", 4, "before they begin", FIRST.replace("[0,4096]", "[4096,0]")),
+        ("name-too-long", 7, "tensor name of 5000 bytes", FIRST + ',"' + "n" * 5000 + '":{"dtype":"F16",' + EMPTY + "}"),
+        ("entry-is-a-number", 4, "no object", FIRST + ',"odd":7'),
+        ("dtype-is-a-number", 4, "model.embed_tokens.weight", FIRST.replace('"F16"', "7")),
+        ("metadata-is-a-list", 4, "__metadata__", FIRST + ',"__metadata__":[]'),
+        ("metadata-of-numbers", 4, "no string", FIRST + ',"__metadata__":{"a":1}'),
+        ("metadata-twice", 4, "__metadata__ twice", FIRST + ',"__metadata__":{},"__metadata__":{}')):
+    case("header-" + title, code, ("model.safetensors", says))(header_says(FIRST, entry))
+case("header-metadata-null", 0)(header_says(FIRST, FIRST + ',"__metadata__":null'))
+
+
+def weights_are(make):
+    def build(folder):
+        checkpoint.make_gptq(folder, checkpoint.weights())
+        make(folder / "model.safetensors")
+    return build
+
+
+def sparse(path):
+    with open(path, "r+b") as file:
+        file.write(struct.pack("<Q", 100000001))
+        file.truncate(100000100)
+
+
+case("header-of-100000001-bytes", 7, ("model.safetensors", "the most is 100000000"))(weights_are(sparse))
+case("header-of-1-byte", 4, ("model.safetensors", "at least 2"))(weights_are(lambda path: path.write_bytes(struct.pack("<Q", 1) + b"{}")))
+case("header-longer-than-the-file", 4, ("truncated", "the header needs 1008"))(weights_are(lambda path: path.write_bytes(struct.pack("<Q", 1000) + b"{}")))
+case("file-of-7-bytes", 4, ("truncated", "at least 8"))(weights_are(lambda path: path.write_bytes(b"1234567")))
+
+
+def index_text(change_text):
+    def make(folder):
+        sharded_gptq(folder)
+        path = folder / "model.safetensors.index.json"
+        path.write_text(change_text(path.read_text()))
+    return make
+
+
+case("index-weight-map-twice", 4, "weight_map twice")(index_text(lambda text: text.rstrip()[:-1] + ',"weight_map":{}}'))
+case("index-metadata-twice", 4, "metadata twice")(index_text(lambda text: text.rstrip()[:-1] + ',"metadata":{}}'))
+case("index-total-size-twice", 4, "total_size twice")(index_text(lambda text: text.replace('"metadata": {', '"metadata": {"total_size": 1,')))
+case("index-without-weight-map", 4, "no weight_map")(index_text(lambda text: '{"metadata": {}}'))
+case("index-of-no-tensor", 4, "an empty weight_map")(index_text(lambda text: '{"weight_map": {}}'))
+case("index-names-the-wrong-shard", 4, ("lm_head.weight", "expected it in shard model-00001"))(
+    index_text(lambda text: text.replace('"lm_head.weight": "model-00002', '"lm_head.weight": "model-00001')))
+
+
+@case("shard-number-beyond-the-count", 4, "a number from 1 to 2")
+def _(folder):
+    sharded_gptq(folder)
+    (folder / "model.safetensors.index.json").unlink()
+    (folder / "model-00003-of-00002.safetensors").write_bytes((folder / "model-00001-of-00002.safetensors").read_bytes())
+
+
+@case("two-indexes", 4, "expected one")
+def _(folder):
+    sharded_gptq(folder)
+    (folder / "other.safetensors.index.json").write_bytes((folder / "model.safetensors.index.json").read_bytes())
