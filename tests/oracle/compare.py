@@ -77,7 +77,8 @@ def check_files(a, b, directory):
     shards = sorted(name for name in present if name.endswith(".safetensors"))
     source_files = sorted({a.file_of[name] for name in a.file_of if name in a.floats or is_codes(a, name)})
     sharded = len(source_files) > 1 or "model.safetensors" not in present
-    wanted = ["model-%05d-of-%05d.safetensors" % (n + 1, len(source_files)) for n in range(len(source_files))] if sharded else ["model.safetensors"]
+    count = len(source_files)
+    wanted = ["model-%05d-of-%05d.safetensors" % (n + 1, count) for n in range(count)] if sharded else ["model.safetensors"]
     if shards != wanted:
         problems.append("shards %s, expected %s" % (shards, wanted))
     place = dict(zip(source_files, wanted))

@@ -53,7 +53,8 @@ def parser():
     p.add_argument("--act-order", action="store_true")
     p.add_argument("--no-g-idx", action="store_true")
     p.add_argument("--kind", default="", help="msmodelslim: another type in the description, such as W8A8")
-    p.add_argument("--damage", choices=("none", "undescribed", "absent", "int4-range", "missing-shard", "truncated", "no-scale"), default="none")
+    p.add_argument("--damage", default="none",
+                   choices=("none", "undescribed", "absent", "int4-range", "missing-shard", "truncated", "no-scale"))
     return p
 
 
@@ -254,7 +255,8 @@ def write_hf(directory, weights, plain, o):
     size = o.group or -1
     left = sorted(name[:-len(".weight")] for name, tensor in plain.items() if len(tensor.shape) == 2 and "embed" not in name)
     if dialect == "awq":
-        quantization = {"bits": 4, "group_size": size, "modules_to_not_convert": left, "quant_method": "awq", "version": "gemm", "zero_point": True}
+        quantization = {"bits": 4, "group_size": size, "modules_to_not_convert": left, "quant_method": "awq", "version": "gemm",
+                        "zero_point": True}
     else:
         quantization = {"bits": o.bits, "group_size": size, "desc_act": o.act_order, "sym": not o.asym, "lm_head": False,
                         "quant_method": "gptq", "checkpoint_format": dialect,
@@ -274,7 +276,11 @@ def generate(o):
         write_msmodelslim(o.directory, weights, plain, extra, o)
     else:
         write_hf(o.directory, weights, plain, o)
-    write_json(os.path.join(o.directory, "tokenizer.json"), {"version": "1.0", "seed": o.seed})
+    write_json(os.path.join(o.directory, "tokenizer.json"), {
+        "version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None, "pre_tokenizer": None,
+        "post_processor": None, "decoder": None,
+        "model": {"type": "WordLevel", "vocab": {"<unk>": 0, "seed%d" % o.seed: 1}, "unk_token": "<unk>"}})
+    write_json(os.path.join(o.directory, "tokenizer_config.json"), {"tokenizer_class": "PreTrainedTokenizerFast", "unk_token": "<unk>"})
     write_json(os.path.join(o.directory, "generation_config.json"), {"do_sample": False})
     shards = sorted(name for name in os.listdir(o.directory) if name.endswith(".safetensors"))
     if o.damage == "missing-shard":

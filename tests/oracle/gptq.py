@@ -159,7 +159,8 @@ def tensors_of(weight, label, scale_dtype="F16"):
 
 def check():
     """The golden words of the format's description; returns the number of comparisons."""
-    golden = ((4, list(range(8)), (0x76543210,)), (2, [i % 4 for i in range(16)], (0xE4E4E4E4,)), (8, [0x10, 0x32, 0x54, 0x76], (0x76543210,)),
+    golden = ((4, list(range(8)), (0x76543210,)), (2, [i % 4 for i in range(16)], (0xE4E4E4E4,)),
+              (8, [0x10, 0x32, 0x54, 0x76], (0x76543210,)),
               (3, [i % 8 for i in range(32)], (0x88FAC688, 0xC688FAC6, 0xFAC688FA)),
               (3, [(7 * i + 3) % 8 for i in range(32)], (0x53977053, 0x70539770, 0x97705397)))
     for bits, values, words in golden:

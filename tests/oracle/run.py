@@ -139,10 +139,12 @@ class Source:
             self.checkpoint, self.refusal = None, refusal
 
     def say(self, case, problems):
-        self.lines.append((not problems, "%s %s%s" % ("ok  " if not problems else "FAIL", case, "".join("\n     " + p for p in problems[:6]))))
+        details = "".join("\n     " + problem for problem in problems[:6])
+        self.lines.append((not problems, "%s %s%s" % ("FAIL" if problems else "ok  ", case, details)))
 
     def repaq(self, *arguments):
-        done = subprocess.run([self.program, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300)
+        done = subprocess.run([self.program, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              timeout=300)
         return done.returncode, done.stderr.decode(errors="replace")
 
     def expected(self, target, flags):
@@ -232,7 +234,8 @@ class Source:
             tensors[name].data = bytes(body)
             st.write(shard, tensors, metadata)
             code, message = self.repaq("verify", self.directory, written)
-            self.say("%s: verify sees a changed bit of %s" % (self.name, name), [] if code == 1 else ["exit %d: %s" % (code, message.strip())])
+            self.say("%s: verify sees a changed bit of %s" % (self.name, name),
+                     [] if code == 1 else ["exit %d: %s" % (code, message.strip())])
             seen = compare.compare(self.checkpoint, READERS["gptq_v2"](written))
             self.say("%s: so does the comparison of this program" % self.name, [] if len(seen) == 1 else ["%d differences" % len(seen)])
             tensors[name].data = sound
