@@ -238,6 +238,26 @@ bool file_same(const char *a, const char *b)
     return stat(a, &left) == 0 && stat(b, &right) == 0 && left.st_dev == right.st_dev && left.st_ino == right.st_ino;
 }
 
+bool file_inside(const char *path, const char *dir)
+{
+    char parent[LIMIT_PATH_BYTES_MAX];
+    size_t size = strlen(path);
+    while (size > 1 && path[size - 1] == '/')
+        size--;
+    while (size > 0 && path[size - 1] != '/')
+        size--;
+    if (size >= sizeof parent || file_stat(dir, NULL) != FILE_DIRECTORY)
+        return false;
+    (void)snprintf(parent, sizeof parent, "%.*s", size == 0 ? 1 : (int)size, size == 0 ? "." : path);
+    char *above = realpath(parent, NULL), *whole = realpath(dir, NULL);
+    const size_t length = whole == NULL ? 0 : strlen(whole);
+    const bool inside = above != NULL && whole != NULL && strncmp(above, whole, length) == 0 &&
+                        (above[length] == '/' || above[length] == '\0' || length == 1);
+    free(above);
+    free(whole);
+    return inside;
+}
+
 enum status file_sync_dir(const struct file_ops *ops, const char *path, struct err *err)
 {
     const int fd = ops->open(ops->context, path, O_RDONLY | O_DIRECTORY, 0);

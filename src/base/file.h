@@ -2,9 +2,9 @@
 #ifndef REPAQ_FILE_H
 #define REPAQ_FILE_H
 
-#include "err.h"
-#include "mem.h"
-#include "text.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/text.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -62,6 +62,8 @@ enum status file_spill(const struct file_ops *ops, const char *path, const char 
 enum file_kind file_stat(const char *path, uint64_t *bytes);
 /* True if both paths name the same existing file or directory (device and inode). */
 bool file_same(const char *a, const char *b);
+/* True if path would be made somewhere below the existing directory dir. */
+bool file_inside(const char *path, const char *dir);
 
 /* fsync of a directory, so that a rename in it is durable. */
 enum status file_sync_dir(const struct file_ops *ops, const char *path, struct err *err) WARN_UNUSED;

@@ -2,8 +2,8 @@
 #ifndef REPAQ_MAP_H
 #define REPAQ_MAP_H
 
-#include "err.h"
-#include "text.h"
+#include "base/err.h"
+#include "base/text.h"
 
 #include <stdint.h>
 

@@ -2,7 +2,7 @@
 #ifndef REPAQ_POOL_H
 #define REPAQ_POOL_H
 
-#include "err.h"
+#include "base/err.h"
 
 #include <stdatomic.h>
 #include <stddef.h>

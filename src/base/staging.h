@@ -7,9 +7,9 @@
 #ifndef REPAQ_STAGING_H
 #define REPAQ_STAGING_H
 
-#include "err.h"
-#include "file.h"
-#include "mem.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
 
 #include <stdbool.h>
 

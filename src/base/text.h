@@ -1,26 +1,13 @@
-/* Borrowed strings (slice) and a growing text buffer (text). */
+/* A growing text buffer, and byte counts as text. */
 #ifndef REPAQ_TEXT_H
 #define REPAQ_TEXT_H
 
-#include "err.h"
+#include "base/err.h"
+#include "base/slice.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* Bytes that somebody else owns; not NUL-terminated. */
-struct slice {
-    const char *data;
-    size_t size;
-};
-
-struct slice slice_of(const char *string); /* strlen; NULL gives an empty slice */
-bool slice_equal(struct slice a, struct slice b);
-bool slice_is(struct slice a, const char *string);
-bool slice_starts(struct slice a, const char *prefix);
-bool slice_ends(struct slice a, const char *suffix);
-/* Reads a plain decimal u64: digits only, no sign, no leading zero (but "0"), no overflow. */
-bool slice_u64(struct slice a, uint64_t *value);
 
 /* Zero-initialise; free with text_free. data is NUL-terminated once anything was added. A failed allocation sticks in
  * `failed`; further calls do nothing, so test once with text_check. */

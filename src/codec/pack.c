@@ -62,7 +62,7 @@ void pack_codes_reference(const struct layout *layout, struct codes codes, size_
     }
 }
 
-size_t unpack_codes_reference(const struct layout *layout, struct stored stored, size_t out, size_t in, struct codes codes)
+size_t pack_unpack_reference(const struct layout *layout, struct stored stored, size_t out, size_t in, struct codes codes)
 {
     const struct lanes lanes = lanes_of(layout, codes.stride, out, in, stored.stride);
     const unsigned mask = (1u << layout->field_bits) - 1, most = (1u << layout->code_bits) - 1, middle = middle_of(layout);
@@ -179,10 +179,10 @@ void pack_codes(const struct layout *layout, struct codes codes, size_t out, siz
         (void)run_region(&(struct region){layout, kernel, codes, stored, true}, out, in);
 }
 
-size_t unpack_codes(const struct layout *layout, struct stored stored, size_t out, size_t in, struct codes codes)
+size_t pack_unpack(const struct layout *layout, struct stored stored, size_t out, size_t in, struct codes codes)
 {
     const struct pack_kernel *kernel = kernel_of(layout);
     if (kernel == NULL)
-        return unpack_codes_reference(layout, stored, out, in, codes);
+        return pack_unpack_reference(layout, stored, out, in, codes);
     return run_region(&(struct region){layout, kernel, codes, stored, false}, out, in);
 }

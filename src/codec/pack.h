@@ -19,10 +19,10 @@ struct codes {
 /* Stores out x in codes, each below 2^code_bits. */
 void pack_codes(const struct layout *layout, struct codes codes, size_t out, size_t in, struct stored stored);
 /* Loads out x in codes. Returns how many fields hold no code of the row (a byte outside -8..7 in BYTE_INT4); those give some code. */
-size_t unpack_codes(const struct layout *layout, struct stored stored, size_t out, size_t in, struct codes codes);
+size_t pack_unpack(const struct layout *layout, struct stored stored, size_t out, size_t in, struct codes codes);
 
 /* The same by the generic loops alone: the reference that tests and `bench` compare with. */
 void pack_codes_reference(const struct layout *layout, struct codes codes, size_t out, size_t in, struct stored stored);
-size_t unpack_codes_reference(const struct layout *layout, struct stored stored, size_t out, size_t in, struct codes codes);
+size_t pack_unpack_reference(const struct layout *layout, struct stored stored, size_t out, size_t in, struct codes codes);
 
 #endif

@@ -12,7 +12,7 @@
 /* Both directions of one layout, for regions of whole steps: out % out_step == 0 and in % in_step == 0. */
 struct pack_kernel {
     void (*pack)(struct codes codes, size_t out, size_t in, struct stored stored);
-    size_t (*unpack)(struct stored stored, size_t out, size_t in, struct codes codes); /* returns the bad fields, as unpack_codes does */
+    size_t (*unpack)(struct stored stored, size_t out, size_t in, struct codes codes); /* returns the bad fields, as pack_unpack does */
     size_t out_step, in_step; /* whole runs, at most PACK_STEP_MAX */
 };
 #define PACK_STEP_MAX 32

@@ -459,17 +459,15 @@ char *shards_name(const char *prefix, size_t index, size_t count, bool number_on
     return arena_format(arena, err, "%s-%05zu-of-%05zu%s", prefix, index, count, SUFFIX);
 }
 
-enum status shards_index_text(const char *const *names, const uint32_t *file_of, const char *const *files, size_t count,
-                              uint64_t total_size, struct text *text, struct err *err)
+enum status shards_index_text(const struct shards_map *map, struct text *text, struct err *err)
 {
-    text_format(text, "{\n  \"metadata\": {\n    \"total_size\": %llu\n  },\n  \"weight_map\": {", (unsigned long long)total_size);
-    for (size_t i = 0; i < count; i++) {
-        assert(i == 0 || strcmp(names[i - 1], names[i]) < 0);
+    text_format(text, "{\n  \"metadata\": {\n    \"total_size\": %llu\n  },\n  \"weight_map\": {", (unsigned long long)map->total_size);
+    for (size_t i = 0; i < map->count; i++) {
         text_string(text, i == 0 ? "\n    " : ",\n    ");
-        json_quote(text, slice_of(names[i]));
+        json_quote(text, slice_of(map->names[i]));
         text_string(text, ": ");
-        json_quote(text, slice_of(files[file_of[i]]));
+        json_quote(text, slice_of(map->files[map->file_of[i]]));
     }
-    text_string(text, count == 0 ? "}\n}\n" : "\n  }\n}\n");
+    text_string(text, map->count == 0 ? "}\n}\n" : "\n  }\n}\n");
     return text_check(text, err);
 }

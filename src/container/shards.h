@@ -30,16 +30,22 @@ struct shards_source {
     const struct tree_list *list;   /* of dir */
     const char *index_name;         /* the index to follow, or NULL: all top-level *.safetensors files */
 };
-/* Opens every weight file of the set, reads headers into model (model.dir set by the caller), checks them against the index: a named shard that is missing or a mapped tensor that its shard
- * lacks is CORRUPT; extra tensors and a wrong total_size become notes. Without index: one file, or a complete 00001-of-0000N set (CORRUPT if
- * incomplete); several unnumbered files are all read. */
+/* Opens every weight file of the set, reads headers into model (model.dir set by the caller), and checks them against the index: a named shard
+ * that is missing or a mapped tensor that its shard lacks is CORRUPT; extra tensors and a wrong total_size become notes. Without index: one
+ * file, or a complete 00001-of-0000N set (CORRUPT if incomplete); several unnumbered files are all read. */
 enum status shards_read(const struct shards_source *source, const struct file_ops *ops, struct model *model, struct err *err) WARN_UNUSED;
 
 /* "PREFIX-00002-of-00007.safetensors" (PREFIX.safetensors when count is 1 and `number_one` false) in the arena, or NULL with *err. */
 char *shards_name(const char *prefix, size_t index, size_t count, bool number_one, struct arena *arena, struct err *err);
-/* Appends the index text in transformers' form: metadata.total_size, then weight_map sorted bytewise by tensor. names[i] lives in
- * files[file_of[i]]; names must be sorted. */
-enum status shards_index_text(const char *const *names, const uint32_t *file_of, const char *const *files, size_t count, uint64_t total_size,
-                              struct text *text, struct err *err) WARN_UNUSED;
+/* What an index is made of: names[i] lives in files[file_of[i]]. */
+struct shards_map {
+    const char *const *names; /* [count], sorted bytewise */
+    const uint32_t *file_of;  /* [count] */
+    const char *const *files;
+    size_t count;
+    uint64_t total_size;      /* bytes of all tensors */
+};
+/* Appends the index text in transformers' form: metadata.total_size, then weight_map in the order of names. */
+enum status shards_index_text(const struct shards_map *map, struct text *text, struct err *err) WARN_UNUSED;
 
 #endif

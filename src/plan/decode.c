@@ -29,7 +29,7 @@ enum status decode_part(const struct weight *weight, struct area area, struct st
     const struct layout *layout = layout_row(weight->spec.codes_layout);
     const struct layout_rect at = layout_rect(layout, part.out0 - area.out0, part.out, part.in0 - area.in0, part.in);
     const struct stored inner = {raw.data + at.row0 * raw.stride + at.byte0, raw.stride};
-    const size_t bad = unpack_codes(layout, inner, (size_t)part.out, (size_t)part.in, codes);
+    const size_t bad = pack_unpack(layout, inner, (size_t)part.out, (size_t)part.in, codes);
     if (bad == 0)
         return STATUS_OK;
     (void)err_set(err, STATUS_CORRUPT, weight->name, "found %zu values outside -8..7 near row %llu, column %llu, expected one int4 a byte (R-NONFINITE)", bad,
@@ -131,7 +131,7 @@ static enum status load_fields(const struct fetch *fetch, const struct weight *w
     TRY(fetch_rect(fetch, weight->role[ROLE_ZEROS], row_bytes, rect, raw, err));
     if (weight->spec.zero_rule == ZERO_WORD_ADD)
         add_to_words(raw, raw_bytes, weight->spec.bits);
-    (void)unpack_codes(layout, (struct stored){raw, (size_t)rect.bytes}, (size_t)area.out, (size_t)area.in,
+    (void)pack_unpack(layout, (struct stored){raw, (size_t)rect.bytes}, (size_t)area.out, (size_t)area.in,
                        (struct codes){params->field, (size_t)area.in});
     fields_to_zeros(&weight->spec, params->field, params->count, params->zero);
     return STATUS_OK;

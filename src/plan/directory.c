@@ -235,7 +235,7 @@ static enum status write_index(struct plan *plan, struct staging *staging, struc
         }
         for (size_t f = 0; f < plan->file_count; f++)
             files[f] = plan->file[f].name;
-        status = shards_index_text(names, file_of, files, count, plan->tensor_bytes, &text, err);
+        status = shards_index_text(&(struct shards_map){names, file_of, files, count, plan->tensor_bytes}, &text, err);
     }
     if (status == STATUS_OK)
         status = spill(staging, plan->index_name, &text, &plan->arena, err);

@@ -147,7 +147,8 @@ static enum status fresh_index(const struct inventory *inventory, const struct h
             names[t] = place[t].tensor;
             file_of[t] = place[t].file;
         }
-        status = shards_index_text(names, file_of, holdings->file, holdings->count, inventory->total_size, text, err);
+        const struct shards_map map = {names, file_of, holdings->file, holdings->count, inventory->total_size};
+        status = shards_index_text(&map, text, err);
     }
     free(place);
     free(names);

@@ -11,6 +11,8 @@ static enum status check_places(const struct request *request, struct err *err)
 {
     if (file_same(request->source, request->destination))
         return err_set(err, STATUS_USAGE, request->destination, "found the source itself as the destination: the input is never written");
+    if (request->directory && file_inside(request->destination, request->source))
+        return err_set(err, STATUS_USAGE, request->destination, "found a destination inside the source: the input is never written");
     if (request->base != NULL && file_same(request->base, request->destination))
         return err_set(err, STATUS_USAGE, request->destination, "found --base itself as the destination: the input is never written");
     if (request->reading.description != NULL && file_same(request->reading.description, request->destination))

@@ -45,7 +45,7 @@ static size_t sweep(const struct way *way, const struct layout *layout, struct s
 
 int main(void)
 {
-    static const struct way ways[2] = {{"reference", pack_codes_reference, unpack_codes_reference, 1}, {"fast", pack_codes, unpack_codes, 15}};
+    static const struct way ways[2] = {{"reference", pack_codes_reference, pack_unpack_reference, 1}, {"fast", pack_codes, pack_unpack, 15}};
     uint8_t *data = malloc(SIDE * SIDE * 2), *block = malloc(BLOCK_OUT * BLOCK_IN);
     if (data == NULL || block == NULL)
         return 1;

@@ -62,7 +62,7 @@ def main():
     shutil.rmtree(scratch)
     rng = random.Random(20261124)
     for kind, inputs in seeds.items():
-        unique = list(dict.fromkeys(inputs))
+        unique = [data for data in dict.fromkeys(inputs) if len(data) <= 1 << 20]  # a header beyond the limit is no seed
         sound = unique[:40]
         unique += [flipped(rng.choice(sound), rng) for _ in range(options.flips * 10)]
         folder = options.directory / kind

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Holds repaq against the plain implementation beside this file.
 
-    run.py --repaq BINARY --fixtures DIR [--models DIR] [--keep DIR] [--only TEXT]
+    run.py --repaq BINARY --fixtures DIR [--models DIR] [--only TEXT] [--random N --seed S]
 
 Sources are every msModelSlim, AWQ and GPTQ folder of the fixtures (and of the models), and seeded random checkpoints. Each is
 converted to each target and back; what is written is read by the plain readers and compared, and where the plain reader
@@ -12,11 +12,13 @@ import concurrent.futures
 import hashlib
 import math
 import os
+import random
 import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
+import traceback
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -249,6 +251,31 @@ def tree(directory):
     return {name: hashlib.sha256(compare.read_bytes(os.path.join(directory, name))).hexdigest() for name in sorted(os.listdir(directory))}
 
 
+def random_options(rng):
+    """Options of the generator, drawn so that most of them give a sound checkpoint."""
+    def maybe(share, text):
+        return [text] if rng.random() < share else []
+    kind = rng.choice(("msmodelslim", "msmodelslim", "awq", "gptq", "gptq_v2"))
+    bits = 4 if kind == "awq" else rng.choice((4, 4, 8))
+    group = rng.choice((0, 8, 16, 32, 64, 128))
+    step = max(group, 8)
+    words = ["--seed %d --format %s --bits %d --group %d" % (rng.randrange(1 << 30), kind, bits, group),
+             "--hidden %d --intermediate %d --vocab %d" % (step * 2 * rng.randint(1, max(1, 64 // step)),
+                                                           step * rng.randint(1, max(1, 160 // step)), rng.randint(3, 40)),
+             "--layers %d --shards %d" % (rng.randint(1, 3), rng.choice((1, 1, 2, 3, 6))),
+             "--scale-dtype %s --float-dtype %s" % (rng.choice(("F32", "F16", "BF16")), rng.choice(("F32", "F16", "BF16")))]
+    words += maybe(0.6, "--asym --zeros " + rng.choice(("positive", "positive", "whole", "outside"))) + maybe(0.3, "--bias")
+    words += maybe(0.2, "--tied") + maybe(0.3, "--leave mlp.down_proj") + maybe(0.2, "--leave layers.0.self_attn.v_proj")
+    words += maybe(0.3, "--scales " + rng.choice(("exact", "small", "negative", "underflow")))
+    if kind == "msmodelslim":
+        words += maybe(0.5, "--packed") + maybe(0.3, "--dead 0.2") + maybe(0.3, "--norm-bias zero") + maybe(0.3, "--twins equal")
+        words += maybe(0.2, "--other-group self_attn.o_proj") + maybe(0.15, "--other-bits mlp.up_proj")
+        words += maybe(0.15, "--scale-shape " + rng.choice(("flat", "vector") if bits == 4 else ("flat", "vector", "one", "scalar")))
+    elif kind != "awq":
+        words += maybe(0.2, "--act-order") or maybe(0.2, "--no-g-idx")
+    return " ".join(words)
+
+
 def same(a, b):
     return len(a) == len(b) and all(x == y or (isinstance(x, float) and math.isnan(x) and math.isnan(y)) for x, y in zip(a, b))
 
@@ -302,6 +329,14 @@ def run_source(job):
     return source.lines
 
 
+def run_job(job):
+    """run_source; whatever goes wrong in it is a failure of that source."""
+    try:
+        return run_source(job)
+    except Exception:
+        return [(False, "FAIL %s: %s" % (job[0], traceback.format_exc().strip()))]
+
+
 def dialect_of(directory):
     if msmodelslim.find_description(directory):
         return "msmodelslim"
@@ -337,6 +372,8 @@ def main():
     p.add_argument("--repaq", required=True)
     p.add_argument("--fixtures", required=True)
     p.add_argument("--models")
+    p.add_argument("--random", type=int, default=0, help="so many more random checkpoints, of options drawn from --seed")
+    p.add_argument("--seed", type=int, default=1)
     p.add_argument("--only", default="", help="sources whose name holds this")
     a = p.parse_args()
     program = os.path.abspath(a.repaq)
@@ -347,13 +384,14 @@ def main():
         if name not in seen and a.only in name:
             jobs.append((name, directory, dialect, None, program, os.path.join(scratch, str(len(jobs)))))
         seen.add(name)
-    for text in GENERATED:
+    rng = random.Random(a.seed)
+    for text in GENERATED + [random_options(rng) for _ in range(a.random)]:
         if a.only in text:
             jobs.append((text, None, None, shlex.split(text), program, os.path.join(scratch, str(len(jobs)))))
     lines = self_test()
     try:
         with concurrent.futures.ProcessPoolExecutor(max_workers=min(os.cpu_count() or 1, 8)) as pool:
-            for part in [lines] + list(pool.map(run_source, jobs)):
+            for part in [lines] + list(pool.map(run_job, jobs)):
                 for _, line in part:
                     print(line, flush=True)
                 if part is not lines:

@@ -354,7 +354,8 @@ class Judge:
                 path = os.path.join(directory, name + made)
                 if os.path.exists(path):
                     self.case("%s: the plain reader against references/%s" % (name, os.path.basename(path)), lambda at=path: [
-                        key + ": " + p for key, wanted in load_file(at).items() for p in differ(dense_of(source.weights[key[:-7]]), wanted)])
+                        key + ": " + problem for key, wanted in load_file(at).items()
+                        for problem in differ(dense_of(source.weights[key[:-7]]), wanted)])
 
 
 def dense_of(weight):

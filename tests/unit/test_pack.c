@@ -49,10 +49,10 @@ static void golden(const struct layout *layout, const uint8_t *code, size_t out,
     memset(stored, CANARY, sizeof stored);
     pack_codes(layout, (struct codes){source, in}, out, in, (struct stored){stored, (size_t)row_bytes});
     assert_memory_equal(stored, expected, bytes);
-    assert_int_equal(unpack_codes_reference(layout, (struct stored){stored, (size_t)row_bytes}, out, in, (struct codes){back, in}), 0);
+    assert_int_equal(pack_unpack_reference(layout, (struct stored){stored, (size_t)row_bytes}, out, in, (struct codes){back, in}), 0);
     assert_memory_equal(back, code, out * in);
     memset(back, CANARY, sizeof back);
-    assert_int_equal(unpack_codes(layout, (struct stored){stored, (size_t)row_bytes}, out, in, (struct codes){back, in}), 0);
+    assert_int_equal(pack_unpack(layout, (struct stored){stored, (size_t)row_bytes}, out, in, (struct codes){back, in}), 0);
     assert_memory_equal(back, code, out * in);
 }
 
@@ -139,7 +139,7 @@ static void every_code_in_every_slot(void **state)
                 expected[bit / 8] = (uint8_t)(field << bit % 8); /* no field of these rows crosses a byte */
                 pack_codes(layout, (struct codes){code, in}, out, in, (struct stored){stored, (size_t)row_bytes});
                 assert_memory_equal(stored, expected, (size_t)(rows * row_bytes));
-                assert_int_equal(unpack_codes(layout, (struct stored){stored, (size_t)row_bytes}, out, in, (struct codes){back, in}), 0);
+                assert_int_equal(pack_unpack(layout, (struct stored){stored, (size_t)row_bytes}, out, in, (struct codes){back, in}), 0);
                 assert_memory_equal(back, code, sizeof code);
             }
         }
@@ -166,15 +166,15 @@ static void bad_bytes_are_counted(void **state)
                 bad += value < -8 || value > 7;
             }
         }
-        assert_int_equal(unpack_codes_reference(layout, (struct stored){stored, stride}, out, in, (struct codes){reference, in}), bad);
-        assert_int_equal(unpack_codes(layout, (struct stored){stored, stride}, out, in, (struct codes){code, in}), bad);
+        assert_int_equal(pack_unpack_reference(layout, (struct stored){stored, stride}, out, in, (struct codes){reference, in}), bad);
+        assert_int_equal(pack_unpack(layout, (struct stored){stored, stride}, out, in, (struct codes){code, in}), bad);
         assert_memory_equal(code, reference, out * in);
     }
     for (unsigned value = 0; value < 256; value++) { /* every byte alone among good ones */
         memset(stored, 0, sizeof stored);
         stored[2 * stride + value % in] = (uint8_t)value;
         const size_t bad = value > 7 && value < 248;
-        assert_int_equal(unpack_codes(layout, (struct stored){stored, stride}, out, in, (struct codes){code, in}), bad);
+        assert_int_equal(pack_unpack(layout, (struct stored){stored, stride}, out, in, (struct codes){code, in}), bad);
     }
 }
 
@@ -215,10 +215,10 @@ static void compare_ways(const struct layout *layout, struct shape shape, uint64
     pack_codes(layout, (struct codes){code.data, code_stride}, shape.out, shape.in, (struct stored){fast.data, stride});
     assert_memory_equal(fast.all, slow.all, fast.bytes);
     struct guarded back = guarded_new(shape.out * code_stride);
-    assert_int_equal(unpack_codes_reference(layout, (struct stored){slow.data, stride}, shape.out, shape.in, (struct codes){back.data, code_stride}), 0);
+    assert_int_equal(pack_unpack_reference(layout, (struct stored){slow.data, stride}, shape.out, shape.in, (struct codes){back.data, code_stride}), 0);
     assert_memory_equal(back.all, code.all, code.bytes);
     memset(back.all, CANARY, back.bytes);
-    assert_int_equal(unpack_codes(layout, (struct stored){slow.data, stride}, shape.out, shape.in, (struct codes){back.data, code_stride}), 0);
+    assert_int_equal(pack_unpack(layout, (struct stored){slow.data, stride}, shape.out, shape.in, (struct codes){back.data, code_stride}), 0);
     assert_memory_equal(back.all, code.all, code.bytes);
     free(code.all), free(fast.all), free(slow.all), free(back.all);
 }
@@ -254,7 +254,7 @@ static void empty_regions_touch_nothing(void **state)
         struct guarded guarded = guarded_new(64);
         const struct layout *layout = row_at(row);
         pack_codes(layout, (struct codes){guarded.data, 8}, 0, 0, (struct stored){guarded.data, 8});
-        assert_int_equal(unpack_codes(layout, (struct stored){guarded.data, 8}, 0, 0, (struct codes){guarded.data, 8}), 0);
+        assert_int_equal(pack_unpack(layout, (struct stored){guarded.data, 8}, 0, 0, (struct codes){guarded.data, 8}), 0);
         for (size_t i = 0; i < guarded.bytes; i++)
             assert_int_equal(guarded.all[i], CANARY);
         free(guarded.all);

@@ -1,0 +1,206 @@
+#!/usr/bin/env python3
+"""Holds the tree to its own rules: include direction, self-contained headers, symbol prefixes, sizes, one includer for each third-party header, the
+four artefacts of a format, and documents that embed what the program prints.
+
+usage: run.py --root DIR --build BUILD      (BUILD holds librepaq.a and repaq; standard library only, needs cc and nm)
+"""
+import argparse
+import collections
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+RANK = {"base": 0, "ir": 1, "codec": 2, "container": 2, "tokenizer": 2, "formats": 3, "plan": 4, "check": 5, "cli": 6}
+THIRD_PARTY = ("xxhash.h", "cjson/cJSON.h", "zip.h", "zstd.h", "pcre2.h", "utf8proc.h")
+LINES = {".c": 500, ".h": 150}
+FUNCTION_LINES, PARAMETERS, COLUMNS = 70, 6, 160
+counts = {"passed": 0, "failed": 0}
+
+
+def check(name, problems):
+    problems = list(problems)
+    counts["failed" if problems else "passed"] += 1
+    print(("FAIL " if problems else "ok   ") + name)
+    for problem in problems[:20]:
+        print("     " + problem)
+
+
+def sources(root, *suffixes):
+    found = [path for folder in ("src", "formats") for path in sorted((root / folder).rglob("*")) if path.suffix in suffixes]
+    assert found, "no sources below %s" % root
+    return found
+
+
+def layer(root, path):
+    parts = path.relative_to(root).parts
+    return "formats" if parts[0] == "formats" else parts[1]
+
+
+def blank(text):
+    """Comments, strings and characters replaced by blanks, newlines kept."""
+    pattern = r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\''
+    return re.sub(pattern, lambda match: re.sub(r"[^\n]", " ", match.group()), text, flags=re.S)
+
+
+def wrong_arrows(root):
+    for path in sources(root, ".c", ".h", ".def"):
+        own = layer(root, path)
+        for line, include in re.findall(r'^(\s*#\s*include\s+"([^"]+)")', path.read_text(), flags=re.M):
+            folder = include.split("/")[0] if "/" in include else own
+            if folder not in RANK:
+                yield "%s includes %s, which is no layer" % (path.relative_to(root), include)
+            elif RANK[folder] > RANK[own] or (RANK[folder] == RANK[own] and folder != own):
+                yield "%s (%s) includes %s" % (path.relative_to(root), own, include)
+
+
+def includers(root):
+    users = collections.defaultdict(list)
+    for path in sources(root, ".c", ".h"):
+        for include in re.findall(r"^\s*#\s*include\s+<([^>]+)>", path.read_text(), flags=re.M):
+            users[include].append(str(path.relative_to(root)))
+    return users
+
+
+def headers_that_need_more(root):
+    with tempfile.TemporaryDirectory() as scratch:
+        for path in sources(root, ".h"):
+            unit = pathlib.Path(scratch) / "unit.c"
+            unit.write_text('#include "%s"\n' % (path.relative_to(root / "src") if path.is_relative_to(root / "src") else path.relative_to(root)))
+            done = subprocess.run(["cc", "-std=c17", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only",
+                                   "-I%s" % (root / "src"), "-I%s" % root, str(unit)], stderr=subprocess.PIPE, check=False)
+            if done.returncode != 0:
+                yield "%s: %s" % (path.relative_to(root), done.stderr.decode().splitlines()[0])
+
+
+def foreign_symbols(build):
+    text = subprocess.run(["nm", "-g", "--defined-only", str(build / "librepaq.a")], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout.decode()
+    member = None
+    for line in text.splitlines():
+        if line.endswith(".o:"):
+            member = line.rsplit("/", 1)[-1].split(".")[0]
+            continue
+        fields = line.split()
+        if len(fields) != 3 or fields[2].startswith(("__", "_GLOBAL", ".")):
+            continue
+        if not fields[2].startswith(member + "_") and fields[2] != member and not fields[2].startswith(("sancov", "asan", "ubsan")):
+            yield "%s.c exports %s" % (member, fields[2])
+
+
+def oversized(root):
+    names = collections.Counter(path.name for path in sources(root, ".c", ".h"))
+    for path in sources(root, ".c", ".h", ".def"):
+        text = path.read_text()
+        lines = text.split("\n")
+        shown = path.relative_to(root)
+        if len(lines) - 1 > LINES.get(path.suffix, 200):
+            yield "%s has %d lines" % (shown, len(lines) - 1)
+        if names[path.name] > 1:
+            yield "%s is not the only file of its name" % shown
+        if not text.endswith("\n") or "\t" in text or re.search(r"[ \t]$", text, flags=re.M):
+            yield "%s has a tab, a trailing blank or no final newline" % shown
+        for number, line in enumerate(lines, 1):
+            if len(line) > COLUMNS:
+                yield "%s:%d has %d columns" % (shown, number, len(line))
+        if re.search(r"\b(TODO|FIXME|XXX|HACK)\b", text):
+            yield "%s holds unfinished work" % shown
+        if re.search(r"typedef\s+struct", text):
+            yield "%s hides a struct behind a typedef" % shown
+
+
+def overlong_functions(root):
+    head = re.compile(r"^[a-z][\w \*]*?\b(\w+)\(((?:[^;{}()]|\([^()]*\))*)\)[^;{}]*([;{])", flags=re.M)
+    for path in sources(root, ".c", ".h"):
+        text = blank(path.read_text())
+        for match in head.finditer(text):
+            depth, commas = 0, 0
+            for character in match.group(2):
+                depth += (character == "(") - (character == ")")
+                commas += character == "," and depth == 0
+            if commas + 1 > PARAMETERS:
+                yield "%s: %s has %d parameters" % (path.relative_to(root), match.group(1), commas + 1)
+            if match.group(3) == "{":
+                end = text.find("\n}", match.end())
+                length = text.count("\n", match.start(), end) + 2
+                if length > FUNCTION_LINES:
+                    yield "%s: %s has %d lines" % (path.relative_to(root), match.group(1), length)
+
+
+def format_names(root):
+    return re.findall(r"^X\((\w+)\)", (root / "formats" / "formats.def").read_text(), flags=re.M)
+
+
+def missing_artefacts(root):
+    names = format_names(root)
+    descriptors = {}
+    for path in sources(root, ".c"):
+        for name in re.findall(r"^const struct format (\w+)_format =", path.read_text(), flags=re.M):
+            descriptors[name] = path.relative_to(root)
+    for name in names:
+        if name not in descriptors:
+            yield "%s has no descriptor in formats/" % name
+        if not (root / "fixtures" / name).is_dir() or not any((root / "fixtures" / name).iterdir()):
+            yield "%s has no fixture folder" % name
+        if not (root / "docs" / "formats" / (name + ".md")).is_file():
+            yield "%s has no page docs/formats/%s.md" % (name, name)
+    for name in descriptors:
+        if name not in names:
+            yield "%s is not in formats.def" % name
+    for path in list((root / "docs" / "formats").glob("*.md")) + [path for path in (root / "fixtures").iterdir() if path.is_dir()]:
+        if path.stem not in names:
+            yield "%s belongs to no format" % path.relative_to(root)
+
+
+def loops_in_formats(root):
+    """Dialects name and describe; bits and bytes are codec's and container's."""
+    for path in sorted((root / "formats").glob("*.c")):
+        text = path.read_text()
+        for header in ("codec/pack.h", "codec/group.h", "codec/half.h"):
+            if '"%s"' % header in text:
+                yield "%s includes %s" % (path.name, header)
+        if re.search(r"\bassert\(", text):
+            yield "%s asserts on input" % path.name
+
+
+def stale_tables(root, build):
+    table = subprocess.run([str(build / "repaq"), "formats"], stdout=subprocess.PIPE, check=True).stdout.decode().strip()
+    embedded = 0
+    for path in [root / "README.md"] + sorted((root / "docs").rglob("*.md")):
+        for found in re.findall(r"<!-- formats -->\n(.*?)<!-- /formats -->", path.read_text(), flags=re.S):
+            embedded += 1
+            if found.strip() != table:
+                yield "%s does not hold what `repaq formats` prints" % path.relative_to(root)
+    if embedded < 2:
+        yield "README.md and docs/ embed the table %d times, expected at least 2" % embedded
+
+
+def dead_links(root):
+    for path in [root / "README.md", root / "CHANGELOG.md", root / "fixtures" / "README.md"] + sorted((root / "docs").rglob("*.md")):
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text()):
+            if "://" not in target and not (path.parent / target).exists():
+                yield "%s links to %s" % (path.relative_to(root), target)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--root", required=True, type=pathlib.Path)
+    parser.add_argument("--build", required=True, type=pathlib.Path)
+    options = parser.parse_args()
+    root, build = options.root.resolve(), options.build.resolve()
+    users = includers(root)
+    check("includes point left only", wrong_arrows(root))
+    check("each third-party header has one includer", ("%s: %s" % (name, users[name]) for name in THIRD_PARTY if len(users[name]) > 1))
+    check("headers are self-contained", headers_that_need_more(root))
+    check("exported symbols start with their file's name", foreign_symbols(build))
+    check("sizes, names and spacing", oversized(root))
+    check("functions are short and take few parameters", overlong_functions(root))
+    check("every format has its four artefacts", missing_artefacts(root))
+    check("dialects hold no element loops", loops_in_formats(root))
+    check("documents embed what the program prints", stale_tables(root, build))
+    check("links lead somewhere", dead_links(root))
+    print("%d passed, %d failed" % (counts["passed"], counts["failed"]))
+    return 1 if counts["failed"] else 0
+
+
+sys.exit(main())
