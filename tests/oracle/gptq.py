@@ -52,8 +52,8 @@ def stream_of(values, bits):
     return stream.to_bytes(len(values) * bits // 8, "little")
 
 
-def zeros_of_v1(stored, bits, known_writer):
-    """The zeros of one v1 row. The two ways to undo "- 1" differ where a field below the top of its word is all ones."""
+def zeros_of_v1(stored, bits, rule=None):
+    """The zeros of one v1 row. The ways to undo "- 1" differ where a field below the top of its word is all ones; rule says which."""
     ones = (1 << bits) - 1
     values = fields(stored, bits)
     if bits == 3:
@@ -61,9 +61,11 @@ def zeros_of_v1(stored, bits, known_writer):
             return [4] * len(values)
         return [(value + 1) & ones for value in values]
     per_word = 32 // bits
-    if all(value != ones or n % per_word == per_word - 1 for n, value in enumerate(values)):
+    if rule == "no-mask":
+        return [value + 1 for value in values]
+    if rule == "field-mod" or all(value != ones or n % per_word == per_word - 1 for n, value in enumerate(values)):
         return [(value + 1) & ones for value in values]
-    if not known_writer:
+    if rule != "word-add":
         raise Refusal(4, "ambiguous v1 zeros")
     every = sum(1 << (bits * n) for n in range(per_word))
     words = struct.unpack("<%dI" % (len(stored) // 4), stored)
@@ -95,7 +97,7 @@ def settings(quantization, module):
     return quantization
 
 
-def read(directory):
+def read(directory, rule=None):
     checkpoint = Checkpoint("gptq", directory)
     checkpoint.config = st.load_json(os.path.join(directory, "config.json"))
     quantization = checkpoint.config["quantization_config"]
@@ -104,7 +106,8 @@ def read(directory):
         checkpoint.dialect = "gptq_v2"
     elif label != "gptq":
         raise Refusal(5, "checkpoint_format " + label)
-    known_writer = "gptqmodel" in str(quantization.get("meta", {})) or "auto" in str(quantization.get("provider", ""))
+    if rule is None and ("gptqmodel" in str(quantization.get("meta", {})) or "auto" in str(quantization.get("provider", ""))):
+        rule = "word-add"                                # what those writers undo
     tensors, checkpoint.file_of = st.read_directory(directory)
     claimed = set()
     for name in tensors:
@@ -114,7 +117,7 @@ def read(directory):
         mine = settings(quantization, module)
         if mine is None:
             raise Refusal(4, module + " is quantized and excluded")
-        checkpoint.weights[module] = read_weight(module, mine, tensors, label, known_writer)
+        checkpoint.weights[module] = read_weight(module, mine, tensors, label, rule)
         checkpoint.weights[module].file = checkpoint.file_of[name]
         claimed.update(module + suffix for suffix in (".qweight", ".qzeros", ".scales", ".g_idx"))
     checkpoint.floats = {name: tensor for name, tensor in tensors.items() if name not in claimed}
@@ -122,7 +125,7 @@ def read(directory):
     return checkpoint
 
 
-def read_weight(module, mine, tensors, label, known_writer):
+def read_weight(module, mine, tensors, label, rule):
     qweight, qzeros, scales = [tensors[module + suffix] for suffix in (".qweight", ".qzeros", ".scales")]
     bits = mine["bits"]
     columns, out = qweight.shape[0] * 32 // bits, qweight.shape[1]
@@ -132,7 +135,7 @@ def read_weight(module, mine, tensors, label, known_writer):
         raise Refusal(4, module + ": shapes contradict bits or group size")
     line = qzeros.shape[1] * 4
     rows = [qzeros.data[g * line:(g + 1) * line] for g in range(groups)]
-    zeros = [zeros_of_v1(row, bits, known_writer) if label == "gptq" else fields(row, bits) for row in rows]
+    zeros = [zeros_of_v1(row, bits, rule) if label == "gptq" else fields(row, bits) for row in rows]
     if mine.get("sym", True) and any(value != 1 << (bits - 1) for row in zeros for value in row):
         raise Refusal(4, module + ": sym, and yet a zero is not in the middle")
     values = floats.decode(scales.data, scales.dtype)
@@ -172,13 +175,14 @@ def check():
         weight = Weight("x", bits, codes, [[1, 2]] * 32, [[1.0, 2.0]] * 32, "F16")
         assert transpose(unpack_down(tensors_of(weight, "gptq_v2")["x.qweight"], bits), 32) == codes
     borrow, per_field = struct.pack("<I", 0x7777776F), struct.pack("<I", 0x7777777F)
-    assert zeros_of_v1(borrow, 4, True) == [0] + [8] * 7
+    assert zeros_of_v1(borrow, 4, "word-add") == [0] + [8] * 7 and zeros_of_v1(per_field, 4, "field-mod") == [0] + [8] * 7
+    assert zeros_of_v1(borrow, 4, "field-mod") == [0, 7] + [8] * 6 and zeros_of_v1(per_field, 4, "no-mask") == [16] + [8] * 7
     for ambiguous in (borrow, per_field):
         try:
-            zeros_of_v1(ambiguous, 4, False)
+            zeros_of_v1(ambiguous, 4)
             raise AssertionError("an ambiguous word was read")
         except Refusal as refusal:
             assert refusal.codes == (4,)
-    assert zeros_of_v1(struct.pack("<3I", *OLD_3BIT), 3, True) == [4] * 32
-    assert zeros_of_v1(struct.pack("<3I", 0xDB6DB6DB, 0xB6DB6DB6, 0x6DB6DB6D), 3, True) == [4] * 32
-    return 18
+    assert zeros_of_v1(struct.pack("<3I", *OLD_3BIT), 3) == [4] * 32
+    assert zeros_of_v1(struct.pack("<3I", 0xDB6DB6DB, 0xB6DB6DB6, 0x6DB6DB6D), 3) == [4] * 32
+    return 21

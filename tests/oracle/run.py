@@ -109,6 +109,7 @@ GENERATED = [
     "--seed 80 --format gptq --bits 2 --group 32 --asym --zeros positive",
     "--seed 81 --format gptq --bits 3 --group 64 --hidden 128 --asym --zeros positive",
     "--seed 82 --format gptq --group 32 --act-order",
+    "--seed 84 --format gptq --group 32 --asym",
     "--seed 83 --format gptq_v2 --bits 8 --group 32 --act-order --asym --zeros positive --shards 2",
 ]
 EXTRA = {       # more conversions of some of them: target and options of convert
@@ -122,6 +123,8 @@ EXTRA = {       # more conversions of some of them: target and options of conver
     "--seed 18 ": [("gptq", "--exact"), ("gptq", "--verify"), ("awq", "--bits 4")],
     "--seed 34 ": [("awq", "--exact"), ("gptq", "--exact"), ("gptq_v2", "--exact")],
     "--seed 35 ": [("awq", "--exact"), ("gptq", "--dtype bf16 --exact")],
+    "--seed 84 ": [("gptq_v2", "--gptq-zeros field-mod"), ("awq", "--gptq-zeros word-add"), ("gptq_v2", "--gptq-zeros no-mask"),
+                   ("gptq", "--gptq-zeros field-mod")],
     "--seed 70 ": [("gptq_v2", "--exact")],
 }
 THREADS = ("--seed 3 ", "--seed 7 ", "--seed 24 ", "--seed 77 ", "ms-qwen2-w4a16-awq-g64-sym-mixedfloat-safe", "synth-edge-scale-flat")
@@ -149,12 +152,19 @@ class Source:
                               timeout=300)
         return done.returncode, done.stderr.decode(errors="replace")
 
+    def read_as(self, flags):
+        """(checkpoint, refusal): what the flags make of the source."""
+        if "--gptq-zeros" not in flags:
+            return self.checkpoint, self.refusal
+        return gptq.read(self.directory, flags[flags.index("--gptq-zeros") + 1]), None
+
     def expected(self, target, flags):
-        if self.refusal:
-            return self.refusal
+        checkpoint, refusal = self.read_as(flags)
+        if refusal:
+            return refusal
         value = {flag: flags[at + 1] for at, flag in enumerate(flags) if flag in ("--dtype", "--bits")}
         try:
-            expect.conversion(self.checkpoint, target, value.get("--dtype", "").upper() or None, "--exact" in flags,
+            expect.conversion(checkpoint, target, value.get("--dtype", "").upper() or None, "--exact" in flags,
                               int(value.get("--bits", 0)) or None)
         except Refusal as refusal:
             return refusal
@@ -189,17 +199,20 @@ class Source:
         except Refusal as refusal:
             return ["the plain reader refuses what was written: %s" % refusal]
         problems = [] if written.dialect == target else ["written as " + written.dialect]
-        problems += compare.compare(self.checkpoint, written, dtype)
-        problems += compare.check_files(self.checkpoint, written, destination)
-        problems += compare.check_config(self.checkpoint, written, destination)
+        source, _ = self.read_as(flags)
+        problems += compare.compare(source, written, dtype)
+        problems += compare.check_files(source, written, destination)
+        problems += compare.check_config(source, written, destination)
         want = "BF16" if dtype == "BF16" and target != "awq" else "F16"
         problems += ["%s: scales are %s" % (w.name, w.scale_dtype) for w in written.weights.values() if w.scale_dtype != want]
         for flag, value in (("--bits", lambda w: w.bits), ("--group-size", lambda w: w.in_ // w.groups)):
             if flag in flags:
                 wanted = int(flags[flags.index(flag) + 1])
                 problems += ["%s: %s gave %d" % (w.name, flag, value(w)) for w in written.weights.values() if value(w) != wanted]
-        if "--bits" not in flags and any(w.bits != self.checkpoint.weights[w.name].bits for w in written.weights.values()):
+        if "--bits" not in flags and any(w.bits != source.weights[w.name].bits for w in written.weights.values()):
             problems.append("widened without being asked")
+        if self.refusal:            # an ambiguous source: verify has no option that reads it
+            return problems
         code, message = self.repaq("verify", self.directory, destination)
         if code != 0:
             problems.append("repaq verify: exit %d: %s" % (code, message.strip()))
@@ -264,13 +277,17 @@ def random_options(rng):
                                                            step * rng.randint(1, max(1, 160 // step)), rng.randint(3, 40)),
              "--layers %d --shards %d" % (rng.randint(1, 3), rng.choice((1, 1, 2, 3, 6))),
              "--scale-dtype %s --float-dtype %s" % (rng.choice(("F32", "F16", "BF16")), rng.choice(("F32", "F16", "BF16")))]
-    words += maybe(0.6, "--asym --zeros " + rng.choice(("positive", "positive", "whole", "outside"))) + maybe(0.3, "--bias")
+    zeros = {"msmodelslim": ("positive", "positive", "whole", "outside"), "gptq": ("positive",)}.get(kind, ("positive", "whole"))
+    words += maybe(0.6, "--asym --zeros " + rng.choice(zeros)) + maybe(0.3, "--bias")
     words += maybe(0.2, "--tied") + maybe(0.3, "--leave mlp.down_proj") + maybe(0.2, "--leave layers.0.self_attn.v_proj")
     words += maybe(0.3, "--scales " + rng.choice(("exact", "small", "negative", "underflow")))
     if kind == "msmodelslim":
-        words += maybe(0.5, "--packed") + maybe(0.3, "--dead 0.2") + maybe(0.3, "--norm-bias zero") + maybe(0.3, "--twins equal")
+        words += maybe(0.3, "--dead 0.2") + maybe(0.3, "--norm-bias zero") + maybe(0.3, "--twins equal")
         words += maybe(0.2, "--other-group self_attn.o_proj") + maybe(0.15, "--other-bits mlp.up_proj")
-        words += maybe(0.15, "--scale-shape " + rng.choice(("flat", "vector") if bits == 4 else ("flat", "vector", "one", "scalar")))
+        if rng.random() < 0.2:
+            words += ["--scale-shape " + rng.choice(("flat", "vector") if bits == 4 else ("flat", "vector", "one", "scalar"))]
+        else:
+            words += maybe(0.5, "--packed")
     elif kind != "awq":
         words += maybe(0.2, "--act-order") or maybe(0.2, "--no-g-idx")
     return " ".join(words)
