@@ -5,12 +5,16 @@
 #include <stdio.h>
 #include <string.h>
 
-/* vsnprintf that marks a cut with "...". */
-PRINTF_LIKE(3, 0) static void print_cut(char *buffer, size_t size, const char *format, va_list arguments)
+/* `length` is what snprintf wanted to write: marks a cut with "...". */
+static void mark_cut(char *buffer, size_t size, int length)
 {
-    const int length = vsnprintf(buffer, size, format, arguments);
     if (length >= 0 && (size_t)length >= size)
         memcpy(buffer + size - 4, "...", 4);
+}
+
+PRINTF_LIKE(3, 0) static void print_cut(char *buffer, size_t size, const char *format, va_list arguments)
+{
+    mark_cut(buffer, size, vsnprintf(buffer, size, format, arguments));
 }
 
 enum status err_set(struct err *err, enum status status, const char *where, const char *format, ...)
@@ -21,7 +25,7 @@ enum status err_set(struct err *err, enum status status, const char *where, cons
     va_start(arguments, format);
     err->status = status;
     err->remedy[0] = '\0';
-    (void)snprintf(err->where, sizeof err->where, "%s", where == NULL ? "" : where);
+    mark_cut(err->where, sizeof err->where, snprintf(err->where, sizeof err->where, "%s", where == NULL ? "" : where));
     print_cut(err->what, sizeof err->what, format, arguments);
     va_end(arguments);
     return status;
@@ -96,6 +100,8 @@ static size_t add_escaped(char *target, size_t size, size_t used, const char *te
 
 size_t err_format(const struct err *err, char *text, size_t text_size)
 {
+    if (text_size == 0)
+        return 0;
     size_t used = add_escaped(text, text_size, 0, "repaq: error: ");
     if (err->where[0] != '\0') {
         used = add_escaped(text, text_size, used, err->where);
