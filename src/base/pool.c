@@ -68,7 +68,9 @@ enum status pool_run(unsigned workers, size_t jobs, pool_job run, void *context,
     if (workers > LIMIT_THREADS_MAX)
         workers = LIMIT_THREADS_MAX;
     if (workers > jobs)
-        workers = jobs == 0 ? 1 : (unsigned)jobs;
+        workers = (unsigned)jobs;
+    if (workers == 0) /* the caller is always there */
+        workers = 1;
     struct worker *worker = mem_alloc(workers, sizeof *worker, err);
     if (worker == NULL)
         return STATUS_LIMIT;
