@@ -45,7 +45,7 @@ static enum status add_name(struct model *model, const struct tensor *tensor, co
     TRY(map_add(&model->tensor_by_name, slice_of(name), (uint32_t)model->tensor_count, &before, err));
     if (before == MAP_NONE)
         return STATUS_OK;
-    return err_set(err, STATUS_CORRUPT, model->file[tensor->file].name, "found tensor %s again, which %s already holds", name,
+    return err_set(err, STATUS_CORRUPT, model->file[tensor->file].name, "found tensor %.500s again, which %s already holds", name,
                    model->file[model->tensor[before].file].name);
 }
 
