@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Holds every schema, every fixture's documents and every output of repaq to schemas/ with a real validator, and the readers to the schemas in
-the other direction: what a schema refuses, the reader refuses.
+the other direction: what a schema refuses, the reader refuses, and what it takes of a member the reader takes.
 
 usage: run.py --repaq BIN --fixtures DIR          (needs python3-jsonschema)
 """
@@ -52,8 +52,19 @@ def schemas_are_sound():
         except Exception as error:  # the validator's own error types
             sound = False
             document = {"error": str(error)}
-        text = path.read_text(encoding="utf-8")
-        check("schema %s is a self-contained 2020-12 schema" % path.stem, sound and '"$ref": "http' not in text and ".json#" not in text, document)
+        foreign = [target for target in references(document) if not target.startswith("#/$defs/")]
+        check("schema %s is a self-contained 2020-12 schema" % path.stem, sound and not foreign, foreign or document)
+        check("schema %s says what it describes" % path.stem, document.get("title") and document.get("description"))
+        check("schema %s refuses an array" % path.stem, not Draft202012Validator(document).is_valid([]))
+
+
+def references(schema):
+    if isinstance(schema, list):
+        return [target for item in schema for target in references(item)]
+    if not isinstance(schema, dict):
+        return []
+    own = [schema["$ref"]] if isinstance(schema.get("$ref"), str) else []
+    return own + [target for item in schema.values() for target in references(item)]
 
 
 # Fixtures that are broken on purpose still have sound documents; only what their weights hold is wrong.
@@ -85,6 +96,8 @@ def output(repaq, label, name, expected, *arguments):
         return None
     check("%s exits %d" % (label, expected), code == expected, code)
     valid("output of " + label, name, document)
+    if expected > 1 or "error" in document:
+        check("%s: the exit code is the error's" % label, document.get("error", {}).get("exit") == code, document)
     return document
 
 
@@ -103,10 +116,20 @@ def outputs_are_valid(repaq, fixtures, scratch):
                 directory_is_valid("%s as %s" % (label, target), target, destination)
                 output(repaq, "verify %s %s" % (label, target), "verify", 0, "verify", source, destination)
     edge = fixtures / "msmodelslim" / "edge-w4a16-g32-sym-zeros-safe"
-    output(repaq, "inspect --hash", "inspect", 0, "inspect", "--hash", edge)
+    hashed = output(repaq, "inspect --hash", "inspect", 0, "inspect", "--hash", edge)
+    parts = hashed["tensors"] + [part for weight in hashed["weights"] for part in weight["roles"].values()]
+    check("inspect --hash: every tensor has its hash", parts and all("xxh3_128" in part for part in parts))
+    for source in sorted(fixtures.glob("*/synth-*")):
+        output(repaq, "inspect %s" % source.name, "inspect", run(repaq, "inspect", source)[0], "inspect", source)
+        output(repaq, "convert %s" % source.name, "convert", run(repaq, "convert", source, scratch / "no", "--to", "awq", "--dry-run")[0],
+               "convert", source, scratch / "no", "--to", "awq", "--dry-run")
     output(repaq, "inspect of nothing", "inspect", 3, "inspect", scratch / "nothing")
     output(repaq, "convert --verify", "convert", 0, "convert", edge, scratch / "verified", "--to", "awq", "--verify")
     output(repaq, "convert into an existing directory", "convert", 2, "convert", edge, scratch / "verified", "--to", "awq")
+    output(repaq, "convert to no format", "convert", 2, "convert", edge, scratch / "no")
+    output(repaq, "convert to awq, exact, with scales that F16 cannot hold", "convert", 6, "convert", edge, scratch / "no", "--to", "awq", "--exact")
+    output(repaq, "verify of one checkpoint", "verify", 2, "verify", edge)
+    output(repaq, "verify of nothing", "verify", 3, "verify", edge, scratch / "nothing")
     output(repaq, "verify of different checkpoints", "verify", 1, "verify", fixtures / "awq" / "awq-qwen2-4bit-g128",
            fixtures / "gptq" / "gptq-qwen2-4bit-g128-sym")
     output(repaq, "formats", "formats", 0, "formats")
@@ -115,8 +138,38 @@ def outputs_are_valid(repaq, fixtures, scratch):
         for b in names:
             output(repaq, "formats --from %s --to %s" % (a, b), "formats", 0, "formats", "--from", a, "--to", b)
     output(repaq, "formats of an unknown one", "formats", 2, "formats", "--from", "exl9", "--to", "awq")
-    output(repaq, "index", "index-command", 0, "index", fixtures / "hf" / "tiny-float-sharded")
+    indexes_are_valid(repaq, fixtures / "hf" / "tiny-float-sharded", scratch)
+
+
+def indexes_are_valid(repaq, source, scratch):
+    output(repaq, "index", "index-command", 0, "index", source)
     output(repaq, "index of nothing", "index-command", 3, "index", scratch / "nothing")
+    folder = scratch / "indexed"
+    shutil.copytree(source, folder)
+    index = folder / "model.safetensors.index.json"
+    broken = load(index)
+    names = sorted(broken["weight_map"])
+    broken["weight_map"][names[0]] = "model-00009-of-00002.safetensors"  # a missing shard
+    del broken["weight_map"][names[1]]
+    broken["weight_map"]["stale.weight"] = broken["weight_map"][names[2]]
+    broken["metadata"]["total_size"] = 1
+    index.write_text(json.dumps(broken), encoding="utf-8")
+    found = output(repaq, "index --check of a wrong index", "index-command", 1, "index", folder, "--check")
+    kinds = {finding["kind"] for finding in found["findings"]}
+    check("index --check finds each of the defects", kinds == {"missing-shard", "wrong-shard", "unlisted", "stale", "total-size"}, kinds)
+    output(repaq, "index --write", "index-command", 0, "index", folder, "--write")
+    valid("a rewritten index", "index", load(index))
+    output(repaq, "index --check of a rewritten index", "index-command", 0, "index", folder)
+    index.unlink()
+    output(repaq, "index of shards without one", "index-command", 1, "index", folder)
+
+
+# What repaq writes is narrower than what it reads: required and optional members.
+WRITTEN = {
+    "awq": ({"quant_method", "bits", "group_size", "zero_point", "version", "modules_to_not_convert"}, set()),
+    "gptq": ({"bits", "group_size", "desc_act", "sym", "lm_head", "quant_method", "checkpoint_format", "pack_dtype"},
+             {"dynamic", "modules_in_block_to_quantize"}),
+}
 
 
 def directory_is_valid(label, target, directory):
@@ -125,6 +178,9 @@ def directory_is_valid(label, target, directory):
         check(label + ": no quantization_config", "quantization_config" not in config)
     else:
         valid(label + " config.json", target.split("_")[0], config["quantization_config"])
+        members = set(config["quantization_config"])
+        required, optional = WRITTEN[target.split("_")[0]]
+        check(label + ": the members that are promised and no others", required <= members <= required | optional, members ^ required)
     if target.startswith("gptq"):
         side = load(directory / "quantize_config.json")
         valid(label + " quantize_config.json", "quantize_config", side)
@@ -180,6 +236,14 @@ MUTATIONS = [
     (GPTQ, "quantize_config.json", [], "quantize_config", "bits a string", setting("bits", "4")),
     (GPTQ, "quantize_config.json", [], "quantize_config", "sym a string", setting("sym", "true")),
     (GPTQ, "quantize_config.json", [], "quantize_config", "no bits", removing("bits")),
+    (GPTQ, "config.json", [], "gptq", "an array", lambda document: []),
+    (AWQ, "config.json", [], "awq", "a string", lambda document: "awq"),
+    (SHARDED, INDEX, [], "index", "an array", lambda document: [document]),
+    (SHARDED, INDEX, [], "index", "an empty weight_map", setting("weight_map", {})),
+    (SHARDED, INDEX, [], "index", "a shard with a line end", setting("weight_map", "model.norm.weight", "model-00002-of-00002.safetensors\n")),
+    (SHARDED, INDEX, [], "index", "a hidden shard", setting("weight_map", "model.norm.weight", ".model.safetensors")),
+    (SHARDED, INDEX, [], "index", "a shard of 300 bytes", setting("weight_map", "model.norm.weight", "m" * 288 + ".safetensors")),
+    (SHARDED, INDEX, [], "index", "a shard behind a backslash", setting("weight_map", "model.norm.weight", "a\\model.safetensors")),
     (SHARDED, INDEX, [], "index", "no weight_map", removing("weight_map")),
     (SHARDED, INDEX, [], "index", "weight_map a list", setting("weight_map", [])),
     (SHARDED, INDEX, [], "index", "a shard that is a number", setting("weight_map", "model.norm.weight", 1)),
@@ -195,7 +259,34 @@ MUTATIONS = [
     (MS, DESCRIPTION, [], "msmodelslim-description", "group_size a string", setting("group_size", "32")),
     (MS, DESCRIPTION, [], "msmodelslim-description", "a quantized cache", setting("kv_quant_type", "C8")),
     (MS, DESCRIPTION, [], "msmodelslim-description", "a rotation", setting("optional", {"quarot": {}})),
+    (MS, DESCRIPTION, [], "msmodelslim-description", "a rotation further in", setting("metadata", {"a": [{"quarot": None}]})),
+    (MS, DESCRIPTION, [], "msmodelslim-description", "an array", lambda document: [document]),
+    (MS, DESCRIPTION, [], "msmodelslim-description", "an entry that is null", setting("lm_head.weight", None)),
+    (MS, DESCRIPTION, [], "msmodelslim-description", "an entry in small letters", setting("lm_head.weight", "float")),
 ]
+
+# Schema and reader are compared on every member that a schema names, with every one of these values.
+VALUES = [None, True, False, 0, 1, -1, -2, 4, 5, 8, 32, 128, 2.5, 10 ** 20, "", "4", "gptq", "GPTQ_V2", "awq", "Gemm", "int32", "W4A16", "1.0.0",
+          [], ["x"], [["x"]], {}, {"a": 1}, {"a": {}}]
+
+# Members whose form the dialect's tools fix and which repaq's own output keeps, but which reading takes nothing from: any value is passed over.
+PASSED_OVER = {
+    ("awq", "modules_to_not_convert"): "which weights are quantized shows in the tensors",
+    ("gptq", "dynamic"): "bits and groups show in the shapes",
+    ("gptq", "modules_in_block_to_quantize"): "which weights are quantized shows in the tensors",
+    ("gptq", "lm_head"): "whether it is quantized shows in its tensors",
+    ("gptq", "meta"): "only its quantizer is looked for",
+    ("gptq", "format"): "checkpoint_format is there and goes first",
+    ("index", "metadata"): "informative only",
+    ("msmodelslim-description", "model_quant_type"): "informative only where it is no string",
+    ("msmodelslim-description", "kv_cache_type"): "only a string names a quantized cache",
+    ("msmodelslim-description", "kv_quant_type"): "only a string names a quantized cache",
+    ("msmodelslim-description", "fa_quant_type"): "only a string names a quantized cache",
+    ("msmodelslim-description", "reduce_quant_type"): "of the run time",
+    ("msmodelslim-description", "indexer_quant_type"): "of the run time",
+    ("msmodelslim-description", "metadata"): "only a rotation in it counts",
+    ("msmodelslim-description", "optional"): "only a rotation in it counts",
+}
 
 
 def readers_refuse(repaq, fixtures, scratch):
@@ -209,11 +300,53 @@ def readers_refuse(repaq, fixtures, scratch):
         for key in path:
             part = part[key]
         before = copy.deepcopy(part)
-        change(part)
-        check("%s, %s: the schema refuses it" % (fixture, label), not errors(schema, before) and bool(errors(schema, part)), part)
+        changed = change(part)
+        if changed is not None:  # the whole document is another one
+            document = part = changed
+        check("%s, %s: the schema refuses it" % (fixture, label), bool(errors(schema, part)) and (changed is not None or not errors(schema, before)), part)
         (folder / file).write_text(json.dumps(document), encoding="utf-8")
         code, _ = run(repaq, "inspect", folder)
         check("%s, %s: the reader refuses it" % (fixture, label), code in (4, 5), "exit %d" % code)
+        shutil.rmtree(folder)
+
+
+def refusal(repaq, folder):
+    """None, or the error of `repaq inspect`."""
+    code, text = run(repaq, "inspect", folder, "--json")
+    return None if code == 0 else json.loads(text)["error"]
+
+
+def members_agree(repaq, fixtures, scratch):
+    """For each member and value: the schema refuses it exactly if the reader refuses the document. A refusal for what the weights hold is none."""
+    for fixture, file, path, schema in ((AWQ, "config.json", ["quantization_config"], "awq"), (GPTQ, "config.json", ["quantization_config"], "gptq"),
+                                        (GPTQ, "quantize_config.json", [], "quantize_config"), (SHARDED, INDEX, [], "index"),
+                                        (MS, DESCRIPTION, [], "msmodelslim-description")):
+        folder = scratch / ("members-" + schema)
+        shutil.copytree(fixtures / fixture, folder)
+        if schema == "quantize_config":  # alone: beside config.json's object it is only held against it
+            config = load(folder / "config.json")
+            del config["quantization_config"]
+            (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        elif file == "config.json":
+            (folder / "quantize_config.json").unlink(missing_ok=True)
+        original = (folder / file).read_text(encoding="utf-8")
+        check("%s as it is: the reader takes it" % schema, refusal(repaq, folder) is None, refusal(repaq, folder))
+        for member in load(SCHEMAS / (schema + ".json"))["properties"]:
+            differing = []
+            for value in VALUES:
+                document = json.loads(original)
+                part = document
+                for key in path:
+                    part = part[key]
+                part[member] = value
+                (folder / file).write_text(json.dumps(document), encoding="utf-8")
+                error = refusal(repaq, folder)
+                by_schema, by_reader = bool(errors(schema, part)), error is not None and error["where"].endswith(file)
+                if by_schema != (error is not None) and (by_schema or by_reader):
+                    differing.append((value, "schema " + ("refuses" if by_schema else "takes"), error and error["what"]))
+            passed_over = (schema.replace("quantize_config", "gptq"), member) in PASSED_OVER
+            check("%s, member %s: schema and reader agree on %d values" % (schema, member, len(VALUES)) + (", but for those passed over" * passed_over),
+                  bool(differing) == passed_over and all(error is None for _, _, error in differing if passed_over), differing)
         shutil.rmtree(folder)
 
 
@@ -228,6 +361,7 @@ def main():
         fixtures_are_valid(options.fixtures)
         outputs_are_valid(options.repaq, options.fixtures, scratch)
         readers_refuse(options.repaq, options.fixtures, scratch)
+        members_agree(options.repaq, options.fixtures, scratch)
     finally:
         shutil.rmtree(scratch)
     print("%d passed, %d failed" % (counts["passed"], counts["failed"]))
