@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Holds the tree to its own rules: include direction, self-contained headers, symbol prefixes, sizes, one includer for each third-party header, the
-four artefacts of a format, and documents that embed what the program prints.
+"""Holds the tree to its own rules: include direction, self-contained headers, symbol prefixes, no mutable globals, sizes, one includer for each
+third-party header, the four artefacts of a format, and documents that embed what the program prints.
 
-usage: run.py --root DIR --build BUILD      (BUILD holds librepaq.a and repaq; standard library only, needs cc and nm)
+usage: run.py --root DIR --build BUILD      (BUILD holds librepaq.a and repaq; standard library only, needs cc, nm and objdump)
 """
 import argparse
 import collections
@@ -16,6 +16,9 @@ RANK = {"base": 0, "ir": 1, "codec": 2, "container": 2, "tokenizer": 2, "formats
 THIRD_PARTY = ("xxhash.h", "cjson/cJSON.h", "zip.h", "zstd.h", "pcre2.h", "utf8proc.h")
 LINES = {".c": 500, ".h": 150}
 FUNCTION_LINES, PARAMETERS, COLUMNS = 70, 6, 160
+BANNED = ("exit", "quick_exit", "gets", "vsprintf", "strtok", "alloca", "setjmp", "longjmp", "system", "popen", "tmpnam", "mktemp")
+EXPORTS_TOO = {"main": "command_"}          # main.c holds what command.h offers to every command
+STATE = {("main", "stop_signal")}           # what a signal handler can reach
 counts = {"passed": 0, "failed": 0}
 
 
@@ -55,37 +58,106 @@ def wrong_arrows(root):
                 yield "%s (%s) includes %s" % (path.relative_to(root), own, include)
 
 
-def includers(root):
+def circles(root):
+    """Headers that include each other, however far around."""
+    graph = {}
+    for path in sources(root, ".h"):
+        name = str(path.relative_to(root / "src") if path.is_relative_to(root / "src") else path.relative_to(root))
+        graph[name] = set(re.findall(r'^\s*#\s*include\s+"([^"]+)"', path.read_text(), flags=re.M))
+    while True:  # what includes nothing that is left cannot be part of a circle
+        leaves = [name for name in graph if not graph[name] & graph.keys()]
+        if not leaves:
+            break
+        for name in leaves:
+            del graph[name]
+    return sorted(graph)
+
+
+def crowded_headers(root):
     users = collections.defaultdict(list)
     for path in sources(root, ".c", ".h"):
         for include in re.findall(r"^\s*#\s*include\s+<([^>]+)>", path.read_text(), flags=re.M):
             users[include].append(str(path.relative_to(root)))
-    return users
+    for name in THIRD_PARTY:
+        if len(users[name]) > 1:
+            yield "<%s> is included by %s" % (name, ", ".join(users[name]))
+    for name in users["cmocka.h"]:
+        yield "%s includes <cmocka.h>, which is for tests" % name
+
+
+def compiler_flags(root):
+    """The warnings of CMakeLists.txt."""
+    text = (root / "CMakeLists.txt").read_text()
+    flags = re.search(r"target_compile_options\(repaq_flags INTERFACE (-Wall[^)]*)\)", text)
+    assert flags, "CMakeLists.txt names no warnings"
+    return flags.group(1).split()
 
 
 def headers_that_need_more(root):
+    flags = compiler_flags(root)
     with tempfile.TemporaryDirectory() as scratch:
         for path in sources(root, ".h"):
             unit = pathlib.Path(scratch) / "unit.c"
             unit.write_text('#include "%s"\n' % (path.relative_to(root / "src") if path.is_relative_to(root / "src") else path.relative_to(root)))
-            done = subprocess.run(["cc", "-std=c17", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only",
+            done = subprocess.run(["cc", "-std=c17", "-D_GNU_SOURCE", "-D_FILE_OFFSET_BITS=64", *flags, "-Werror", "-fsyntax-only",
                                    "-I%s" % (root / "src"), "-I%s" % root, str(unit)], stderr=subprocess.PIPE, check=False)
             if done.returncode != 0:
                 yield "%s: %s" % (path.relative_to(root), done.stderr.decode().splitlines()[0])
 
 
+def objects(build):
+    """The library and the program's own objects."""
+    return [str(build / "librepaq.a")] + [str(path) for path in sorted((build / "CMakeFiles" / "repaq.dir").rglob("*.o"))]
+
+
+def listing(tool, flags, build):
+    """(member, line) of what a tool says about each object."""
+    for file in objects(build):
+        member = pathlib.Path(file).name.split(".")[0]
+        for line in subprocess.run([tool, *flags, file], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout.decode().splitlines():
+            header = re.match(r"(?:.*/)?([\w.]+)\.o:", line)
+            if header:
+                member = header.group(1).split(".")[0]
+            else:
+                yield member, line.split()
+
+
+# Names of sanitizers and coverage.
+INSTRUMENTED = ("__", "_GLOBAL", ".", "sancov", "asan", "ubsan")
+
+
 def foreign_symbols(build):
-    text = subprocess.run(["nm", "-g", "--defined-only", str(build / "librepaq.a")], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout.decode()
-    member = None
-    for line in text.splitlines():
-        if line.endswith(".o:"):
-            member = line.rsplit("/", 1)[-1].split(".")[0]
+    seen = 0
+    for member, fields in listing("nm", ["-g", "--defined-only"], build):
+        if len(fields) != 3 or fields[2].startswith(INSTRUMENTED):
             continue
-        fields = line.split()
-        if len(fields) != 3 or fields[2].startswith(("__", "_GLOBAL", ".")):
-            continue
-        if not fields[2].startswith(member + "_") and fields[2] != member and not fields[2].startswith(("sancov", "asan", "ubsan")):
+        seen += 1
+        if not fields[2].startswith((member + "_", EXPORTS_TOO.get(member, member + "_"))) and fields[2] != member:
             yield "%s.c exports %s" % (member, fields[2])
+    if seen < 100:
+        yield "nm lists %d symbols of the library" % seen
+
+
+def mutable_state(build):
+    """Variables in .data or .bss; constants with addresses in them are in .data.rel.ro."""
+    seen = 0
+    for member, fields in listing("objdump", ["-t"], build):
+        if len(fields) < 4:
+            continue
+        seen += 1
+        section, name = fields[-3], fields[-1]
+        if (member, name) in STATE:
+            continue
+        if re.fullmatch(r"\.(data|bss|tdata|tbss)(\.(?!rel\.ro).*)?|\*COM\*", section) and name != section and not name.startswith(INSTRUMENTED):
+            yield "%s.c keeps %s in %s" % (member, name, section)
+    if seen < 100:
+        yield "objdump lists %d symbols" % seen
+
+
+def banned_calls(root):
+    for path in sources(root, ".c", ".h"):
+        for name in re.findall(r"(?<![\w.>])(%s)\s*\(" % "|".join(BANNED), blank(path.read_text())):
+            yield "%s calls %s" % (path.relative_to(root), name)
 
 
 def oversized(root):
@@ -109,22 +181,42 @@ def oversized(root):
             yield "%s hides a struct behind a typedef" % shown
 
 
+def parameters(text):
+    depth, commas = 0, 0
+    for character in text:
+        depth += (character == "(") - (character == ")")
+        commas += character == "," and depth == 0
+    return commas + 1
+
+
 def overlong_functions(root):
-    head = re.compile(r"^[a-z][\w \*]*?\b(\w+)\(((?:[^;{}()]|\([^()]*\))*)\)[^;{}]*([;{])", flags=re.M)
+    head = re.compile(r"^[A-Za-z_][\w \*\n]*?\b(\w+)\(((?:[^;{}()]|\((?:[^()]|\([^()]*\))*\))*)\)[^;{}()=]*([;{])", flags=re.M)
+    pointer = re.compile(r"\(\*(?:const )?(\w+)\)\(([^;{}()]*)\)")
+    seen = 0
     for path in sources(root, ".c", ".h"):
-        text = blank(path.read_text())
+        shown = path.relative_to(root)
+        text = re.sub(r"__attribute__\(\((?:[^()]|\([^()]*\))*\)\)[ \t]*", "", blank(path.read_text()))
+        text = re.sub(r"^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", lambda match: re.sub(r"[^\n]", "", match.group()), text, flags=re.M)
+        text = re.sub(r"^[A-Z][A-Z0-9_]*\([^()\n]*\)[ \t]+(?=[a-z])", "", text, flags=re.M)  # PRINTF_LIKE(3, 0) and its kind
+        bodies = 0
         for match in head.finditer(text):
-            depth, commas = 0, 0
-            for character in match.group(2):
-                depth += (character == "(") - (character == ")")
-                commas += character == "," and depth == 0
-            if commas + 1 > PARAMETERS:
-                yield "%s: %s has %d parameters" % (path.relative_to(root), match.group(1), commas + 1)
+            if parameters(match.group(2)) > PARAMETERS:
+                yield "%s: %s has %d parameters" % (shown, match.group(1), parameters(match.group(2)))
             if match.group(3) == "{":
-                end = text.find("\n}", match.end())
-                length = text.count("\n", match.start(), end) + 2
+                bodies += 1
+                start = len(match.group()) - len(match.group().lstrip()) + match.start()
+                length = text.count("\n", start, text.find("\n}", match.end())) + 2
                 if length > FUNCTION_LINES:
-                    yield "%s: %s has %d lines" % (path.relative_to(root), match.group(1), length)
+                    yield "%s: %s has %d lines" % (shown, match.group(1), length)
+        for match in pointer.finditer(text):
+            if parameters(match.group(2)) > PARAMETERS:
+                yield "%s: *%s has %d parameters" % (shown, match.group(1), parameters(match.group(2)))
+        seen += bodies
+        ends = len(re.findall(r"^\{$", text, flags=re.M))  # a function's brace stands alone
+        if path.suffix == ".c" and ends != bodies:
+            yield "%s: %d bodies of functions, %d of them understood" % (shown, ends, bodies)
+    if seen < 100:
+        yield "found %d functions" % seen
 
 
 def format_names(root):
@@ -188,11 +280,13 @@ def main():
     parser.add_argument("--build", required=True, type=pathlib.Path)
     options = parser.parse_args()
     root, build = options.root.resolve(), options.build.resolve()
-    users = includers(root)
     check("includes point left only", wrong_arrows(root))
-    check("each third-party header has one includer", ("%s: %s" % (name, users[name]) for name in THIRD_PARTY if len(users[name]) > 1))
+    check("no headers include each other", circles(root))
+    check("each third-party header has one includer", crowded_headers(root))
     check("headers are self-contained", headers_that_need_more(root))
     check("exported symbols start with their file's name", foreign_symbols(build))
+    check("no mutable globals", mutable_state(build))
+    check("no call that ends the program or that cannot be bounded", banned_calls(root))
     check("sizes, names and spacing", oversized(root))
     check("functions are short and take few parameters", overlong_functions(root))
     check("every format has its four artefacts", missing_artefacts(root))
