@@ -275,7 +275,12 @@ uint64_t file_free_bytes(const char *path)
     struct statvfs info;
     char parent[LIMIT_PATH_BYTES_MAX];
     if (statvfs(path, &info) != 0) {
-        (void)snprintf(parent, sizeof parent, "%s", path);
+        size_t size = strlen(path);
+        while (size > 1 && path[size - 1] == '/')
+            size--;
+        if (size >= sizeof parent)
+            return UINT64_MAX;
+        (void)snprintf(parent, sizeof parent, "%.*s", (int)size, path);
         char *slash = strrchr(parent, '/');
         if (slash != NULL)
             slash[slash == parent] = '\0';
