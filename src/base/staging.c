@@ -91,6 +91,8 @@ static enum status lock_once(struct staging *staging, bool *held, struct err *er
     if (flock(staging->lock_fd, LOCK_EX | LOCK_NB) != 0) {
         const int error_number = errno;
         unlock(staging);
+        if (error_number != EWOULDBLOCK && made)
+            (void)ops->rmdir(ops->context, staging->dir);
         if (error_number != EWOULDBLOCK)
             return err_errno(err, staging->dir, error_number, "cannot lock");
         (void)err_set(err, STATUS_IO, staging->dir, "found a staging area that another run holds");
@@ -148,10 +150,9 @@ char *staging_path(struct staging *staging, const char *name, struct arena *aren
 }
 
 /* One rename makes the destination complete. With --force the two names are exchanged, and what was there is removed after. */
-static enum status rename_into_place(struct staging *staging, const char *from, struct err *err)
+static enum status rename_into_place(struct staging *staging, const char *from, bool exchange, struct err *err)
 {
     const struct file_ops *ops = staging->ops;
-    const bool exchange = staging->may_replace && exists(staging->destination);
     if (ops->rename(ops->context, from, staging->destination, exchange) != 0) {
         const int error_number = errno;
         (void)err_errno(err, staging->destination, error_number, "cannot rename %s to it", from);
@@ -160,16 +161,39 @@ static enum status rename_into_place(struct staging *staging, const char *from, 
     return file_sync_dir(ops, staging->parent, err);
 }
 
+static bool replaces(const struct staging *staging)
+{
+    return staging->may_replace && exists(staging->destination);
+}
+
+/* After the exchange the old tree bears the area's name, and our lock is on what is the destination now. Unless the old tree is
+ * locked as well, another run takes it for what a dead run left and works in a directory that we are removing. -1 if it cannot be
+ * locked: a file is none that a run could enter. */
+static int lock_old_tree(const struct staging *staging)
+{
+    const struct file_ops *ops = staging->ops;
+    const int fd = ops->open(ops->context, staging->destination, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return fd;
+    (void)ops->close(ops->context, fd);
+    return -1;
+}
+
 enum status staging_seal(struct staging *staging, struct err *err)
 {
-    const bool replaces = staging->may_replace && exists(staging->destination);
-    TRY(tree_sync(staging->ops, staging->dir, err));
-    TRY(rename_into_place(staging, staging->dir, err));
-    staging->sealed = true;
-    enum status status = STATUS_OK;
-    if (replaces)
-        status = tree_remove(staging->ops, staging->dir, err);
-    unlock(staging);
+    const struct file_ops *ops = staging->ops;
+    TRY(tree_sync(ops, staging->dir, err));
+    const bool exchange = replaces(staging);
+    const int old_fd = exchange ? lock_old_tree(staging) : -1;
+    enum status status = rename_into_place(staging, staging->dir, exchange, err);
+    if (status == STATUS_OK) {
+        staging->sealed = true;
+        if (exchange)
+            status = tree_remove(ops, staging->dir, err);
+        unlock(staging);
+    }
+    if (old_fd >= 0)
+        (void)ops->close(ops->context, old_fd);
     return status;
 }
 
@@ -179,7 +203,7 @@ enum status staging_seal_file(struct staging *staging, const char *name, struct 
     const char *from = arena_format(&arena, err, "%s/%s", staging->dir, name);
     enum status status = from == NULL ? STATUS_LIMIT : file_sync_dir(staging->ops, staging->dir, err);
     if (status == STATUS_OK)
-        status = rename_into_place(staging, from, err);
+        status = rename_into_place(staging, from, replaces(staging), err);
     arena_free(&arena);
     if (status == STATUS_OK)
         staging_drop(staging); /* with --force it holds the old file now */
