@@ -44,6 +44,21 @@ static enum status take_real(const struct argument *row, const char *value, stru
     return STATUS_OK;
 }
 
+static enum status take_zeros(const struct argument *row, const char *value, struct err *err)
+{
+    static const struct {
+        const char *name;
+        enum zero_rule rule;
+    } rules[] = {{"word-add", ZERO_WORD_ADD}, {"field-mod", ZERO_FIELD_MOD}, {"no-mask", ZERO_NO_MASK}};
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+        if (strcmp(value, rules[i].name) != 0)
+            continue;
+        *(enum zero_rule *)row->value = rules[i].rule;
+        return STATUS_OK;
+    }
+    return bad_value(row, value, "word-add, field-mod or no-mask", err);
+}
+
 static enum status take_value(const struct argument *row, const char *value, struct err *err)
 {
     switch (row->kind) {
@@ -63,6 +78,8 @@ static enum status take_value(const struct argument *row, const char *value, str
     case ARGUMENT_DTYPE:
         *(enum dtype *)row->value = dtype_parse(slice_of(value));
         return *(enum dtype *)row->value != DTYPE_NONE ? STATUS_OK : bad_value(row, value, "f32, f16 or bf16", err);
+    case ARGUMENT_ZEROS:
+        return take_zeros(row, value, err);
     case ARGUMENT_REAL:
         return take_real(row, value, err);
     }

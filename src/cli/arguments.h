@@ -3,6 +3,7 @@
 #define REPAQ_ARGUMENTS_H
 
 #include "base/err.h"
+#include "ir/spec.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,6 +16,7 @@ enum argument_kind {
     ARGUMENT_GROUP,  /* int64_t: -1 or at least 1 */
     ARGUMENT_BYTES,  /* uint64_t: "5GB" */
     ARGUMENT_DTYPE,  /* enum dtype: f32, f16, bf16 */
+    ARGUMENT_ZEROS,  /* enum zero_rule: word-add, field-mod, no-mask */
     ARGUMENT_REAL,   /* double, at least 0 */
 };
 

@@ -11,7 +11,7 @@
 /* Everything that the command line can set. */
 struct convert_options {
     struct request request;
-    const char *to, *progress, *zeros;
+    const char *to, *progress;
     unsigned threads;
     uint64_t memory;
     bool json;
@@ -25,7 +25,7 @@ struct convert_options {
         {"--dtype", ARGUMENT_DTYPE, &(o)->request.options.dtype, "T", "f32, f16 or bf16 for float tensors, and for scales where FORMAT has a choice"}, \
         {"--bits", ARGUMENT_COUNT, &(o)->request.options.bits, "N", "a wider container for the codes (4 -> 8)"}, \
         {"--group-size", ARGUMENT_GROUP, &(o)->request.options.group, "N", "finer groups: a divisor of the source's"}, \
-        {"--gptq-zeros", ARGUMENT_STRING, &(o)->zeros, "RULE", "word-add, field-mod or no-mask: how an ambiguous GPTQ v1 zero is read"}, \
+        {"--gptq-zeros", ARGUMENT_ZEROS, &(o)->request.reading.v1_rule, "RULE", "word-add, field-mod or no-mask: how an ambiguous GPTQ v1 zero is read"}, \
         {"--max-shard-size", ARGUMENT_BYTES, &(o)->request.options.shard_bytes_max, "SIZE", "5GB; default: one output shard per source shard"}, \
         {"--exact", ARGUMENT_FLAG, &(o)->request.options.exact, NULL, "refuse even rounded scales"}, \
         {"--verify", ARGUMENT_FLAG, &(o)->request.verify, NULL, "read the result back and compare it with the source before it is put in place"}, \
@@ -42,23 +42,6 @@ void command_convert_help(void)
     struct convert_options options;
     const struct argument rows[] = CONVERT_ROWS(&options);
     arguments_help(rows, sizeof rows / sizeof rows[0]);
-}
-
-static enum status take_zeros(struct convert_options *options, struct err *err)
-{
-    static const struct {
-        const char *name;
-        enum zero_rule rule;
-    } rules[] = {{"word-add", ZERO_WORD_ADD}, {"field-mod", ZERO_FIELD_MOD}, {"no-mask", ZERO_NO_MASK}};
-    if (options->zeros == NULL)
-        return STATUS_OK;
-    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
-        if (strcmp(options->zeros, rules[i].name) != 0)
-            continue;
-        options->request.reading.v1_rule = rules[i].rule;
-        return STATUS_OK;
-    }
-    return err_set(err, STATUS_USAGE, "--gptq-zeros", "found \"%s\", expected word-add, field-mod or no-mask", options->zeros);
 }
 
 static enum status take_target(struct convert_options *options, struct err *err)
@@ -98,7 +81,6 @@ static enum status parse(struct session *session, int argc, char **argv, struct 
     if (options->memory > 0)
         session->resources.memory_bytes = options->memory;
     TRY(command_check_resources(session, options->threads > LIMIT_THREADS_MAX ? "--threads" : "--memory", err));
-    TRY(take_zeros(options, err));
     return take_target(options, err);
 }
 

@@ -9,6 +9,7 @@
 
 struct verify_options {
     bool exact, json;
+    enum zero_rule zeros;
     double tolerance;
     unsigned threads;
 };
@@ -17,6 +18,7 @@ struct verify_options {
     { \
         {"--exact", ARGUMENT_FLAG, &(o)->exact, NULL, "rounded scales count as differences"}, \
         {"--tolerance", ARGUMENT_REAL, &(o)->tolerance, "REL", "values may differ by REL * max|a| of their tensor"}, \
+        {"--gptq-zeros", ARGUMENT_ZEROS, &(o)->zeros, "RULE", "word-add, field-mod or no-mask: how an ambiguous GPTQ v1 zero is read"}, \
         {"--threads", ARGUMENT_COUNT, &(o)->threads, "N", "default: all processors (REPAQ_THREADS)"}, \
         {"--json", ARGUMENT_FLAG, &(o)->json, NULL, "the result as one JSON object on stdout"}, \
     }
@@ -37,10 +39,11 @@ struct checkpoint {
     struct integrity integrity;
 };
 
-static enum status open_checkpoint(struct checkpoint *checkpoint, const struct session *session, const char *path, struct err *err)
+static enum status open_checkpoint(struct checkpoint *checkpoint, const struct session *session, const struct verify_options *options,
+                                   const char *path, struct err *err)
 {
     TRY(source_open(&checkpoint->source, session->resources.ops, path, err));
-    TRY(registry_read(&checkpoint->source, NULL, (struct read_options){0}, &checkpoint->model, &checkpoint->bid, err));
+    TRY(registry_read(&checkpoint->source, NULL, (struct read_options){.v1_rule = options->zeros}, &checkpoint->model, &checkpoint->bid, err));
     TRY(fetch_open(&checkpoint->fetch, session->resources.ops, &checkpoint->model, err));
     return integrity_check(&checkpoint->integrity, &checkpoint->fetch, &session->resources, err);
 }
@@ -129,7 +132,7 @@ static enum status verify(struct session *session, const struct verify_options *
     enum status status = STATUS_OK;
     /* The second first: it is the one with a manifest, whose text is gone before the other model is read. */
     for (size_t i = 2; i > 0 && status == STATUS_OK; i--)
-        status = open_checkpoint(&side[i - 1], session, path[i - 1], err);
+        status = open_checkpoint(&side[i - 1], session, options, path[i - 1], err);
     if (status == STATUS_OK)
         status = compare_models(&comparison, &side[0].fetch, &side[1].fetch, &compare, &session->resources, err);
     if (status == STATUS_OK) {

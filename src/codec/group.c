@@ -79,7 +79,7 @@ static bool judge_offset(float offset, int32_t middle, struct group_tally *tally
 {
     int32_t zero;
     if (!isfinite(offset)) {
-        tally->bad_zeros++;
+        *(isnan(offset) ? &tally->bad_zeros : &tally->fractions) += 1;
         return false;
     }
     tally->offset_min = fmin(tally->offset_min, (double)offset);

@@ -12,8 +12,8 @@ struct group_tally {
     uint64_t dead;         /* scale 0: every value is 0 whatever the codes say */
     uint64_t negative;     /* scale < 0 */
     uint64_t bad_scales;   /* NaN or infinite scale */
-    uint64_t bad_zeros;    /* live group with a NaN or infinite offset */
-    uint64_t fractions;    /* live group whose offset is not an integer, or not an i32 */
+    uint64_t bad_zeros;    /* live group whose offset is NaN */
+    uint64_t fractions;    /* live group whose offset is not an integer, or not an i32 (infinity) */
     uint64_t not_mid;      /* live group whose zero is not 2^(bits-1) */
     uint64_t below_zero;   /* live groups with zero < 0 */
     uint64_t equal_zero;   /* live groups with zero == 0 */

@@ -2,6 +2,7 @@
 
 #include "codec/half.h"
 #include "plan/decode.h"
+#include "plan/gap.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -93,7 +94,10 @@ static enum status load_rows(struct side *side, uint64_t out0, uint64_t out, str
 {
     const struct area area = {out0, out, 0, side->weight->in};
     TRY(decode_codes(side->fetch, side->weight, area, side->scratch, &side->codes, err));
-    return decode_params(side->fetch, side->weight, (struct area){out0, out, 0, side->weight->groups}, side->scratch, &side->params, err);
+    const struct area params = {out0, out, 0, side->weight->groups};
+    TRY(decode_params(side->fetch, side->weight, params, side->scratch, &side->params, err));
+    const uint64_t ambiguous = decode_ambiguous(side->fetch, side->weight, params, &side->params);
+    return ambiguous == 0 ? STATUS_OK : gap_ambiguous(side->weight->name, ambiguous, err);
 }
 
 /* Output channels to load at a time. */

@@ -162,6 +162,22 @@ enum status decode_params(const struct fetch *fetch, const struct weight *weight
     return err_set(err, STATUS_UNSUPPORTED, weight->name, "found an unknown kind of zeros");
 }
 
+uint64_t decode_ambiguous(const struct fetch *fetch, const struct weight *weight, struct area area, const struct params *params)
+{
+    if (weight->spec.zero_kind != ZERO_CODES || weight->spec.zero_rule != ZERO_FIELD_MOD || fetch->model->v1_decided)
+        return 0;
+    const unsigned mask = (1u << weight->spec.bits) - 1;
+    const uint64_t run = layout_run(layout_row(weight->spec.zeros_layout));
+    uint64_t count = 0;
+    for (uint64_t o = 0; o < area.out; o++) {
+        if ((area.out0 + o) % run == run - 1)
+            continue;
+        for (uint64_t g = 0; g < area.in; g++)
+            count += params->field[o * area.in + g] == mask;
+    }
+    return count;
+}
+
 enum status decode_group_of(const struct fetch *fetch, const struct weight *weight, bool trivial, struct scratch *scratch, uint32_t **group_of,
                             struct err *err)
 {

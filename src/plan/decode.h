@@ -34,6 +34,9 @@ struct params {
 /* In the SCALE, OFFSET, ZERO, FIELD, RAW and TURNED slots. */
 enum status decode_params(const struct fetch *fetch, const struct weight *weight, struct area area, struct scratch *scratch, struct params *params,
                           struct err *err) WARN_UNUSED;
+/* GPTQ v1 fields of the area that known writers mean differently: all ones, and not in the top of their word (gptq.md section 4). 0 where the
+ * rule is decided. */
+uint64_t decode_ambiguous(const struct fetch *fetch, const struct weight *weight, struct area area, const struct params *params);
 /* The scales of an area in their own dtype as [out][group], in SCRATCH_TURNED. */
 enum status decode_scales(const struct fetch *fetch, const struct weight *weight, struct area area, struct scratch *scratch, void **scales,
                           struct err *err) WARN_UNUSED;

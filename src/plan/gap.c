@@ -45,21 +45,25 @@ static enum status check_finite(const struct weight *weight, const struct group_
                        (unsigned long long)groups->bad_scales, (unsigned long long)groups->groups);
     if (groups->bad_zeros > 0)
         return err_set(err, STATUS_CORRUPT, weight->name,
-                       "found %llu offsets that are NaN or infinite in groups whose scale is not 0, expected integers (R-NONFINITE)",
+                       "found %llu offsets that are NaN in groups whose scale is not 0, expected integers (R-NONFINITE)",
                        (unsigned long long)groups->bad_zeros);
     return STATUS_OK;
+}
+
+enum status gap_ambiguous(const char *weight, uint64_t count, struct err *err)
+{
+    (void)err_set(err, STATUS_CORRUPT, weight,
+                  "found %llu zero points stored as all ones, which readers of GPTQ v1 decode differently, and no known writer (R-AMBIG-V1)",
+                  (unsigned long long)count);
+    return err_try(err, "--gptq-zeros word-add (GPTQModel, auto-round), field-mod (AutoGPTQ's AWQ import) or no-mask");
 }
 
 static enum status check_claim(const struct model *model, const struct weight *weight, const struct survey_weight *seen, struct err *err)
 {
     const int64_t mid = INT64_C(1) << (weight->spec.bits - 1);
     const struct group_tally *groups = &seen->groups;
-    if (seen->ambiguous > 0) {
-        (void)err_set(err, STATUS_CORRUPT, weight->name,
-                      "found %llu zero points stored as all ones, which readers of GPTQ v1 decode differently, and no known writer (R-AMBIG-V1)",
-                      (unsigned long long)seen->ambiguous);
-        return err_try(err, "--gptq-zeros word-add (GPTQModel, auto-round), field-mod (AutoGPTQ's AWQ import) or no-mask");
-    }
+    if (seen->ambiguous > 0)
+        return gap_ambiguous(weight->name, seen->ambiguous, err);
     if (model->claim != CLAIM_SYMMETRIC || groups->not_mid == 0)
         return STATUS_OK;
     const bool v1 = weight->spec.zero_rule != ZERO_PLAIN;

@@ -20,26 +20,10 @@ struct surveying {
 
 /* --- weights ------------------------------------------------------------------------------------------------------------- */
 
-/* All-ones fields anywhere but in the top of a word: there the two known ways of storing zero = 0 differ (gptq.md section 4). */
-static uint64_t count_ambiguous(const struct weight *weight, struct area area, const uint8_t *field)
-{
-    const unsigned mask = (1u << weight->spec.bits) - 1;
-    const uint64_t run = layout_run(layout_row(weight->spec.zeros_layout));
-    uint64_t count = 0;
-    for (uint64_t o = 0; o < area.out; o++) {
-        if ((area.out0 + o) % run == run - 1)
-            continue;
-        for (uint64_t g = 0; g < area.in; g++)
-            count += field[o * area.in + g] == mask;
-    }
-    return count;
-}
-
 static enum status survey_params(const struct surveying *context, const struct weight *weight, struct scratch *scratch,
                                  struct survey_weight *result, struct err *err)
 {
     const struct spec *spec = &weight->spec;
-    const bool check_v1 = spec->zero_kind == ZERO_CODES && spec->zero_rule == ZERO_FIELD_MOD && !context->fetch->model->v1_decided;
     uint64_t step = SURVEY_PAIRS_MAX / weight->groups / SURVEY_ALIGN * SURVEY_ALIGN;
     if (step == 0)
         step = SURVEY_ALIGN;
@@ -51,8 +35,7 @@ static enum status survey_params(const struct surveying *context, const struct w
         TRY(decode_params(context->fetch, weight, area, scratch, &params, err));
         group_measure(params.scale, params.offset, params.zero, params.count, spec->bits, &part);
         group_tally_add(&result->groups, &part);
-        if (check_v1)
-            result->ambiguous += count_ambiguous(weight, area, params.field);
+        result->ambiguous += decode_ambiguous(context->fetch, weight, area, &params);
         if (context->casts.scales != DTYPE_NONE && context->casts.scales != spec->scale_dtype) {
             void *cast = scratch_take(scratch, SCRATCH_STORE, params.count * sizeof(float), err);
             if (cast == NULL)
