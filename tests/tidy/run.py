@@ -64,11 +64,12 @@ def circles(root):
     for path in sources(root, ".h"):
         name = str(path.relative_to(root / "src") if path.is_relative_to(root / "src") else path.relative_to(root))
         graph[name] = set(re.findall(r'^\s*#\s*include\s+"([^"]+)"', path.read_text(), flags=re.M))
-    while True:  # what includes nothing that is left cannot be part of a circle
-        leaves = [name for name in graph if not graph[name] & graph.keys()]
-        if not leaves:
+    while graph:  # what includes nothing that is left, or is included by nothing that is left, is no part of a circle
+        included = set().union(*graph.values())
+        outside = [name for name in graph if not graph[name] & graph.keys() or name not in included]
+        if not outside:
             break
-        for name in leaves:
+        for name in outside:
             del graph[name]
     return sorted(graph)
 
