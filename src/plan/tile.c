@@ -210,10 +210,13 @@ static enum status make_scales(const struct making *making, struct err *err)
     return STATUS_OK;
 }
 
-/* The field that stands for a zero: gap decided that it fits. */
+/* The field that stands for a zero. gap decided that those of live groups fit; a dead group's takes the middle where it does not, and so never spills
+ * into its neighbour's field. */
 static uint8_t field_of(int32_t zero, const struct spec *spec)
 {
-    return (uint8_t)(spec->zero_rule == ZERO_PLAIN ? zero : zero - 1);
+    const int32_t stored_less = spec->zero_rule == ZERO_PLAIN ? 0 : 1, most = (1 << spec->bits) - 1;
+    const int32_t held = zero < stored_less || zero > most ? 1 << (spec->bits - 1) : zero;
+    return (uint8_t)(held - stored_less);
 }
 
 /* Zeros of target groups [row0, row0 + rows), packed. */
