@@ -221,7 +221,7 @@ static inline void random_values(struct rng *rng, const struct checkpoint *c, st
 static inline void random_fault(struct rng *rng, const struct checkpoint *c, struct layer *layer)
 {
     const size_t at = rng_below(rng, layer->out * layer->groups);
-    switch (rng_below(rng, 6)) {
+    switch (c->dialect != DIALECT_MS && rng_one_in(rng, 2) ? 5 : rng_below(rng, 6)) {
     case 0:
         layer->scale[at] = INFINITY;
         break;
@@ -242,6 +242,8 @@ static inline void random_fault(struct rng *rng, const struct checkpoint *c, str
         layer->offset[at] = rng_one_in(rng, 2) ? NAN : -3000.0f;
         break;
     }
+    if (layer_dead(layer, at)) /* a zero that some targets have no field for */
+        layer->zero[at] = c->dialect == DIALECT_GPTQ && c->v1 == V1_NO_MASK ? 2 * layer_mid(layer) : 0;
 }
 
 static inline void random_order(struct rng *rng, struct layer *layer)
