@@ -10,7 +10,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -42,21 +41,12 @@ struct scene {
 
 static int start(void **state)
 {
-    struct scene *scene = calloc(1, sizeof *scene);
-    *state = scene;
+    static struct scene scene;
+    arena_free(&scene.arena);
+    scene = (struct scene){0};
+    *state = &scene;
     flock_error = 0;
-    if (scene == NULL || tree_remove(&file_posix, PLACE, NULL) != STATUS_OK)
-        return -1;
-    return mkdir(PLACE, 0777);
-}
-
-static int finish(void **state)
-{
-    struct scene *scene = *state;
-    flock_error = 0;
-    arena_free(&scene->arena);
-    free(scene);
-    return 0;
+    return tree_remove(&file_posix, PLACE, NULL) == STATUS_OK ? mkdir(PLACE, 0777) : -1;
 }
 
 static enum status open_area(struct scene *scene, const struct file_ops *ops, const char *destination, bool force)
@@ -104,9 +94,34 @@ static size_t names_in(const char *path)
 
 static void put_old_tree(void)
 {
-    assert_int_equal(mkdir(OUT, 0777), 0);
-    assert_int_equal(mkdir(OUT "/deep", 0777), 0);
+    assert_true(mkdir(OUT, 0777) == 0 && mkdir(OUT "/deep", 0777) == 0);
     put(OUT "/deep/old", "old");
+}
+
+static enum status seal(struct scene *scene, bool file)
+{
+    return file ? staging_seal_file(&scene->staging, "main", &scene->err) : staging_seal(&scene->staging, &scene->err);
+}
+
+/* A run that makes OUT a directory, or the file "main" of it. */
+static enum status whole_run(struct scene *scene, const struct file_ops *ops, bool force, bool file)
+{
+    enum status status = open_area(scene, ops, OUT, force);
+    if (status == STATUS_OK)
+        status = stage(scene, ops, "sub/side", "side");
+    if (status == STATUS_OK)
+        status = stage(scene, ops, "main", "new");
+    if (status == STATUS_OK)
+        status = seal(scene, file);
+    staging_drop(&scene->staging);
+    return status;
+}
+
+/* True if such a run left its result, and nothing beside OUT but `others` names. */
+static bool complete(bool file, size_t others)
+{
+    return holds(file ? OUT : OUT "/main", "new") && (file || holds(OUT "/sub/side", "side")) && !exists(OUT "/deep") &&
+           names_in(PLACE) == 1 + others;
 }
 
 static void check_err(const struct err *err, enum status status, const char *where, const char *part)
@@ -117,27 +132,23 @@ static void check_err(const struct err *err, enum status status, const char *whe
         fail_msg("\"%s\" lacks \"%s\"", err->what, part);
 }
 
-/* --- opening ------------------------------------------------------------------------------------------------------------------- */
-
 static void area_is_a_hidden_sibling(void **state)
 {
     struct scene *scene = *state;
-    static const struct {
-        const char *destination, *parent, *dir;
-    } cases[] = {
+    static const char *const cases[][3] = { /* destination, parent, area */
         {OUT, PLACE, AREA},
         {OUT "//", PLACE, AREA},
         {PLACE "/./out", PLACE "/.", PLACE "/./.out.repaq-staging"},
         {"staging-leaf.tmp", ".", ".staging-leaf.tmp.repaq-staging"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        assert_int_equal(open_area(scene, &file_posix, cases[i].destination, false), STATUS_OK);
-        assert_string_equal(scene->staging.parent, cases[i].parent);
-        assert_string_equal(scene->staging.dir, cases[i].dir);
-        assert_int_equal(file_stat(cases[i].dir, NULL), FILE_DIRECTORY);
+        assert_int_equal(open_area(scene, &file_posix, cases[i][0], false), STATUS_OK);
+        assert_string_equal(scene->staging.parent, cases[i][1]);
+        assert_string_equal(scene->staging.dir, cases[i][2]);
+        assert_int_equal(file_stat(cases[i][2], NULL), FILE_DIRECTORY);
         assert_false(exists(scene->staging.destination));
         staging_drop(&scene->staging);
-        assert_false(exists(cases[i].dir));
+        assert_false(exists(cases[i][2]));
         assert_int_equal(scene->staging.lock_fd, -1);
         staging_drop(&scene->staging);
     }
@@ -205,9 +216,7 @@ static void dead_run_is_cleared_away(void **state)
 {
     struct scene *scene = *state;
     put(PLACE "/precious", "kept");
-    assert_int_equal(mkdir(AREA, 0777), 0);
-    assert_int_equal(mkdir(AREA "/sub", 0777), 0);
-    assert_int_equal(mkdir(AREA "/sub/deep", 0777), 0);
+    assert_true(mkdir(AREA, 0777) == 0 && mkdir(AREA "/sub", 0777) == 0 && mkdir(AREA "/sub/deep", 0777) == 0);
     put(AREA "/sub/deep/stale", "x");
     put(AREA "/.hidden", "x");
     assert_int_equal(symlink("../precious", AREA "/link"), 0);
@@ -221,9 +230,8 @@ static void dead_run_is_cleared_away(void **state)
 static void strange_area_is_left_alone(void **state)
 {
     struct scene *scene = *state;
-    assert_int_equal(mkdir(PLACE "/victim", 0777), 0);
+    assert_true(mkdir(PLACE "/victim", 0777) == 0 && symlink("victim", AREA) == 0);
     put(PLACE "/victim/file", "kept");
-    assert_int_equal(symlink("victim", AREA), 0);
     assert_int_equal(open_area(scene, &file_posix, OUT, true), STATUS_IO);
     check_err(&scene->err, STATUS_IO, AREA, "cannot open");
     staging_drop(&scene->staging);
@@ -280,8 +288,6 @@ static void vanished_area_is_made_again(void **state)
     assert_int_equal(scene->staging.lock_fd, -1);
 }
 
-/* --- filling and sealing ------------------------------------------------------------------------------------------------------- */
-
 static void paths_get_their_parents(void **state)
 {
     struct scene *scene = *state;
@@ -298,30 +304,14 @@ static void paths_get_their_parents(void **state)
     assert_int_equal(names_in(PLACE), 0);
 }
 
-static void seal_moves_the_whole_tree(void **state)
-{
-    struct scene *scene = *state;
-    assert_int_equal(open_area(scene, &file_posix, OUT "/", false), STATUS_OK);
-    assert_int_equal(stage(scene, &file_posix, "a", "1"), STATUS_OK);
-    assert_int_equal(stage(scene, &file_posix, "sub/b", "2"), STATUS_OK);
-    assert_false(exists(OUT));
-    assert_int_equal(staging_seal(&scene->staging, &scene->err), STATUS_OK);
-    assert_true(scene->staging.sealed);
-    assert_int_equal(scene->staging.lock_fd, -1);
-    staging_drop(&scene->staging);
-    assert_true(holds(OUT "/a", "1") && holds(OUT "/sub/b", "2"));
-    assert_int_equal(names_in(PLACE), 1);
-}
-
 static void seal_does_not_overwrite(void **state)
 {
     struct scene *scene = *state;
     for (int file = 0; file < 2; file++) {
         assert_int_equal(open_area(scene, &file_posix, OUT, false), STATUS_OK);
-        assert_int_equal(stage(scene, &file_posix, "a", "new"), STATUS_OK);
+        assert_int_equal(stage(scene, &file_posix, "main", "new"), STATUS_OK);
         put_old_tree(); /* appears meanwhile */
-        const enum status status = file ? staging_seal_file(&scene->staging, "a", &scene->err) : staging_seal(&scene->staging, &scene->err);
-        assert_int_equal(status, STATUS_IO);
+        assert_int_equal(seal(scene, file), STATUS_IO);
         check_err(&scene->err, STATUS_IO, OUT, "cannot rename");
         assert_non_null(strstr(scene->err.remedy, "--force"));
         staging_drop(&scene->staging);
@@ -342,73 +332,55 @@ static void force_replaces_anything(void **state)
             put(OUT, "old");
         else if (kind / 2 == 3)
             assert_int_equal(symlink("target", OUT), 0);
-        assert_int_equal(open_area(scene, &file_posix, OUT, true), STATUS_OK);
-        assert_int_equal(stage(scene, &file_posix, "a", "new"), STATUS_OK);
-        const enum status status = kind % 2 ? staging_seal_file(&scene->staging, "a", &scene->err) : staging_seal(&scene->staging,
-                                                                &scene->err);
-        assert_int_equal(status, STATUS_OK);
-        staging_drop(&scene->staging);
-        assert_true(holds(kind % 2 ? OUT : OUT "/a", "new"));
-        assert_false(exists(OUT "/deep"));
+        assert_int_equal(whole_run(scene, &file_posix, true, kind % 2), STATUS_OK);
+        assert_true(complete(kind % 2, 1));
         assert_true(holds(PLACE "/target", "kept")); /* the link is replaced, not what it points to */
-        assert_int_equal(names_in(PLACE), 2);
         assert_int_equal(tree_remove(&file_posix, OUT, NULL), STATUS_OK);
     }
 }
 
-static void seal_file_leaves_only_the_file(void **state)
+static void seal_file_needs_the_file(void **state)
 {
     struct scene *scene = *state;
     assert_int_equal(open_area(scene, &file_posix, OUT, false), STATUS_OK);
-    assert_int_equal(stage(scene, &file_posix, "a", "the one"), STATUS_OK);
-    assert_int_equal(stage(scene, &file_posix, "side", "goes"), STATUS_OK);
     assert_int_equal(staging_seal_file(&scene->staging, "absent", &scene->err), STATUS_IO);
+    check_err(&scene->err, STATUS_IO, OUT, "cannot rename " AREA "/absent");
     assert_false(exists(OUT));
-    assert_int_equal(staging_seal_file(&scene->staging, "a", &scene->err), STATUS_OK);
+    assert_int_equal(stage(scene, &file_posix, "main", "new"), STATUS_OK);
+    assert_int_equal(seal(scene, true), STATUS_OK); /* the area is still there */
     staging_drop(&scene->staging);
-    assert_true(holds(OUT, "the one"));
-    assert_int_equal(names_in(PLACE), 1);
+    assert_true(complete(true, 0));
 }
 
-/* --- durability and other runs ------------------------------------------------------------------------------------------------- */
-
-/* What was synced and renamed, in order. */
-struct journal {
-    struct text text;
-};
-
+/* What was synced and renamed goes into a text, in order. */
 static int journal_fsync(void *context, int fd)
 {
-    struct journal *journal = context;
-    char link[64], path[1000];
+    char link[64], path[1000] = "";
     (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    const ssize_t length = readlink(link, path, sizeof path - 1);
-    assert_true(length > 0);
-    path[length] = '\0';
+    assert_true(readlink(link, path, sizeof path - 1) > 0);
     const char *place = strstr(path, PLACE);
-    text_format(&journal->text, "%s;", place == NULL ? path : place);
+    text_format(context, "%s;", place == NULL ? path : place);
     return file_posix.fsync(NULL, fd);
 }
 
 static int journal_rename(void *context, const char *from, const char *to, bool exchange)
 {
-    struct journal *journal = context;
-    text_string(&journal->text, exchange ? "exchange;" : "rename;");
+    text_string(context, exchange ? "exchange;" : "rename;");
     return file_posix.rename(NULL, from, to, exchange);
 }
 
-static size_t place_of(const struct journal *journal, const char *entry)
+static size_t place_of(const struct text *journal, const char *entry)
 {
-    const char *found = strstr(journal->text.data, entry);
+    const char *found = strstr(journal->data, entry);
     if (found == NULL)
-        fail_msg("\"%s\" lacks \"%s\"", journal->text.data, entry);
-    return (size_t)(found - journal->text.data);
+        fail_msg("\"%s\" lacks \"%s\"", journal->data, entry);
+    return (size_t)(found - journal->data);
 }
 
-static void directories_are_synced_around_the_rename(void **state)
+static void seal_moves_the_tree_for_good(void **state)
 {
     struct scene *scene = *state;
-    struct journal journal = {0};
+    struct text journal = {0};
     struct file_ops ops = file_posix;
     ops.context = &journal;
     ops.fsync = journal_fsync;
@@ -416,17 +388,19 @@ static void directories_are_synced_around_the_rename(void **state)
     assert_int_equal(open_area(scene, &ops, OUT, false), STATUS_OK);
     assert_int_equal(stage(scene, &file_posix, "x/y/z", "1"), STATUS_OK);
     assert_int_equal(stage(scene, &file_posix, "w/v", "2"), STATUS_OK);
+    assert_false(exists(OUT));
     assert_int_equal(staging_seal(&scene->staging, &scene->err), STATUS_OK);
+    assert_true(scene->staging.sealed && scene->staging.lock_fd == -1);
+    staging_drop(&scene->staging);
+    assert_true(holds(OUT "/x/y/z", "1") && holds(OUT "/w/v", "2") && names_in(PLACE) == 1);
     const size_t rename = place_of(&journal, "rename;");
     assert_true(place_of(&journal, AREA ";") < rename && place_of(&journal, AREA "/x;") < rename);
     assert_true(place_of(&journal, AREA "/x/y;") < rename && place_of(&journal, AREA "/w;") < rename);
     assert_true(place_of(&journal, ";" PLACE ";") > rename);
-    text_free(&journal.text);
-    assert_int_equal(open_area(scene, &ops, OUT, true), STATUS_OK);
-    assert_int_equal(stage(scene, &file_posix, "a", "1"), STATUS_OK);
-    assert_int_equal(staging_seal_file(&scene->staging, "a", &scene->err), STATUS_OK);
+    text_free(&journal);
+    assert_int_equal(whole_run(scene, &ops, true, true), STATUS_OK);
     assert_true(place_of(&journal, ";" PLACE ";") > place_of(&journal, "exchange;"));
-    text_free(&journal.text);
+    text_free(&journal);
 }
 
 /* While the old tree is removed from under the staging name, other runs ask for the same destination. */
@@ -434,8 +408,9 @@ struct intrusion {
     unsigned tries, entered;
 };
 
-static void intrude(struct intrusion *intrusion)
+static int intruded_rmdir(void *context, const char *path)
 {
+    struct intrusion *intrusion = context;
     struct arena arena = {0};
     struct staging other;
     struct err err;
@@ -446,17 +421,6 @@ static void intrude(struct intrusion *intrusion)
         fail_msg("refused with \"%s\"", err.what);
     staging_drop(&other);
     arena_free(&arena);
-}
-
-static int intruded_unlink(void *context, const char *path)
-{
-    intrude(context);
-    return file_posix.unlink(NULL, path);
-}
-
-static int intruded_rmdir(void *context, const char *path)
-{
-    intrude(context);
     return file_posix.rmdir(NULL, path);
 }
 
@@ -467,52 +431,30 @@ static void nobody_enters_during_the_removal(void **state)
         struct intrusion intrusion = {0};
         struct file_ops ops = file_posix;
         ops.context = &intrusion;
-        ops.unlink = intruded_unlink;
         ops.rmdir = intruded_rmdir;
         put_old_tree();
-        assert_int_equal(open_area(scene, &ops, OUT, true), STATUS_OK);
-        assert_int_equal(stage(scene, &file_posix, "a", "new"), STATUS_OK);
-        const enum status status = file ? staging_seal_file(&scene->staging, "a", &scene->err) : staging_seal(&scene->staging, &scene->err);
-        assert_int_equal(status, STATUS_OK);
-        assert_true(intrusion.tries >= 3); /* old, deep and the tree itself */
+        assert_int_equal(whole_run(scene, &ops, true, file), STATUS_OK);
+        assert_true(intrusion.tries >= 2); /* deep, and the tree itself */
         assert_int_equal(intrusion.entered, 0);
-        assert_true(holds(file ? OUT : OUT "/a", "new"));
-        assert_int_equal(names_in(PLACE), 1);
+        assert_true(complete(file, 0));
         assert_int_equal(tree_remove(&file_posix, OUT, NULL), STATUS_OK);
     }
-}
-
-static enum status whole_run(struct scene *scene, const struct file_ops *ops, bool force, bool file)
-{
-    enum status status = open_area(scene, ops, OUT, force);
-    if (status == STATUS_OK)
-        status = stage(scene, ops, "sub/side", "side");
-    if (status == STATUS_OK)
-        status = stage(scene, ops, "main", "new");
-    if (status == STATUS_OK)
-        status = file ? staging_seal_file(&scene->staging, "main", &scene->err) : staging_seal(&scene->staging, &scene->err);
-    staging_drop(&scene->staging);
-    return status;
 }
 
 /* The destination is as it was or complete, the area is gone unless it could not be removed, and a clean run succeeds. */
 static void check_fault(struct scene *scene, const struct fault *fault, enum status status, bool force, bool file)
 {
-    const bool complete = holds(file ? OUT : OUT "/main", "new"), old = force ? holds(OUT "/deep/old", "old") : !exists(OUT);
-    if (complete == old || (status == STATUS_OK && !complete))
-        fail_msg("operation %d, call %u, force %d, file %d: status %d, complete %d, old %d", (int)fault->op, fault->at, force, file,
-                 (int)status,
-                 complete, old);
-    assert_true(status == STATUS_OK || status == STATUS_IO);
-    if (status != STATUS_OK)
-        assert_true(scene->err.status == STATUS_IO && scene->err.where[0] != '\0');
+    const bool fresh = holds(file ? OUT : OUT "/main", "new"), old = force ? holds(OUT "/deep/old", "old") : !exists(OUT);
+    if (fresh == old || (status == STATUS_OK && !fresh))
+        fail_msg("operation %d, call %u, force %d, file %d: status %d, new %d, old %d", (int)fault->op, fault->at, force, file, (int)status,
+                 fresh, old);
+    assert_true(status == STATUS_OK || (status == STATUS_IO && scene->err.status == STATUS_IO && scene->err.where[0] != '\0'));
     if (fault->op != FAULT_UNLINK && fault->op != FAULT_RMDIR)
         assert_false(exists(AREA));
     struct scene again = {0};
     assert_int_equal(whole_run(&again, &file_posix, true, file), STATUS_OK);
     arena_free(&again.arena);
-    assert_true(holds(file ? OUT : OUT "/main", "new"));
-    assert_int_equal(names_in(PLACE), 1);
+    assert_true(complete(file, 0));
 }
 
 static void every_fault_is_clean(void **state)
@@ -543,25 +485,16 @@ static void every_fault_is_clean(void **state)
     }
 }
 
+#define CASE(test) cmocka_unit_test_setup(test, start)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(area_is_a_hidden_sibling, start, finish),
-        cmocka_unit_test_setup_teardown(bad_destinations_are_refused, start, finish),
-        cmocka_unit_test_setup_teardown(existing_destinations_need_force, start, finish),
-        cmocka_unit_test_setup_teardown(living_run_keeps_its_area, start, finish),
-        cmocka_unit_test_setup_teardown(dead_run_is_cleared_away, start, finish),
-        cmocka_unit_test_setup_teardown(strange_area_is_left_alone, start, finish),
-        cmocka_unit_test_setup_teardown(locks_that_fail_leave_nothing, start, finish),
-        cmocka_unit_test_setup_teardown(vanished_area_is_made_again, start, finish),
-        cmocka_unit_test_setup_teardown(paths_get_their_parents, start, finish),
-        cmocka_unit_test_setup_teardown(seal_moves_the_whole_tree, start, finish),
-        cmocka_unit_test_setup_teardown(seal_does_not_overwrite, start, finish),
-        cmocka_unit_test_setup_teardown(force_replaces_anything, start, finish),
-        cmocka_unit_test_setup_teardown(seal_file_leaves_only_the_file, start, finish),
-        cmocka_unit_test_setup_teardown(directories_are_synced_around_the_rename, start, finish),
-        cmocka_unit_test_setup_teardown(nobody_enters_during_the_removal, start, finish),
-        cmocka_unit_test_setup_teardown(every_fault_is_clean, start, finish),
+        CASE(area_is_a_hidden_sibling), CASE(bad_destinations_are_refused), CASE(existing_destinations_need_force),
+        CASE(living_run_keeps_its_area), CASE(dead_run_is_cleared_away), CASE(strange_area_is_left_alone),
+        CASE(locks_that_fail_leave_nothing), CASE(vanished_area_is_made_again), CASE(paths_get_their_parents),
+        CASE(seal_does_not_overwrite), CASE(force_replaces_anything), CASE(seal_file_needs_the_file),
+        CASE(seal_moves_the_tree_for_good), CASE(nobody_enters_during_the_removal), CASE(every_fault_is_clean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
