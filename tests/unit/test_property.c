@@ -59,7 +59,7 @@ static bool is_corrupt(const struct checkpoint *c, const struct layer *layer)
             const size_t at = (size_t)o * layer->groups + g;
             if (!isfinite(layer->scale[at]))
                 return true;
-            if (c->dialect == DIALECT_MS && !layer_dead(layer, at) && !isfinite(layer->offset[at]))
+            if (c->dialect == DIALECT_MS && !layer_dead(layer, at) && isnan(layer->offset[at]))
                 return true;
             if (c->dialect == DIALECT_GPTQ && c->v1 == V1_SILENT && layer->zero[at] == 0 && o % per != per - 1)
                 return true;
@@ -122,7 +122,7 @@ static bool is_held(const struct trial *trial, const struct layer *layer)
     if (bits < layer->bits || (awq && (bits != 4 || !layer_ordered(layer))) || group == 0)
         return false;
     for (size_t i = 0; i < (size_t)layer->out * layer->groups; i++) {
-        const bool whole = trial->c->dialect != DIALECT_MS || layer->offset[i] == floorf(layer->offset[i]);
+        const bool whole = trial->c->dialect != DIALECT_MS || (isfinite(layer->offset[i]) && layer->offset[i] == floorf(layer->offset[i]));
         if (!layer_dead(layer, i) && (!whole || !zero_fits(trial, layer, i)))
             return false;
     }
