@@ -141,7 +141,7 @@ static enum status take_reserved(struct reading *reading, const struct json_toke
     if (json_token_is(key, "model_quant_type") && value->kind == JSON_STRING)
         return json_string(&reading->json, value, &reading->arena, &reading->headline, NULL, err);
     const bool cache = json_token_is(key, "kv_cache_type") || json_token_is(key, "kv_quant_type") || json_token_is(key, "fa_quant_type");
-    if (cache && value->kind == JSON_STRING && !json_token_is(value, ""))
+    if (cache && value->kind != JSON_NULL && !(value->kind == JSON_STRING && json_token_is(value, "")))
         return err_set(err, STATUS_UNSUPPORTED, reading->description->where, "found %.*s %.*s: a quantized cache is not read", (int)key->text.size,
                        key->text.data, (int)value->text.size, value->text.data);
     return json_skip(&reading->json, value, err);

@@ -15,10 +15,16 @@ static void lower(const char *text, char *out, size_t size)
     out[i] = '\0';
 }
 
+static bool given(const struct jsondoc *value)
+{
+    return value != NULL && jsondoc_kind(value) != JSONDOC_NULL;
+}
+
+/* A member under one of its two names; null counts as absent. */
 static const struct jsondoc *member(const struct jsondoc *doc, const char *name, const char *synonym)
 {
     const struct jsondoc *found = jsondoc_get(doc, name);
-    return found != NULL || synonym == NULL ? found : jsondoc_get(doc, synonym);
+    return given(found) ? found : jsondoc_get(doc, synonym);
 }
 
 static enum status wrong(const struct quantconfig *config, const char *name, const char *expected, struct err *err)
@@ -79,6 +85,25 @@ static bool shifts_words(const struct jsondoc *doc)
            mentions(jsondoc_get(doc, "provider"), "auto-round") || jsondoc_get(doc, "autoround_version") != NULL;
 }
 
+/* The layout has up to three names in files of different ages; those that are there must agree. */
+static enum status take_layout(const struct jsondoc *doc, struct quantconfig *config, struct err *err)
+{
+    static const char *const names[] = {"checkpoint_format", "format", "version"};
+    const char *first = NULL;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char layout[sizeof config->layout] = "";
+        TRY(take_string(config, jsondoc_get(doc, names[i]), names[i], layout, sizeof layout, err));
+        if (layout[0] == '\0')
+            continue;
+        if (first != NULL && strcmp(layout, config->layout) != 0)
+            return err_set(err, STATUS_CORRUPT, config->where, "found %s \"%s\" and %s \"%s\", expected the same (R-CONFLICT)", first, config->layout, names[i],
+                           layout);
+        first = first == NULL ? names[i] : first;
+        memcpy(config->layout, layout, sizeof layout);
+    }
+    return STATUS_OK;
+}
+
 static enum status take(const struct jsondoc *doc, const char *where, struct quantconfig *config, struct err *err)
 {
     *config = (struct quantconfig){.symmetric = -1, .act_order = -1};
@@ -86,9 +111,7 @@ static enum status take(const struct jsondoc *doc, const char *where, struct qua
     int zero_point = -1;
     char pack[32] = "";
     TRY(take_string(config, jsondoc_get(doc, "quant_method"), "quant_method", config->method, sizeof config->method, err));
-    TRY(take_string(config, member(doc, "checkpoint_format", "format"), "checkpoint_format", config->layout, sizeof config->layout, err));
-    if (config->layout[0] == '\0')
-        TRY(take_string(config, jsondoc_get(doc, "version"), "version", config->layout, sizeof config->layout, err));
+    TRY(take_layout(doc, config, err));
     TRY(take_int(config, member(doc, "bits", "w_bit"), "bits", &config->bits, err));
     TRY(take_int(config, member(doc, "group_size", "q_group_size"), "group_size", &config->group, err));
     TRY(take_bool(config, doc, "sym", &config->symmetric, err));
@@ -154,6 +177,12 @@ static enum status agree(const struct quantconfig *a, const struct quantconfig *
         return conflict(a, b, "sym", err);
     if (a->act_order >= 0 && b->act_order >= 0 && a->act_order != b->act_order)
         return conflict(a, b, "desc_act", err);
+    if (a->method[0] != '\0' && b->method[0] != '\0' && strcmp(a->method, b->method) != 0)
+        return conflict(a, b, "quant_method", err);
+    if (a->rotated != b->rotated)
+        return conflict(a, b, "rotation", err);
+    if (a->other_pack != b->other_pack)
+        return conflict(a, b, "pack_dtype", err);
     if (gptq && strcmp(layout_or_default(a), layout_or_default(b)) != 0)
         return conflict(a, b, "checkpoint_format", err);
     return STATUS_OK;
@@ -162,7 +191,10 @@ static enum status agree(const struct quantconfig *a, const struct quantconfig *
 enum status quantconfig_read(struct source *source, const char *method, struct quantconfig *config, struct err *err)
 {
     const struct jsondoc *main = source_quantization(source);
+    const struct jsondoc *stated = jsondoc_get(source->document, "quantization_config");
     *config = (struct quantconfig){.symmetric = -1, .act_order = -1};
+    if (given(stated) && jsondoc_kind(stated) != JSONDOC_OBJECT)
+        return err_set(err, STATUS_CORRUPT, "config.json", "found a quantization_config that is no object");
     if (main != NULL)
         TRY(take(main, "config.json", config, err));
     for (size_t i = 0; i < sizeof side_files / sizeof side_files[0]; i++) {
