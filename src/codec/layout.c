@@ -8,15 +8,15 @@
 enum sign { UNSIGNED, SIGNED };
 
 /* A code fits its field, a field its word; the packers hold a word and a field in 64 bits. */
-#define X(name, text, code, field, word, pack, slow, sign, slots)                                                                          \
+#define X(name, text, code, field, word, pack, slow, sign, slots, tail)                                                                    \
     _Static_assert(code >= 1 && code <= field && field <= 8 && field <= word, #name ": code, field and word bits");                        \
     _Static_assert(word == 8 || word == 16 || word == 32, #name ": word bits");
 #include "codec/layout.def"
 #undef X
 
 static const struct layout rows_of_the_table[] = {
-#define X(name, text, code, field, word, pack, slow, sign, slots)                                                                          \
-    [LAYOUT_##name] = {LAYOUT_##name, text, code, field, word, AXIS_##pack, AXIS_##slow, sign == SIGNED, SLOTS_##slots},
+#define X(name, text, code, field, word, pack, slow, sign, slots, tail)                                                                    \
+    [LAYOUT_##name] = {LAYOUT_##name, text, code, field, word, AXIS_##pack, AXIS_##slow, sign == SIGNED, TAIL_##tail, SLOTS_##slots},
 #include "codec/layout.def"
 #undef X
 };
@@ -27,30 +27,49 @@ const struct layout *layout_row(enum layout_id id)
     return &rows_of_the_table[id];
 }
 
-/* The least number of fields that fills whole words: lcm(field, word) / field. */
-uint64_t layout_run(const struct layout *layout)
+static uint64_t gcd(uint64_t a, uint64_t b)
 {
-    unsigned a = layout->word_bits, b = layout->field_bits;
     while (b != 0) {
-        const unsigned rest = a % b;
+        const uint64_t rest = a % b;
         a = b;
         b = rest;
     }
-    return layout->word_bits / a;
+    return a;
 }
 
-/* Words that `codes` codes along the pack axis fill; whole runs. No overflow: a run has at least as many codes as words. */
+/* The least number of fields that fills whole words: lcm(field, word) / field; where fields never cross a word, those of one word. */
+uint64_t layout_run(const struct layout *layout)
+{
+    if (layout->tail == TAIL_SPARE)
+        return layout->word_bits / layout->field_bits;
+    return layout->word_bits / gcd(layout->word_bits, layout->field_bits);
+}
+
+uint64_t layout_align(const struct layout *layout, enum axis axis)
+{
+    return layout->pack == axis ? layout_run(layout) : 1;
+}
+
+uint64_t layout_common_align(const struct layout *a, const struct layout *b, enum axis axis)
+{
+    const uint64_t first = layout_align(a, axis), second = layout_align(b, axis);
+    return first / gcd(first, second) * second;
+}
+
+/* Words that `codes` codes along the pack axis fill. No overflow: a run has at least as many codes as words, and at most 32 of them. */
 static uint64_t words_of(const struct layout *layout, uint64_t codes)
 {
-    const uint64_t run = layout_run(layout);
-    return codes / run * (run * layout->field_bits / layout->word_bits);
+    const uint64_t run = layout_run(layout), rest = codes % run;
+    const uint64_t words_a_run = layout->tail == TAIL_SPARE ? 1 : run * layout->field_bits / layout->word_bits;
+    const uint64_t last = layout->tail == TAIL_SPARE ? rest != 0 : checked_div_up(rest * layout->field_bits, layout->word_bits);
+    return codes / run * words_a_run + last;
 }
 
 bool layout_size(const struct layout *layout, uint64_t out, uint64_t in, uint64_t *rows, uint64_t *row_bytes)
 {
     const bool along_in = layout->pack == AXIS_IN;
     const uint64_t packed = along_in ? in : out, other = along_in ? out : in;
-    if (packed % layout_run(layout) != 0)
+    if (layout->tail == TAIL_WHOLE && packed % layout_run(layout) != 0)
         return false;
     const uint64_t words = words_of(layout, packed);
     const bool words_in_rows = layout->pack == layout->slow;

@@ -9,11 +9,14 @@
 enum axis { AXIS_IN, AXIS_OUT };
 
 enum layout_id {
-#define X(name, text, code, field, word, pack, slow, sign, slots) LAYOUT_##name,
+#define X(name, text, code, field, word, pack, slow, sign, slots, tail) LAYOUT_##name,
 #include "codec/layout.def"
 #undef X
     LAYOUT_COUNT,
 };
+
+/* What happens where codes along the pack axis do not fill words (layout.def). */
+enum tail { TAIL_WHOLE, TAIL_PADDED, TAIL_SPARE };
 
 struct layout {
     enum layout_id id;
@@ -21,18 +24,23 @@ struct layout {
     uint8_t code_bits, field_bits, word_bits;
     enum axis pack, slow;
     bool is_signed;
+    enum tail tail;
     uint8_t slot[8]; /* field i of a word holds code slot[i] of the word's run; only the first word_bits/field_bits count. Fields that
                         straddle words (3 bits) are NATURAL */
 };
 
 const struct layout *layout_row(enum layout_id id);
 
-/* Codes along the pack axis that end on a word boundary: 8 for 4-bit in 32, 32 for 3-bit in 32, 1 for a byte each. */
+/* Codes along the pack axis that end on a word boundary: 8 for 4-bit in 32, 32 for 3-bit in 32 (10 where fields are SPARE), 1 for a byte each. */
 uint64_t layout_run(const struct layout *layout);
-/* Stored matrix of out x in codes: *rows rows of *row_bytes bytes. False if a dimension does not fill whole words, or on overflow. */
+/* The least count of codes along `axis` that ends on a word boundary of the layout: its run on the pack axis, else 1. */
+uint64_t layout_align(const struct layout *layout, enum axis axis);
+/* The same for two layouts at once. */
+uint64_t layout_common_align(const struct layout *a, const struct layout *b, enum axis axis);
+/* Stored matrix of out x in codes: *rows rows of *row_bytes bytes. False if codes do not fill whole words of a WHOLE layout, or on overflow. */
 bool layout_size(const struct layout *layout, uint64_t out, uint64_t in, uint64_t *rows, uint64_t *row_bytes);
 /* The stored rectangle that holds the codes [out0, out0+out) x [in0, in0+in): rows row0..row0+rows, bytes byte0..byte0+bytes of each
- * row. Origins and sizes on the pack axis must be whole runs. */
+ * row. Origins on the pack axis must be whole runs, and sizes too unless the rectangle ends at the edge of a layout with a tail. */
 struct layout_rect {
     uint64_t row0, rows;
     uint64_t byte0, bytes;

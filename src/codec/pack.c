@@ -12,6 +12,7 @@ struct lanes {
     size_t code_lane, code_step; /* from lane to lane, and from code to code along the pack axis, in the canonical codes */
     size_t word_lane, word_step; /* from lane to lane, and from word to word, in stored bytes */
     unsigned slots;              /* fields of a word whose order the row gives; 0: natural order */
+    unsigned spare;              /* top bits of a word that no field takes */
 };
 
 static struct lanes lanes_of(const struct layout *layout, size_t code_stride, size_t out, size_t in, size_t stored_stride)
@@ -26,6 +27,7 @@ static struct lanes lanes_of(const struct layout *layout, size_t code_stride, si
         .word_lane = words_in_rows ? word : stored_stride,
         .word_step = words_in_rows ? stored_stride : word,
         .slots = layout->word_bits % layout->field_bits == 0 && slots <= sizeof layout->slot ? (unsigned)slots : 0,
+        .spare = layout->tail == TAIL_SPARE ? layout->word_bits % layout->field_bits : 0,
     };
 }
 
@@ -52,13 +54,15 @@ void pack_codes_reference(const struct layout *layout, struct codes codes, size_
             const unsigned code = codes.data[lane * lanes.code_lane + place_of(layout, &lanes, f) * lanes.code_step];
             bits |= (uint64_t)((code - middle) & mask) << held;
             held += layout->field_bits;
-            if (held < layout->word_bits)
+            if (held < layout->word_bits - lanes.spare && f + 1 < lanes.fields)
                 continue;
             memcpy(word, &bits, layout->word_bits / 8u);
             word += lanes.word_step;
             bits >>= layout->word_bits;
-            held -= layout->word_bits;
+            held = held > layout->word_bits ? held - layout->word_bits : 0;
         }
+        if (held > 0) /* the last field crossed into a word of its own */
+            memcpy(word, &bits, layout->word_bits / 8u);
     }
 }
 
@@ -72,7 +76,9 @@ size_t pack_unpack_reference(const struct layout *layout, struct stored stored, 
         uint64_t bits = 0;
         unsigned held = 0;
         for (size_t f = 0; f < lanes.fields; f++) {
-            if (held < layout->field_bits) {
+            if (held < layout->field_bits + lanes.spare) {
+                held = lanes.spare > 0 ? 0 : held;
+                bits = lanes.spare > 0 ? 0 : bits;
                 uint32_t next = 0;
                 memcpy(&next, word, layout->word_bits / 8u);
                 word += lanes.word_step;
@@ -97,6 +103,7 @@ static const struct pack_kernel *kernel_of(const struct layout *layout)
         [LAYOUT_BYTE_INT4] = &pack_rows_byte_int4,   [LAYOUT_BYTE_INT8] = &pack_rows_byte_int8, [LAYOUT_NIBBLE_OUT] = &pack_rows_nibble_out,
         [LAYOUT_NIBBLE_IN] = &pack_rows_nibble_in,   [LAYOUT_AWQ_OUT4] = &pack_turn_awq_out4,   [LAYOUT_WORD_IN4] = &pack_turn_word_in4,
         [LAYOUT_WORD_IN8] = &pack_turn_word_in8,     [LAYOUT_WORD_OUT4] = &pack_turn_word_out4, [LAYOUT_WORD_OUT8] = &pack_turn_word_out8,
+        [LAYOUT_ROW_IN4] = &pack_rows_row_in4,       [LAYOUT_ROW_IN8] = &pack_rows_row_in8,
     };
     return layout->id < LAYOUT_COUNT ? kernels[layout->id] : NULL;
 }

@@ -18,7 +18,7 @@ struct pack_kernel {
 #define PACK_STEP_MAX 32
 
 /* Layouts whose stored rows run along the rows of codes, and those that turn them. */
-extern const struct pack_kernel pack_rows_byte_int4, pack_rows_byte_int8, pack_rows_nibble_out, pack_rows_nibble_in;
+extern const struct pack_kernel pack_rows_byte_int4, pack_rows_byte_int8, pack_rows_nibble_out, pack_rows_nibble_in, pack_rows_row_in4, pack_rows_row_in8;
 extern const struct pack_kernel pack_turn_awq_out4, pack_turn_word_out4, pack_turn_word_out8, pack_turn_word_in4, pack_turn_word_in8;
 
 /* 32 x 16 bytes turned into 16 x 32, where the processor has AVX2. */

@@ -11,6 +11,19 @@ static void flip_rows(const uint8_t *from, size_t from_stride, size_t rows, size
             vec_store(to + row * to_stride + i, vec_load(from + row * from_stride + i) ^ vec_of(0x80));
 }
 
+static void pack_row_in8(struct codes codes, size_t out, size_t in, struct stored stored)
+{
+    for (size_t row = 0; row < out; row++)
+        memcpy(stored.data + row * stored.stride, codes.data + row * codes.stride, in);
+}
+
+static size_t unpack_row_in8(struct stored stored, size_t out, size_t in, struct codes codes)
+{
+    for (size_t row = 0; row < out; row++)
+        memcpy(codes.data + row * codes.stride, stored.data + row * stored.stride, in);
+    return 0;
+}
+
 static void pack_byte_int8(struct codes codes, size_t out, size_t in, struct stored stored)
 {
     flip_rows(codes.data, codes.stride, out, in, stored.data, stored.stride);
@@ -84,21 +97,22 @@ static size_t unpack_nibble_out(struct stored stored, size_t out, size_t in, str
     return 0;
 }
 
-static void pack_nibble_in(struct codes codes, size_t out, size_t in, struct stored stored)
+/* Two codes a byte along a row; `flip` makes signed nibbles of canonical codes. Inlined with a constant. */
+static inline void pack_pairs(struct codes codes, size_t out, size_t in, struct stored stored, unsigned flip)
 {
     for (size_t o = 0; o < out; o++) {
         const uint8_t *row = codes.data + o * codes.stride;
         for (size_t i = 0; i < in; i += 2 * sizeof(vec8))
-            vec_store(stored.data + o * stored.stride + i / 2, vec_pair_up(vec_load(row + i), vec_load(row + i + sizeof(vec8))) ^ vec_of(0x88));
+            vec_store(stored.data + o * stored.stride + i / 2, vec_pair_up(vec_load(row + i), vec_load(row + i + sizeof(vec8))) ^ vec_of(flip));
     }
 }
 
-static size_t unpack_nibble_in(struct stored stored, size_t out, size_t in, struct codes codes)
+static inline size_t unpack_pairs(struct stored stored, size_t out, size_t in, struct codes codes, unsigned flip)
 {
     for (size_t o = 0; o < out; o++) {
         uint8_t *row = codes.data + o * codes.stride;
         for (size_t i = 0; i < in; i += 2 * sizeof(vec8)) {
-            const vec8 both = vec_load(stored.data + o * stored.stride + i / 2) ^ vec_of(0x88);
+            const vec8 both = vec_load(stored.data + o * stored.stride + i / 2) ^ vec_of(flip);
             const vec8 even = vec_low_nibbles(both), odd = vec_high_nibbles(both);
             vec_store(row + i, vec_low(even, odd));
             vec_store(row + i + sizeof(vec8), vec_high(even, odd));
@@ -107,7 +121,29 @@ static size_t unpack_nibble_in(struct stored stored, size_t out, size_t in, stru
     return 0;
 }
 
+static void pack_nibble_in(struct codes codes, size_t out, size_t in, struct stored stored)
+{
+    pack_pairs(codes, out, in, stored, 0x88);
+}
+
+static size_t unpack_nibble_in(struct stored stored, size_t out, size_t in, struct codes codes)
+{
+    return unpack_pairs(stored, out, in, codes, 0x88);
+}
+
+static void pack_row_in4(struct codes codes, size_t out, size_t in, struct stored stored)
+{
+    pack_pairs(codes, out, in, stored, 0);
+}
+
+static size_t unpack_row_in4(struct stored stored, size_t out, size_t in, struct codes codes)
+{
+    return unpack_pairs(stored, out, in, codes, 0);
+}
+
 const struct pack_kernel pack_rows_byte_int4 = {pack_byte_int4, unpack_byte_int4, 1, sizeof(vec8)};
 const struct pack_kernel pack_rows_byte_int8 = {pack_byte_int8, unpack_byte_int8, 1, sizeof(vec8)};
 const struct pack_kernel pack_rows_nibble_out = {pack_nibble_out, unpack_nibble_out, 2, sizeof(vec8)};
 const struct pack_kernel pack_rows_nibble_in = {pack_nibble_in, unpack_nibble_in, 1, 2 * sizeof(vec8)};
+const struct pack_kernel pack_rows_row_in4 = {pack_row_in4, unpack_row_in4, 1, 2 * sizeof(vec8)};
+const struct pack_kernel pack_rows_row_in8 = {pack_row_in8, unpack_row_in8, 1, sizeof(vec8)};
