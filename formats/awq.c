@@ -16,11 +16,21 @@
 #include <string.h>
 
 static const struct part awq_part[] = {
-    {ROLE_CODES, ".qweight", true},
-    {ROLE_ZEROS, ".qzeros", true},
-    {ROLE_SCALES, ".scales", true},
+    {ROLE_CODES, ".qweight", true, WHEN_ALWAYS, DTYPE_I32},
+    {ROLE_ZEROS, ".qzeros", true, WHEN_ALWAYS, DTYPE_I32},
+    {ROLE_SCALES, ".scales", true, WHEN_ALWAYS, DTYPE_NONE},
 };
-static const struct width awq_width[] = {{4, LAYOUT_AWQ_OUT4, LAYOUT_AWQ_OUT4}};
+static const struct form awq_form[] = {
+    {.name = "gemm",
+     .bits = 4,
+     .codes = LAYOUT_AWQ_OUT4,
+     .zeros = LAYOUT_AWQ_OUT4,
+     .symmetric = ZERO_CODES,
+     .asymmetric = ZERO_CODES,
+     .order = ORDER_GROUP_OUT,
+     .part = awq_part,
+     .part_count = 3},
+};
 
 static void awq_probe(const struct source *source, struct bid *bid)
 {
@@ -45,11 +55,15 @@ static enum status awq_read(struct source *source, const struct read_options *op
     TRY(source_tensors(source, model, err));
     TRY(shape_refuse_suffix(model, ".act.scales", "an AWQ activation scale (R-ACTSCALE)", err));
     TRY(shape_refuse_suffix(model, ".gelu_impl.scales", "an AWQ activation scale (R-ACTSCALE)", err));
-    TRY(parts_bind(&awq_format, model, err));
+    TRY(parts_bind(awq_part, 3, model, err));
     for (size_t w = 0; w < model->weight_count; w++) {
         struct weight *weight = &model->weight[w];
-        weight->spec = (struct spec){.grid = GRID_AFFINE_ZERO, .bits = 4, .zero_kind = ZERO_CODES, .param_order = ORDER_GROUP_OUT,
-                                     .codes_layout = LAYOUT_AWQ_OUT4, .zeros_layout = LAYOUT_AWQ_OUT4};
+        weight->spec = (struct spec){.grid = GRID_AFFINE_ZERO,
+                                     .bits = 4,
+                                     .zero_kind = ZERO_CODES,
+                                     .param_order = ORDER_GROUP_OUT,
+                                     .codes_layout = LAYOUT_AWQ_OUT4,
+                                     .zeros_layout = LAYOUT_AWQ_OUT4};
         TRY(shape_from_codes(model, weight, config.group, err));
     }
     return STATUS_OK;
@@ -75,15 +89,19 @@ static void awq_describe(const struct summary *summary, struct jsondoc *config)
 const struct format awq_format = {
     .name = "awq",
     .title = "AutoAWQ GEMM",
-    .can = {.reads = true, .writes = true, .asymmetric = true, .zero_at_zero = true, .scale_dtypes = 1u << DTYPE_F16,
-            .out_warn = 64, .in_warn = 32, .warn_why = "AutoAWQ's CUDA kernels"},
-    .width = awq_width,
-    .width_count = 1,
-    .part = awq_part,
-    .part_count = 3,
+    .can = {.grid = GRID_AFFINE_ZERO,
+            .reads = true,
+            .writes = true,
+            .zero_at_zero = true,
+            .groups = GROUPS_SHARED,
+            .scale_dtypes = 1u << DTYPE_F16,
+            .out_warn = 64,
+            .in_warn = 32,
+            .warn_why = "AutoAWQ's CUDA kernels"},
+    .form = awq_form,
+    .form_count = 1,
     .zero_rule = ZERO_PLAIN,
-    .param_order = ORDER_GROUP_OUT,
-    .stem = "model",
+    .names = {.stem = "model"},
     .probe = awq_probe,
     .read = awq_read,
     .describe = awq_describe,

@@ -6,20 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The values of entries that are read; others (W8A8, W4A8_DYNAMIC, ...: formats/msmodelslim.md section 2) are UNSUPPORTED. */
+/* The values of entries that are read; others (W4A8_DYNAMIC, W8A8S, ...: formats/msmodelslim.md section 2) are UNSUPPORTED. */
 static const struct {
     const char *name;
     enum quant_type type;
 } types[] = {
-    {"FLOAT", QUANT_FLOAT},
-    {"W4A16", QUANT_W4A16},
-    {"W8A16", QUANT_W8A16},
+    {"FLOAT", QUANT_FLOAT}, {"W4A16", QUANT_W4A16}, {"W8A16", QUANT_W8A16}, {"W8A8", QUANT_W8A8}, {"W8A8_DYNAMIC", QUANT_W8A8_DYNAMIC},
 };
 
 /* Members that describe the checkpoint and name no tensor. */
 static const char *const reserved[] = {
-    "model_quant_type", "version", "group_size", "kv_cache_type", "kv_quant_type", "fa_quant_type", "reduce_quant_type", "indexer_quant_type",
-    "metadata", "optional", "hc_head_fn", "is_rot_used", "max_supported_tp", "ascend_quant_method", "weight_strategy",
+    "model_quant_type", "version",  "group_size", "kv_cache_type", "kv_quant_type",    "fa_quant_type",       "reduce_quant_type", "indexer_quant_type",
+    "metadata",         "optional", "hc_head_fn", "is_rot_used",   "max_supported_tp", "ascend_quant_method", "weight_strategy",
 };
 
 const char *description_type_name(enum quant_type type)
@@ -54,19 +52,19 @@ static bool is_reserved(const struct json_token *key)
 /* One pass over the text; `headline` is model_quant_type. */
 struct reading {
     struct json json;
-    struct arena arena;      /* unescaped names; freed with the reading */
+    struct arena arena; /* unescaped names; freed with the reading */
     const struct model *model;
     struct description *description;
     const char *headline;
-    size_t count_of[4];      /* entries of each enum quant_type */
-    struct map keys;         /* names seen: duplicates are refused */
+    size_t count_of[QUANT_COUNT]; /* entries of each enum quant_type */
+    struct map keys;              /* names seen: duplicates are refused */
 };
 
 static enum status unsupported_type(const struct reading *reading, const char *tensor, const struct json_token *value, struct err *err)
 {
-    (void)err_set(err, STATUS_UNSUPPORTED, reading->description->where, "found type %.*s for %s, expected FLOAT, W4A16 or W8A16", (int)value->text.size,
-                  value->text.data, tensor);
-    return err_try(err, "msModelSlim's W4A16 and W8A16 (weight-only) checkpoints can be converted");
+    (void)err_set(err, STATUS_UNSUPPORTED, reading->description->where, "found type %.*s for %s, expected FLOAT, W4A16, W8A16, W8A8 or W8A8_DYNAMIC",
+                  (int)value->text.size, value->text.data, tensor);
+    return err_try(err, "msModelSlim's W4A16, W8A16, W8A8 and W8A8_DYNAMIC checkpoints can be converted");
 }
 
 static enum status take_entry(struct reading *reading, const struct json_token *key, const struct json_token *value, struct err *err)
@@ -101,8 +99,8 @@ static enum status take_version(struct reading *reading, const struct json_token
     }
     if (value->kind == JSON_STRING && json_token_is(value, "0.0.0"))
         return STATUS_OK;
-    return err_set(err, STATUS_UNSUPPORTED, reading->description->where, "found version %.*s, expected \"1.0.0\", \"0.0.0\" or none",
-                   (int)value->text.size, value->text.data);
+    return err_set(err, STATUS_UNSUPPORTED, reading->description->where, "found version %.*s, expected \"1.0.0\", \"0.0.0\" or none", (int)value->text.size,
+                   value->text.data);
 }
 
 static enum status take_group_size(struct reading *reading, const struct json_token *value, struct err *err)
@@ -111,8 +109,8 @@ static enum status take_group_size(struct reading *reading, const struct json_to
     if (value->kind == JSON_NULL)
         return STATUS_OK;
     if (value->kind != JSON_NUMBER || !slice_u64(value->text, &group) || group > INT32_MAX)
-        return err_set(err, STATUS_CORRUPT, reading->description->where, "found group_size %.*s, expected a non-negative integer",
-                       (int)value->text.size, value->text.data);
+        return err_set(err, STATUS_CORRUPT, reading->description->where, "found group_size %.*s, expected a non-negative integer", (int)value->text.size,
+                       value->text.data);
     reading->description->group_size = (int64_t)group;
     return STATUS_OK;
 }
@@ -152,12 +150,14 @@ static enum status check_headline(const struct reading *reading, struct err *err
 {
     if (reading->headline == NULL)
         return STATUS_OK;
-    for (enum quant_type type = QUANT_W4A16; type <= QUANT_W8A16; type++) {
-        if (strcmp(reading->headline, description_type_name(type)) != 0 || reading->count_of[type] > 0 ||
-            reading->count_of[QUANT_W4A16] + reading->count_of[QUANT_W8A16] == 0)
+    const char *listed = NULL;
+    for (enum quant_type type = QUANT_W4A16; type < QUANT_COUNT; type++)
+        listed = listed == NULL && reading->count_of[type] > 0 ? description_type_name(type) : listed;
+    for (enum quant_type type = QUANT_W4A16; type < QUANT_COUNT && listed != NULL; type++) {
+        if (strcmp(reading->headline, description_type_name(type)) != 0 || reading->count_of[type] > 0)
             continue;
-        return err_set(err, STATUS_CORRUPT, reading->description->where, "found model_quant_type %s, but every quantized tensor is listed as %s",
-                       reading->headline, type == QUANT_W4A16 ? "W8A16" : "W4A16");
+        return err_set(err, STATUS_CORRUPT, reading->description->where, "found model_quant_type %s, but quantized tensors are listed as %s",
+                       reading->headline, listed);
     }
     return STATUS_OK;
 }
@@ -177,8 +177,7 @@ static enum status scan(struct reading *reading, struct err *err)
     return check_headline(reading, err);
 }
 
-enum status description_read_file(const struct file_ops *ops, const char *path, const struct model *model, struct description *description,
-                                  struct err *err)
+enum status description_read_file(const struct file_ops *ops, const char *path, const struct model *model, struct description *description, struct err *err)
 {
     struct text text = {0};
     *description = (struct description){.where = path};

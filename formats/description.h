@@ -4,7 +4,7 @@
 
 #include "formats/source.h"
 
-enum quant_type { QUANT_UNLISTED, QUANT_FLOAT, QUANT_W4A16, QUANT_W8A16 };
+enum quant_type { QUANT_UNLISTED, QUANT_FLOAT, QUANT_W4A16, QUANT_W8A16, QUANT_W8A8, QUANT_W8A8_DYNAMIC, QUANT_COUNT };
 const char *description_type_name(enum quant_type type); /* "W4A16" */
 
 struct description {

@@ -8,6 +8,7 @@
  *
  *   weight = (code - zero) * scale. */
 #include "base/limits.h"
+#include "formats/dynamic.h"
 #include "formats/format.h"
 #include "formats/parts.h"
 #include "formats/quantconfig.h"
@@ -17,16 +18,21 @@
 #include <string.h>
 
 static const struct part gptq_part[] = {
-    {ROLE_CODES, ".qweight", true},
-    {ROLE_ZEROS, ".qzeros", true},
-    {ROLE_SCALES, ".scales", true},
-    {ROLE_GROUP_OF, ".g_idx", false},
+    {ROLE_CODES, ".qweight", true, WHEN_ALWAYS, DTYPE_I32},
+    {ROLE_ZEROS, ".qzeros", true, WHEN_ALWAYS, DTYPE_I32},
+    {ROLE_SCALES, ".scales", true, WHEN_ALWAYS, DTYPE_NONE},
+    {ROLE_GROUP_OF, ".g_idx", false, WHEN_ALWAYS, DTYPE_I32},
 };
-static const struct width gptq_width[] = {{4, LAYOUT_WORD_IN4, LAYOUT_WORD_OUT4}, {8, LAYOUT_WORD_IN8, LAYOUT_WORD_OUT8}};
+#define GPTQ_FORM(width) \
+    { \
+        .name = #width "-bit", .bits = width, .codes = LAYOUT_WORD_IN##width, .zeros = LAYOUT_WORD_OUT##width, .symmetric = ZERO_CODES, \
+        .asymmetric = ZERO_CODES, .order = ORDER_GROUP_OUT, .part = gptq_part, .part_count = 4 \
+    }
+static const struct form gptq_form[] = {GPTQ_FORM(2), GPTQ_FORM(3), GPTQ_FORM(4), GPTQ_FORM(8)};
 
 static bool is_v2(const struct quantconfig *config)
 {
-    return strcmp(config->layout, "gptq_v2") == 0;
+    return strcmp(config->layout, "gptq_v2") == 0 || strcmp(config->layout, "gptq_p") == 0; /* planar files have v2 zeros */
 }
 
 static void probe(const struct source *source, bool v2, struct bid *bid)
@@ -49,88 +55,150 @@ static void gptq_v2_probe(const struct source *source, struct bid *bid)
     probe(source, true, bid);
 }
 
+/* GPTQModel's planar files: 2, 4 and 8 bits lie there as everywhere, with v2 zeros; the other widths do not (gptq.md section 7). */
+static bool is_planar(const struct quantconfig *config)
+{
+    return strcmp(config->layout, "gptq_p") == 0;
+}
+
 static enum status check_config(const struct quantconfig *config, struct err *err)
 {
-    const bool known = config->layout[0] == '\0' || strcmp(config->layout, "gptq") == 0 || is_v2(config);
-    if (!known)
-        return err_set(err, STATUS_UNSUPPORTED, config->where, "found checkpoint_format \"%s\", expected gptq or gptq_v2", config->layout);
+    const bool known = config->layout[0] == '\0' || strcmp(config->layout, "gptq") == 0 || is_v2(config) || is_planar(config);
+    if (!known) {
+        (void)err_set(err, STATUS_UNSUPPORTED, config->where, "found checkpoint_format \"%s\", expected gptq, gptq_v2 or gptq_p", config->layout);
+        return err_try(err, "save it with GPTQModel as gptq or gptq_v2: files packed for one kernel (Marlin) are not read");
+    }
     if (config->rotated)
         return err_set(err, STATUS_UNSUPPORTED, config->where, "found \"rotation\": the weights need a transform at run time (R-ROT)");
     if (config->other_pack)
         return err_set(err, STATUS_UNSUPPORTED, config->where, "found a pack_dtype other than int32");
-    if (config->bits != 4 && config->bits != 8)
-        return err_set(err, STATUS_UNSUPPORTED, config->where, "found bits %lld; GPTQ is read at 4 and 8 bits", (long long)config->bits);
     return STATUS_OK;
 }
 
-/* The width of one weight shows in its shapes: qzeros has out * bits / 32 columns. It must be the config's, unless rules change it per module. */
-static enum status weight_bits(const struct model *model, const struct weight *weight, const struct quantconfig *config, unsigned *bits,
-                               struct err *err)
+static const struct form *form_of(unsigned bits)
+{
+    for (size_t f = 0; f < sizeof gptq_form / sizeof gptq_form[0]; f++)
+        if (gptq_form[f].bits == bits)
+            return &gptq_form[f];
+    return NULL;
+}
+
+static enum status choose_form(const struct weight *weight, const struct quantconfig *config, unsigned bits, const struct form **form, struct err *err)
+{
+    *form = form_of(bits);
+    if (*form != NULL && !(bits == 3 && is_planar(config)))
+        return STATUS_OK;
+    (void)err_set(err, STATUS_UNSUPPORTED, weight->name, "found %u bits%s; GPTQ is read at 2, 3, 4 and 8 bits", bits,
+                  bits == 3 ? " in planes (gptq_p)" : "");
+    return err_try(err, "save it with GPTQModel as gptq_v2 in one of these widths");
+}
+
+/* The width of one weight shows in its shapes: qzeros has out * bits / 32 columns. It must be the config's, or that of the rule for this
+ * module. */
+static enum status weight_bits(const struct model *model, const struct weight *weight, const struct quantconfig *config, unsigned *bits, struct err *err)
 {
     char where[700];
     const struct tensor *codes = &model->tensor[weight->role[ROLE_CODES]], *zeros = &model->tensor[weight->role[ROLE_ZEROS]];
-    *bits = (unsigned)config->bits;
     if (codes->rank != 2 || zeros->rank != 2 || codes->shape[1] == 0 || zeros->shape[1] > codes->shape[1])
         return STATUS_OK; /* shape_from_codes says what is wrong */
     const uint64_t shown = zeros->shape[1] * 32 / codes->shape[1];
     if (shown == *bits || zeros->shape[1] * 32 % codes->shape[1] != 0)
         return STATUS_OK;
     if (!config->dynamic)
-        return err_set(err, STATUS_CORRUPT, model_where(model, weight->role[ROLE_ZEROS], where, sizeof where),
-                       "found %llu-bit shapes, but %s says bits %u", (unsigned long long)shown, config->where, *bits);
-    if (shown != 4 && shown != 8)
-        return err_set(err, STATUS_UNSUPPORTED, weight->name, "found %llu bits; GPTQ is read at 4 and 8 bits", (unsigned long long)shown);
+        return err_set(err, STATUS_CORRUPT, model_where(model, weight->role[ROLE_ZEROS], where, sizeof where), "found %llu-bit shapes, but %s says bits %u",
+                       (unsigned long long)shown, config->where, *bits);
     *bits = (unsigned)shown;
     return STATUS_OK;
 }
 
-static enum status bind_weight(struct model *model, struct weight *weight, const struct quantconfig *config, enum zero_rule rule, struct err *err)
+/* The group size that scales and columns show where they divide; a rule's, or the config's, where not. */
+static int64_t weight_group(const struct model *model, const struct weight *weight, unsigned bits, int64_t stated)
 {
-    unsigned bits;
-    int64_t group = config->group;
+    const struct tensor *codes = &model->tensor[weight->role[ROLE_CODES]], *scales = &model->tensor[weight->role[ROLE_SCALES]];
+    const uint64_t in = codes->rank == 2 ? codes->shape[0] * 32 / bits : 0;
+    if (scales->rank != 2 || scales->shape[0] == 0 || in == 0)
+        return stated;
+    const uint64_t group = stated > 0 && (uint64_t)stated < in ? (uint64_t)stated : in;
+    if ((in + group - 1) / group == scales->shape[0] || in % scales->shape[0] != 0)
+        return stated;
+    return (int64_t)(in / scales->shape[0]);
+}
+
+/* What is said of all weights, and of some. */
+struct stated {
+    const struct quantconfig *config;
+    const struct dynamic *dynamic;
+    enum zero_rule rule;
+};
+
+static enum status bind_weight(struct model *model, struct weight *weight, const struct stated *all, struct err *err)
+{
+    const struct quantconfig *config = all->config;
+    const struct dynamic_rule *own;
+    const struct form *form;
+    TRY(dynamic_find(all->dynamic, weight->name, &own, err));
+    unsigned bits = own != NULL && own->bits > 0 ? (unsigned)own->bits : (unsigned)config->bits;
+    const int64_t stated = own != NULL && own->group != 0 ? own->group : config->group;
+    const int symmetric = own != NULL && own->symmetric >= 0 ? own->symmetric : config->symmetric;
     TRY(weight_bits(model, weight, config, &bits, err));
-    const struct width *width = &gptq_width[bits == 8];
-    weight->spec = (struct spec){.grid = GRID_AFFINE_ZERO, .bits = (uint8_t)bits, .zero_kind = ZERO_CODES, .zero_rule = rule,
-                                 .param_order = ORDER_GROUP_OUT, .codes_layout = (uint16_t)width->codes, .zeros_layout = (uint16_t)width->zeros};
-    if (config->dynamic) { /* a rule may set another group size: take it from the shapes where they divide */
-        const struct tensor *codes = &model->tensor[weight->role[ROLE_CODES]], *scales = &model->tensor[weight->role[ROLE_SCALES]];
-        const uint64_t in = codes->rank == 2 ? codes->shape[0] * (32 / bits) : 0;
-        if (scales->rank == 2 && scales->shape[0] > 0 && in % scales->shape[0] == 0)
-            group = (int64_t)(in / scales->shape[0]);
-    }
-    return shape_from_codes(model, weight, group, err);
+    TRY(choose_form(weight, config, bits, &form, err));
+    weight->claim = symmetric == 1 ? CLAIM_SYMMETRIC : CLAIM_NONE;
+    weight->spec = (struct spec){.grid = GRID_AFFINE_ZERO,
+                                 .bits = (uint8_t)bits,
+                                 .zero_kind = ZERO_CODES,
+                                 .zero_rule = all->rule,
+                                 .param_order = ORDER_GROUP_OUT,
+                                 .codes_layout = (uint16_t)form->codes,
+                                 .zeros_layout = (uint16_t)form->zeros};
+    if (bits == 3 && all->rule == ZERO_WORD_ADD) /* its fields straddle words, so every writer shifts them one by one */
+        weight->spec.zero_rule = ZERO_FIELD_MOD;
+    return shape_from_codes(model, weight, config->dynamic ? weight_group(model, weight, bits, stated) : stated, err);
 }
 
-static enum status read_as(const struct format *format, enum zero_rule rule, const struct quantconfig *config, struct source *source,
-                           struct model *model, struct err *err)
+static enum status bind_weights(struct source *source, struct model *model, struct stated *all, struct err *err)
 {
-    TRY(check_config(config, err));
-    TRY(source_tensors(source, model, err));
-    TRY(shape_refuse_suffix(model, ".act.scales", "an activation scale (R-ACTSCALE)", err));
-    TRY(parts_bind(format, model, err));
-    for (size_t w = 0; w < model->weight_count; w++)
-        TRY(bind_weight(model, &model->weight[w], config, rule, err));
-    return STATUS_OK;
+    struct dynamic dynamic = {0};
+    struct jsondoc *side = NULL;
+    const bool main = strcmp(all->config->where, "config.json") == 0;
+    enum status status = main ? STATUS_OK : source_document(source, all->config->where, &side, err);
+    if (status == STATUS_OK)
+        status = dynamic_read(&dynamic, main ? source_quantization(source) : side, all->config->where, err);
+    all->dynamic = &dynamic;
+    for (size_t w = 0; status == STATUS_OK && w < model->weight_count; w++)
+        status = bind_weight(model, &model->weight[w], all, err);
+    dynamic_free(&dynamic);
+    jsondoc_free(side);
+    return status;
 }
 
-/* FIELD_MOD and WORD_ADD agree unless a field below the top of its word is all ones. Then the writer decides (gptq.md section 4); if it is not
- * known, the survey refuses such a field. */
-static enum status gptq_read(struct source *source, const struct read_options *options, struct model *model, struct err *err)
+static enum status read_as(struct source *source, const struct read_options *options, enum zero_rule rule, struct model *model, struct err *err)
 {
     struct quantconfig config;
     TRY(quantconfig_read(source, "gptq", &config, err));
-    model->v1_decided = options->v1_rule != ZERO_PLAIN || config.word_add;
-    const enum zero_rule rule = options->v1_rule != ZERO_PLAIN ? options->v1_rule : config.word_add ? ZERO_WORD_ADD : ZERO_FIELD_MOD;
-    model->claim = config.symmetric == 1 && !options->format_forced ? CLAIM_SYMMETRIC : CLAIM_NONE;
-    return read_as(&gptq_format, rule, &config, source, model, err);
+    TRY(check_config(&config, err));
+    if (rule == ZERO_FIELD_MOD && (options->v1_rule != ZERO_PLAIN || config.word_add)) {
+        model->v1_decided = true;
+        rule = options->v1_rule != ZERO_PLAIN ? options->v1_rule : ZERO_WORD_ADD;
+    }
+    TRY(source_tensors(source, model, err));
+    TRY(shape_refuse_suffix(model, ".act.scales", "an activation scale (R-ACTSCALE)", err));
+    TRY(parts_bind(gptq_part, sizeof gptq_part / sizeof gptq_part[0], model, err));
+    TRY(bind_weights(source, model, &(struct stated){.config = &config, .rule = rule}, err));
+    for (size_t w = 0; options->format_forced && w < model->weight_count; w++)
+        model->weight[w].claim = CLAIM_NONE; /* the user says how the zeros are stored, whatever the file claims of them */
+    return STATUS_OK;
+}
+
+/* FIELD_MOD and WORD_ADD agree unless a field below the top of its word is all ones. Then the writer decides (gptq.md section 4); if it is
+ * not known, the survey refuses such a field. */
+static enum status gptq_read(struct source *source, const struct read_options *options, struct model *model, struct err *err)
+{
+    return read_as(source, options, ZERO_FIELD_MOD, model, err);
 }
 
 static enum status gptq_v2_read(struct source *source, const struct read_options *options, struct model *model, struct err *err)
 {
-    struct quantconfig config;
-    TRY(quantconfig_read(source, "gptq", &config, err));
-    model->claim = config.symmetric == 1 && !options->format_forced ? CLAIM_SYMMETRIC : CLAIM_NONE;
-    return read_as(&gptq_v2_format, ZERO_PLAIN, &config, source, model, err);
+    return read_as(source, options, ZERO_PLAIN, model, err);
 }
 
 /* prefix and "^name$": a regular expression that matches exactly this module. */
@@ -187,17 +255,17 @@ static void gptq_v2_describe(const struct summary *summary, struct jsondoc *conf
 }
 
 /* What v1 and v2 share; they differ in the zero that a field stands for. */
-#define GPTQ_COMMON \
-    .width = gptq_width, .width_count = 2, .part = gptq_part, .part_count = 4, .param_order = ORDER_GROUP_OUT, \
-    .side_file = "quantize_config.json", .stem = "model"
+#define GPTQ_COMMON .form = gptq_form, .form_count = 4, .names = {.stem = "model", .side_file = "quantize_config.json"}
 #define GPTQ_CAN \
-    .reads = true, .writes = true, .asymmetric = true, .act_order = true, .mixed = true, .out_warn = 32, .in_warn = 32, \
-    .scale_dtypes = 1u << DTYPE_F16 | 1u << DTYPE_BF16, .warn_why = "GPTQModel's packers and the exllama and triton kernels"
+    .grid = GRID_AFFINE_ZERO, .reads = true, .writes = true, .act_order = true, .short_group = true, .mixed_bits = true, .groups = GROUPS_EACH, \
+    .out_warn = 32, .in_warn = 32, .scale_dtypes = 1u << DTYPE_F16 | 1u << DTYPE_BF16, \
+    .warn_why = "GPTQModel's packers and the exllama and triton kernels"
 
 const struct format gptq_format = {
     .name = "gptq",
     .title = "AutoGPTQ, v1 zero points",
-    .can = {GPTQ_CAN, .zero_at_zero = false, .warn_asymmetric = "GPTQModel and current vLLM refuse asymmetric GPTQ v1 files (--to gptq_v2 or awq are taken)"},
+    .can = {GPTQ_CAN, .zero_at_zero = false,
+            .warn_asymmetric = "GPTQModel and current vLLM refuse asymmetric GPTQ v1 files (--to gptq_v2 or awq are taken)"},
     GPTQ_COMMON,
     .zero_rule = ZERO_FIELD_MOD,
     .probe = gptq_probe,

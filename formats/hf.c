@@ -34,7 +34,7 @@ const struct format hf_format = {
     .name = "hf",
     .title = "float Hugging Face checkpoint (safetensors)",
     .can = {.reads = true, .writes = true, .scale_dtypes = 1u << DTYPE_F32 | 1u << DTYPE_F16 | 1u << DTYPE_BF16},
-    .stem = "model",
+    .names = {.stem = "model"},
     .probe = hf_probe,
     .read = hf_read,
 };

@@ -90,19 +90,42 @@ enum status registry_read(struct source *source, const char *from, struct read_o
     return STATUS_OK;
 }
 
-const struct width *registry_width(const struct format *format, unsigned bits)
+const struct form *registry_form(const struct format *format, const struct want *want)
 {
-    for (size_t i = 0; i < format->width_count; i++)
-        if (format->width[i].bits == bits)
-            return &format->width[i];
+    for (size_t i = 0; i < format->form_count; i++) {
+        const struct form *form = &format->form[i];
+        const bool spans = form->span == SPAN_ANY || (form->span == SPAN_CHANNEL) == want->per_channel;
+        const bool packs = form->variant == VARIANT_ANY || form->variant == (want->variant == VARIANT_ANY ? VARIANT_PACKED : want->variant);
+        if (form->bits == want->bits && form->activation == want->activation && spans && packs)
+            return form;
+    }
     return NULL;
+}
+
+bool registry_asymmetric(const struct format *format)
+{
+    for (size_t i = 0; i < format->form_count; i++)
+        if (format->form[i].asymmetric != ZERO_NEVER)
+            return true;
+    return false;
+}
+
+uint32_t registry_widths(const struct format *format)
+{
+    uint32_t widths = 0;
+    for (size_t i = 0; i < format->form_count; i++)
+        if (format->form[i].activation == ACTIVATION_NONE)
+            widths |= 1u << format->form[i].bits;
+    return widths;
 }
 
 const char *registry_bits(const struct format *format, char *buffer, size_t size)
 {
+    const uint32_t widths = registry_widths(format);
     size_t used = 0;
     buffer[0] = '\0';
-    for (size_t i = 0; i < format->width_count && used < size; i++)
-        used += (size_t)snprintf(buffer + used, size - used, "%s%u", i == 0 ? "" : ", ", format->width[i].bits);
+    for (unsigned bits = 1; bits <= 8 && used < size; bits++)
+        if (widths >> bits & 1)
+            used += (size_t)snprintf(buffer + used, size - used, "%s%u", used == 0 ? "" : ", ", bits);
     return buffer;
 }

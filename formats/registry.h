@@ -11,8 +11,19 @@ const struct format *registry_find(const char *name); /* NULL if unknown */
 /* "hf, awq, ...": all, or those that are written, into buffer; returns buffer. */
 const char *registry_names(bool written, char *buffer, size_t size);
 
-/* The width row of a format, or NULL. */
-const struct width *registry_width(const struct format *format, unsigned bits);
+/* What a weight asks of a form. */
+struct want {
+    unsigned bits;
+    enum activation activation;
+    bool per_channel;
+    enum variant variant; /* VARIANT_ANY is the format's default */
+};
+/* The first fitting row of a format's table, or NULL. */
+const struct form *registry_form(const struct format *format, const struct want *want);
+/* True if some form of the format holds zeros other than 2^(bits-1). */
+bool registry_asymmetric(const struct format *format);
+/* Bit b: some weight-only form has b-bit codes. */
+uint32_t registry_widths(const struct format *format);
 /* "4, 8" into buffer; returns buffer. */
 const char *registry_bits(const struct format *format, char *buffer, size_t size);
 

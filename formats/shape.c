@@ -42,13 +42,7 @@ enum status shape_refuse_suffix(const struct model *model, const char *suffix, c
     return STATUS_OK;
 }
 
-/* Codes per stored element of an I32 tensor along the pack axis. */
-static uint64_t codes_a_word(const struct layout *layout)
-{
-    return (uint64_t)layout->word_bits / layout->field_bits;
-}
-
-static enum status check_group_of(const struct model *model, const struct weight *weight, struct err *err)
+enum status shape_group_of(const struct model *model, const struct weight *weight, struct err *err)
 {
     const uint32_t tensor = weight->role[ROLE_GROUP_OF];
     char where[700], shape[128];
@@ -88,16 +82,16 @@ enum status shape_from_codes(const struct model *model, struct weight *weight, i
     if (tensor->rank != 2 || model->tensor[scales].rank != 2 || model_elements(tensor) == 0)
         return err_set(err, STATUS_CORRUPT, model_where(model, stored, where, sizeof where), "found shape %s, expected two dimensions (R-SHAPE)",
                        model_shape_text(tensor, shape, sizeof shape));
-    const uint64_t rows = tensor->shape[0], columns = tensor->shape[1], run = codes_a_word(codes);
+    const uint64_t rows = tensor->shape[0], columns = tensor->shape[1];
     /* Stored [in...][out...] as both dialects have it: the packed dimension counts words. */
-    weight->in = codes->pack == AXIS_IN ? rows * run : rows;
-    weight->out = codes->pack == AXIS_OUT ? columns * run : columns;
+    weight->in = codes->pack == AXIS_IN ? rows * codes->word_bits / codes->field_bits : rows;
+    weight->out = codes->pack == AXIS_OUT ? columns * codes->word_bits / codes->field_bits : columns;
     weight->spec.scale_dtype = model->tensor[scales].dtype;
     TRY(shape_expect(model, scales, model->tensor[scales].shape[0], weight->out, err));
     TRY(check_groups(model, weight, group, err));
     if (weight->role[ROLE_ZEROS] != MODEL_NONE) {
         TRY(shape_expect_dtype(model, weight->role[ROLE_ZEROS], DTYPE_I32, err));
-        TRY(shape_expect(model, weight->role[ROLE_ZEROS], weight->groups, weight->out / codes_a_word(zeros), err));
+        TRY(shape_expect(model, weight->role[ROLE_ZEROS], weight->groups, layout_words(zeros, weight->out), err));
     }
-    return check_group_of(model, weight, err);
+    return shape_group_of(model, weight, err);
 }

@@ -9,6 +9,8 @@
  * shapes. */
 enum status shape_from_codes(const struct model *model, struct weight *weight, int64_t group, struct err *err) WARN_UNUSED;
 
+/* The group map of a weight, where it has one: I32 [in]. */
+enum status shape_group_of(const struct model *model, const struct weight *weight, struct err *err) WARN_UNUSED;
 /* The shape [a, b] that a tensor must have, else CORRUPT (R-SHAPE). */
 enum status shape_expect(const struct model *model, uint32_t tensor, uint64_t a, uint64_t b, struct err *err) WARN_UNUSED;
 /* The dtype a tensor must have, else CORRUPT. */

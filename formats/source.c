@@ -4,6 +4,7 @@
 #include "container/safetensors.h"
 #include "container/shards.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const char INDEX_SUFFIX[] = ".safetensors.index.json";
@@ -215,6 +216,22 @@ static enum status read_only_file(struct source *source, struct model *model, st
     enum status status = model_add_file(model, source->only, file.bytes, &index, err);
     if (status == STATUS_OK)
         status = safetensors_read(&file, index, model, err);
+    file_drop(&file);
+    return status;
+}
+
+enum status source_tensor(struct source *source, const struct model *model, uint32_t tensor, void *data, size_t size, struct err *err)
+{
+    const struct tensor *stored = &model->tensor[tensor];
+    char path[LIMIT_PATH_BYTES_MAX], where[700];
+    struct file file;
+    if (stored->bytes < size)
+        return err_set(err, STATUS_CORRUPT, model_where(model, tensor, where, sizeof where), "found %llu bytes, expected at least %zu",
+                       (unsigned long long)stored->bytes, size);
+    if ((size_t)snprintf(path, sizeof path, "%s/%s", model->dir, model->file[stored->file].name) >= sizeof path)
+        return err_set(err, STATUS_LIMIT, model->file[stored->file].name, "found a path longer than %d bytes", LIMIT_PATH_BYTES_MAX);
+    TRY(file_open_read(&file, source->ops, path, err));
+    const enum status status = file_read(&file, data, size, stored->offset, err);
     file_drop(&file);
     return status;
 }

@@ -37,6 +37,8 @@ const char *source_match(const struct source *source, const char *prefix, const 
 const struct jsondoc *source_quantization(const struct source *source);
 /* Parses a small side document. *doc is the caller's. NULL without error if the file is absent. */
 enum status source_document(struct source *source, const char *name, struct jsondoc **doc, struct err *err) WARN_UNUSED;
+/* The first `size` bytes of a small tensor that describes a weight (its shape, its quantization). A shorter tensor is CORRUPT. */
+enum status source_tensor(struct source *source, const struct model *model, uint32_t tensor, void *data, size_t size, struct err *err) WARN_UNUSED;
 /* Reads all weight files into the model: sets dir, config and the tensors. */
 enum status source_tensors(struct source *source, struct model *model, struct err *err) WARN_UNUSED;
 

@@ -59,6 +59,15 @@ static enum status take_zeros(const struct argument *row, const char *value, str
     return bad_value(row, value, "word-add, field-mod or no-mask", err);
 }
 
+static enum status take_layout(const struct argument *row, const char *value, struct err *err)
+{
+    const bool packed = strcmp(value, "packed") == 0;
+    if (!packed && strcmp(value, "unpacked") != 0)
+        return bad_value(row, value, "packed or unpacked", err);
+    *(enum variant *)row->value = packed ? VARIANT_PACKED : VARIANT_UNPACKED;
+    return STATUS_OK;
+}
+
 static enum status take_value(const struct argument *row, const char *value, struct err *err)
 {
     switch (row->kind) {
@@ -82,6 +91,8 @@ static enum status take_value(const struct argument *row, const char *value, str
         return take_zeros(row, value, err);
     case ARGUMENT_REAL:
         return take_real(row, value, err);
+    case ARGUMENT_LAYOUT:
+        return take_layout(row, value, err);
     }
     return bad_value(row, value, "something else", err);
 }

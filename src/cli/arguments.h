@@ -3,7 +3,7 @@
 #define REPAQ_ARGUMENTS_H
 
 #include "base/err.h"
-#include "ir/spec.h"
+#include "formats/format.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,6 +18,7 @@ enum argument_kind {
     ARGUMENT_DTYPE,  /* enum dtype: f32, f16, bf16 */
     ARGUMENT_ZEROS,  /* enum zero_rule: word-add, field-mod, no-mask */
     ARGUMENT_REAL,   /* double, at least 0 */
+    ARGUMENT_LAYOUT, /* enum variant: packed, unpacked */
 };
 
 struct argument {

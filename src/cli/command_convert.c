@@ -19,13 +19,17 @@ struct convert_options {
 
 #define CONVERT_ROWS(o) \
     { \
-        {"--to", ARGUMENT_STRING, &(o)->to, "FORMAT", "the format to write: awq, gptq, gptq_v2, hf"}, \
+        {"--to", ARGUMENT_STRING, &(o)->to, "FORMAT", "the format to write: hf, msmodelslim, awq, gptq, gptq_v2, compressed-tensors, mlx"}, \
         {"--from", ARGUMENT_STRING, &(o)->request.from, "FORMAT", "the source's format, among those that its files allow"}, \
         {"--base", ARGUMENT_STRING, &(o)->request.base, "DIR", "the float model's directory: config.json and side files that SRC lacks"}, \
         {"--dtype", ARGUMENT_DTYPE, &(o)->request.options.dtype, "T", "f32, f16 or bf16 for float tensors, and for scales where FORMAT has a choice"}, \
         {"--bits", ARGUMENT_COUNT, &(o)->request.options.bits, "N", "a wider container for the codes (4 -> 8)"}, \
         {"--group-size", ARGUMENT_GROUP, &(o)->request.options.group, "N", "finer groups: a divisor of the source's"}, \
         {"--gptq-zeros", ARGUMENT_ZEROS, &(o)->request.reading.v1_rule, "RULE", "word-add, field-mod or no-mask: how an ambiguous GPTQ v1 zero is read"}, \
+        {"--layout", ARGUMENT_LAYOUT, &(o)->request.options.variant, "WAY", "msmodelslim: packed (default, version 1.0.0) or unpacked"}, \
+        {"--weights-only", ARGUMENT_FLAG, &(o)->request.options.weights_only, NULL, "drop activation parameters (W8A8) that FORMAT cannot hold"}, \
+        {"--keep", ARGUMENT_STRING, &(o)->request.options.keep, "REGEX", "weights that become or stay float (searched in the full tensor name)"}, \
+        {"--exclude", ARGUMENT_STRING, &(o)->request.options.exclude, "REGEX", "tensors to drop (searched in the full tensor name)"}, \
         {"--max-shard-size", ARGUMENT_BYTES, &(o)->request.options.shard_bytes_max, "SIZE", "5GB; default: one output shard per source shard"}, \
         {"--exact", ARGUMENT_FLAG, &(o)->request.options.exact, NULL, "refuse even rounded scales"}, \
         {"--verify", ARGUMENT_FLAG, &(o)->request.verify, NULL, "read the result back and compare it with the source before it is put in place"}, \

@@ -3,6 +3,7 @@
 #include "cli/emit.h"
 #include "formats/registry.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,8 +15,7 @@ struct formats_options {
 #define FORMATS_ROWS(o) \
     { \
         {"--from", ARGUMENT_STRING, &(o)->from, "A", "with --to: the exactness of one pair and its conditions"}, \
-        {"--to", ARGUMENT_STRING, &(o)->to, "B", ""}, \
-        {"--json", ARGUMENT_FLAG, &(o)->json, NULL, "the table as one JSON object on stdout"}, \
+            {"--to", ARGUMENT_STRING, &(o)->to, "B", ""}, {"--json", ARGUMENT_FLAG, &(o)->json, NULL, "the table as one JSON object on stdout"}, \
     }
 
 void command_formats_help(void)
@@ -27,18 +27,42 @@ void command_formats_help(void)
 
 /* --- the matrix --------------------------------------------------------------------------------------------------------------- */
 
+static bool holds_codes(const struct format *format)
+{
+    return format->can.grid == GRID_AFFINE_ZERO || format->can.grid == GRID_AFFINE_BETA;
+}
+
 static const char *zeros_text(const struct format *format)
 {
-    if (format->width_count == 0)
+    if (!holds_codes(format))
         return "-";
-    if (!format->can.asymmetric)
+    if (format->can.grid == GRID_AFFINE_BETA)
+        return "as biases";
+    if (!registry_asymmetric(format))
         return "symmetric";
     return format->can.zero_at_zero ? "any" : "not 0";
 }
 
-static const char *groups_text(const struct format *format)
+static const char *groups_text(const struct format *format, char buffer[48])
 {
-    return format->width_count == 0 ? "-" : format->can.mixed ? "any, per weight" : "any, one for all";
+    static const char *const rules[] = {"per weight", "one for all", "one, or channels"};
+    size_t used = 0;
+    if (!holds_codes(format))
+        return "-";
+    for (const uint16_t *size = format->can.group_size; size != NULL && *size != 0 && used < 48; size++)
+        used += (size_t)snprintf(buffer + used, 48 - used, "%u, ", *size);
+    (void)snprintf(buffer + used, 48 - used, "%s%s", used == 0 ? "any, " : "", rules[format->can.groups]);
+    return buffer;
+}
+
+static const char *order_text(const struct format *format)
+{
+    return !holds_codes(format) ? "-" : format->can.act_order ? "yes" : "no";
+}
+
+static const char *bits_text(const struct format *format, char *buffer, size_t size)
+{
+    return format->form_count == 0 ? "float" : registry_bits(format, buffer, size);
 }
 
 static const char *scales_text(const struct format *format, char buffer[32])
@@ -54,16 +78,24 @@ static const char *scales_text(const struct format *format, char buffer[32])
 
 static void print_matrix(void)
 {
-    char bits[64], scales[32];
-    (void)printf("| %-11s | %-4s | %-5s | %-5s | %-15s | %-5s | %-9s | %-14s | %s |\n", "format", "read", "write", "bits", "groups", "zeros", "act-order",
-                 "scales", "what");
-    (void)printf("|-------------|------|-------|-------|-----------------|-------|-----------|----------------|------|\n");
+    static const char layout[] = "| %-18s | %-4s | %-5s | %-22s | %-28s | %-9s | %-9s | %-14s | %s |\n";
+    char bits[64], scales[32], groups[48];
+    (void)printf(layout, "format", "read", "write", "bits", "groups", "zeros", "act-order", "scales", "what");
+    (void)printf("|--------------------|------|-------|------------------------|------------------------------|-----------|-----------|----"
+                 "------------|------|\n");
     for (size_t i = 0; i < registry_count(); i++) {
         const struct format *format = registry_at(i);
-        (void)printf("| %-11s | %-4s | %-5s | %-5s | %-15s | %-5s | %-9s | %-14s | %s |\n", format->name, format->can.reads ? "yes" : "no",
-                     format->can.writes ? "yes" : "no", format->width_count == 0 ? "float" : registry_bits(format, bits, sizeof bits), groups_text(format),
-                     zeros_text(format), format->width_count == 0 ? "-" : format->can.act_order ? "yes" : "no", scales_text(format, scales), format->title);
+        (void)printf(layout, format->name, format->can.reads ? "yes" : "no", format->can.writes ? "yes" : "no", bits_text(format, bits, sizeof bits),
+                     groups_text(format, groups), zeros_text(format), order_text(format), scales_text(format, scales), format->title);
     }
+}
+
+static bool holds_activations(const struct format *format)
+{
+    for (size_t f = 0; f < format->form_count; f++)
+        if (format->form[f].activation != ACTIVATION_NONE)
+            return true;
+    return false;
 }
 
 static void emit_format(struct emit *emit, const struct format *format)
@@ -75,13 +107,20 @@ static void emit_format(struct emit *emit, const struct format *format)
     emit_bool(emit, "read", format->can.reads);
     emit_bool(emit, "write", format->can.writes);
     emit_array(emit, "bits", true);
-    for (size_t w = 0; w < format->width_count; w++)
-        emit_u64(emit, NULL, format->width[w].bits);
+    for (unsigned b = 1; b <= 8; b++)
+        if (registry_widths(format) >> b & 1)
+            emit_u64(emit, NULL, b);
     emit_end(emit, ']');
-    emit_bool(emit, "asymmetric", format->can.asymmetric);
+    emit_string(emit, "grid", spec_grid_name(format->can.grid));
+    emit_bool(emit, "asymmetric", holds_codes(format) && registry_asymmetric(format));
     emit_bool(emit, "zero_at_zero", format->can.zero_at_zero);
     emit_bool(emit, "act_order", format->can.act_order);
-    emit_bool(emit, "mixed", format->can.mixed);
+    emit_bool(emit, "mixed", holds_codes(format) && format->can.groups == GROUPS_EACH);
+    emit_array(emit, "group_sizes", true);
+    for (const uint16_t *size = format->can.group_size; size != NULL && *size != 0; size++)
+        emit_u64(emit, NULL, *size);
+    emit_end(emit, ']');
+    emit_bool(emit, "activations", holds_activations(format));
     emit_array(emit, "scale_dtypes", true);
     for (size_t d = 0; d < sizeof order / sizeof order[0]; d++)
         if (format->can.scale_dtypes >> order[d] & 1)
@@ -92,63 +131,113 @@ static void emit_format(struct emit *emit, const struct format *format)
 
 /* --- one pair ------------------------------------------------------------------------------------------------------------------ */
 
-/* Conditions and the class of a pair, derived from both capability rows. */
+/* Conditions and the class of a pair, derived from both capability rows and tables of forms. */
+#define CONDITIONS_MAX 12
 struct pair_text {
     const char *class_name;
-    const char *condition[12];
     size_t count;
-    char buffer[12][160];
+    char condition[CONDITIONS_MAX][240];
 };
 
-static void condition(struct pair_text *pair, const char *text)
+static void condition(struct pair_text *pair, const char *format, ...) PRINTF_LIKE(2, 3);
+static void condition(struct pair_text *pair, const char *format, ...)
 {
-    if (pair->count < sizeof pair->condition / sizeof pair->condition[0])
-        pair->condition[pair->count++] = text;
+    va_list arguments;
+    if (pair->count == CONDITIONS_MAX)
+        return;
+    va_start(arguments, format);
+    (void)vsnprintf(pair->condition[pair->count++], sizeof pair->condition[0], format, arguments);
+    va_end(arguments);
 }
 
-static bool same_widths(const struct format *from, const struct format *to)
+/* Pairs in which one side holds floats, or no codes that can be moved. */
+static void describe_floats(const struct format *from, const struct format *to, struct pair_text *pair)
 {
-    for (size_t i = 0; i < from->width_count; i++)
-        if (registry_width(to, from->width[i].bits) == NULL)
-            return false;
-    return true;
+    if (from->can.grid == GRID_DENSE && to->can.grid == GRID_DENSE) {
+        pair->class_name = "bytes";
+        condition(pair, "float tensors keep their dtype; --dtype casts them (exact or rounded)");
+    } else if (to->can.grid == GRID_DENSE) {
+        pair->class_name = "exact";
+        condition(pair, "where every value is representable in the dtype that is written, else rounded (--exact refuses)");
+    } else if (from->can.grid == GRID_DENSE) {
+        pair->class_name = "lossy";
+        condition(pair, "--bits asks for it: the Linear layers of the decoder blocks are rounded to nearest");
+    } else {
+        pair->class_name = "none";
+        condition(pair, "%s: no integer grid holds the values (%s); --to hf dequantizes", from->title,
+                  from->can.grid == GRID_CODEBOOK ? "R-CODEBOOK" : "R-FP8");
+    }
+}
+
+static void describe_zeros(const struct format *from, const struct format *to, struct pair_text *pair)
+{
+    if (!registry_asymmetric(from))
+        return;
+    if (to->can.grid == GRID_AFFINE_BETA && from->can.grid == GRID_AFFINE_BETA)
+        return;
+    if (to->can.grid == GRID_AFFINE_BETA)
+        condition(pair, "-zero * scale is exact in the scales' dtype: always for symmetric weights, else with --dtype f32 (R-BIAS)");
+    else if (from->can.grid == GRID_AFFINE_BETA)
+        condition(pair, "-bias / scale of every group is an integer that the target holds (R-RANGE)");
+    else if (to->form[0].asymmetric == ZERO_OFFSET)
+        condition(pair, "every zero of a live group is an integer (R-RANGE)");
+    else
+        condition(pair, to->can.zero_at_zero ? "every zero of a live group is an integer in 0..2^bits-1 (R-RANGE)"
+                                             : "every zero of a live group is an integer in 1..2^bits-1 (R-RANGE, R-ZERO-V1)");
+}
+
+static void describe_groups(const struct format *from, const struct format *to, struct pair_text *pair)
+{
+    if (from->can.act_order && !to->can.act_order)
+        condition(pair, "groups are in order: g_idx[k] = k / group_size (R-ACTORDER)");
+    if (to->can.group_size != NULL) {
+        char sizes[48];
+        condition(pair, "groups are refined to the largest size that divides all, of %s (R-GROUP)", groups_text(to, sizes));
+    } else if (from->can.groups != GROUPS_SHARED && to->can.groups != GROUPS_EACH) {
+        condition(pair, "several group sizes are refined to the largest that divides all");
+    }
+}
+
+static void describe_shapes(const struct format *to, struct pair_text *pair)
+{
+    for (size_t f = 0; f < to->form_count; f++) {
+        const struct form *form = &to->form[f];
+        const struct layout *codes = layout_row(form->codes), *zeros = layout_row(form->zeros);
+        if (form->activation != ACTIVATION_NONE || codes->tail != TAIL_WHOLE || form->variant == VARIANT_UNPACKED)
+            continue;
+        const uint64_t of_zeros = form->asymmetric == ZERO_CODES ? layout_align(zeros, AXIS_OUT) : 1, of_codes = layout_align(codes, AXIS_OUT);
+        const uint64_t out = of_codes > of_zeros ? of_codes : of_zeros, in = layout_align(codes, AXIS_IN);
+        if (out > 1 || in > 1)
+            condition(pair, "out_features is a multiple of %llu and in_features of %llu (R-SHAPE, %s)", (unsigned long long)out, (unsigned long long)in,
+                      form->name);
+    }
 }
 
 static void describe_pair(const struct format *from, const struct format *to, struct pair_text *pair)
 {
     char bits[64];
-    pair->class_name = "none";
     if (!to->can.writes || !from->can.reads) {
+        pair->class_name = "none";
         condition(pair, !to->can.writes ? "the target is not written by this version" : "the source is not read by this version");
         return;
     }
-    if (from->width_count == 0 || to->width_count == 0) {
-        const bool floats = from->width_count == to->width_count;
-        pair->class_name = floats ? "bytes" : "none";
-        condition(pair, floats ? "float tensors keep their dtype; --dtype casts them (exact or rounded)"
-                               : from->width_count == 0 ? "this version does not quantize" : "this version does not dequantize");
+    if (!holds_codes(from) || !holds_codes(to)) {
+        describe_floats(from, to, pair);
         return;
     }
     const bool scales = (from->can.scale_dtypes & ~to->can.scale_dtypes) == 0;
-    const bool moved = from->zero_rule == to->zero_rule && from->param_order == to->param_order && scales;
-    pair->class_name = moved ? "bytes" : scales ? "exact" : "rounded";
+    const bool zeros =
+        from->form[0].asymmetric == to->form[0].asymmetric && from->form[0].symmetric == to->form[0].symmetric && from->zero_rule == to->zero_rule;
+    pair->class_name = !scales ? "rounded" : zeros ? "bytes" : "exact";
     if (!scales)
         condition(pair, "scales are rounded to F16 where they are not exact in it (--exact refuses); codes and zeros are exact");
-    if (!same_widths(from, to)) {
-        (void)snprintf(pair->buffer[pair->count], sizeof pair->buffer[0], "codes of %s bits (R-BITS)", registry_bits(to, bits, sizeof bits));
-        condition(pair, pair->buffer[pair->count]);
-    }
-    if (from->can.asymmetric)
-        condition(pair, to->can.zero_at_zero ? "every zero of a live group is an integer in 0..2^bits-1 (R-RANGE)"
-                                             : "every zero of a live group is an integer in 1..2^bits-1 (R-RANGE, R-ZERO-V1)");
-    if (from->can.act_order && !to->can.act_order)
-        condition(pair, "groups are in order: g_idx[k] = k / group_size (R-ACTORDER)");
-    if (from->can.mixed && !to->can.mixed)
-        condition(pair, "several group sizes are refined to the largest that divides all");
-    const struct layout *zeros = layout_row(to->width[0].zeros), *codes = layout_row(to->width[0].codes);
-    (void)snprintf(pair->buffer[pair->count], sizeof pair->buffer[0], "out_features is a multiple of %llu and in_features of %llu (R-SHAPE, at %u bits)",
-                   (unsigned long long)layout_run(zeros), (unsigned long long)(codes->pack == AXIS_IN ? layout_run(codes) : 1), to->width[0].bits);
-    condition(pair, pair->buffer[pair->count]);
+    if ((registry_widths(from) & ~registry_widths(to)) != 0)
+        condition(pair, "codes of %s bits (R-BITS)", registry_bits(to, bits, sizeof bits));
+    describe_zeros(from, to, pair);
+    describe_groups(from, to, pair);
+    if (holds_activations(from) && !holds_activations(to))
+        condition(pair, "activation parameters (W8A8) are dropped, with --weights-only (R-ACTPARAM)");
+    describe_shapes(to, pair);
 }
 
 static enum status find(const char *name, const char *option, const struct format **format, struct err *err)

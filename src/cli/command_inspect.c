@@ -45,7 +45,7 @@ static uint64_t tensor_bytes(const struct model *model)
 /* "4-bit, groups of 128, zeros as offsets, scales F32": what all weights share, or "mixed". */
 static void spec_text(const struct weight *weight, char *buffer, size_t size)
 {
-    static const char *const zeros[] = {"no zeros", "packed zeros", "zeros as offsets"};
+    static const char *const zeros[] = {"no zeros", "packed zeros", "zeros as offsets", "zeros as biases", "zeros times scales", "no zeros"};
     char group[48];
     if (weight->groups == 1)
         (void)snprintf(group, sizeof group, "per channel");

@@ -62,7 +62,7 @@ static void print_classes(const struct plan *plan)
     (void)printf(" (%zu weights, %zu carried, %zu dropped)\n", plan->model->weight_count, count_carried(plan), plan->dropped_count);
     if (plan->max_relative_of != NULL)
         (void)printf("rounding  largest relative error %.3g (%s)%s\n", plan->max_relative, plan->max_relative_of,
-                     plan->model->weight_count > 0 ? "; codes and zeros are exact" : "");
+                     plan->kept_count > 0 ? "; codes and zeros are exact" : "");
 }
 
 void report_text(const struct report *report)

@@ -1,6 +1,7 @@
 #include "codec/group.h"
 
 #include "base/le.h"
+#include "codec/half.h"
 
 #include <float.h>
 #include <math.h>
@@ -74,6 +75,66 @@ void group_zeros_from_offsets(const float *offset, const float *scale, size_t co
     }
 }
 
+/* --- zeros as floats in units of the weight ------------------------------------------------------------------------------------ */
+
+/* A zero of at most 24 bits times a scale of 24 is exact in double, so equality there is equality of the numbers. */
+static int32_t zero_of_beta(float beta, float scale, int32_t middle)
+{
+    if (scale == 0.0f)
+        return beta == 0.0f ? middle : GROUP_NO_ZERO;
+    const double zero = nearbyint(-(double)beta / (double)scale);
+    const bool whole = zero > -16777216.0 && zero < 16777216.0 && -zero * (double)scale == (double)beta;
+    return whole ? (int32_t)zero : GROUP_NO_ZERO;
+}
+
+size_t group_zeros_from_betas(const float *beta, const float *scale, size_t count, int32_t middle, int32_t *zero)
+{
+    size_t bad = 0;
+    for (size_t i = 0; i < count; i++) {
+        bad += isfinite(beta[i]) ? 0 : 1;
+        zero[i] = isfinite(beta[i]) && isfinite(scale[i]) ? zero_of_beta(beta[i], scale[i], middle) : GROUP_NO_ZERO;
+    }
+    return bad;
+}
+
+static float rounded(float value, enum dtype dtype)
+{
+    uint8_t stored[4];
+    float back;
+    half_store(dtype, &value, 1, stored, NULL);
+    half_load(dtype, stored, 1, &back);
+    return back;
+}
+
+size_t group_zeros_from_scaled(const struct group_scaled *scaled, int32_t *zero)
+{
+    size_t bad = 0;
+    for (size_t i = 0; i < scaled->count; i++) {
+        const float stored = scaled->stored[i], scale = scaled->scale[i];
+        bad += isfinite(stored) ? 0 : 1;
+        zero[i] = scaled->middle;
+        if (scale == 0.0f && stored == 0.0f)
+            continue;
+        const double near = nearbyint(-(double)stored / (double)scale);
+        const bool held = near >= 0.0 && near <= (double)scaled->most && rounded(-(scale * (float)near), scaled->dtype) == stored;
+        zero[i] = held ? (int32_t)near : GROUP_NO_ZERO;
+    }
+    return bad;
+}
+
+size_t group_betas(const int32_t *zero, const float *scale, size_t count, int32_t add, float *beta)
+{
+    size_t inexact = 0;
+    for (size_t i = 0; i < count; i++) {
+        const double exact = -(double)(zero[i] + add) * (double)scale[i];
+        beta[i] = exact == 0.0 ? 0.0f : (float)exact;
+        inexact += (double)beta[i] != exact;
+    }
+    return inexact;
+}
+
+/* --- the tally ------------------------------------------------------------------------------------------------------------------ */
+
 /* Judges the offset of a live group. False if it gives no zero. */
 static bool judge_offset(float offset, int32_t middle, struct group_tally *tally)
 {
@@ -97,7 +158,7 @@ static bool measure_plain(const float *scale, const float *offset, const int32_t
     unsigned odd = 0, not_mid = 0, below = 0, equal = 0, above = 0;
     int32_t least = INT32_MAX, largest = INT32_MIN;
     for (size_t i = 0; i < count; i++)
-        odd |= (unsigned)!(scale[i] > 0.0f && scale[i] <= FLT_MAX);
+        odd |= (unsigned)!(scale[i] > 0.0f && scale[i] <= FLT_MAX) | (unsigned)(zero[i] == GROUP_NO_ZERO);
     for (size_t i = 0; offset != NULL && i < count; i++)
         odd |= (unsigned)!(fabsf(offset[i]) <= PLAIN_MAX) | (unsigned)((float)(zero[i] - middle) != offset[i]);
     if (odd != 0)
@@ -127,13 +188,15 @@ static void measure_each(const float *scale, const float *offset, const int32_t 
 {
     const int32_t most = middle + (middle - 1);
     for (size_t i = 0; i < count; i++) {
-        if (scale[i] == 0.0f) {
+        const bool none = zero[i] == GROUP_NO_ZERO;
+        if (scale[i] == 0.0f && !none) {
             tally->dead++;
             continue;
         }
         tally->negative += scale[i] < 0.0f;
         tally->bad_scales += isfinite(scale[i]) ? 0 : 1;
-        if (offset != NULL && !judge_offset(offset[i], middle, tally)) {
+        tally->fractions += none;
+        if (none || (offset != NULL && !judge_offset(offset[i], middle, tally))) {
             tally->not_mid++;
             continue;
         }

@@ -56,8 +56,8 @@ uint64_t layout_common_align(const struct layout *a, const struct layout *b, enu
     return first / gcd(first, second) * second;
 }
 
-/* Words that `codes` codes along the pack axis fill. No overflow: a run has at least as many codes as words, and at most 32 of them. */
-static uint64_t words_of(const struct layout *layout, uint64_t codes)
+/* No overflow: a run has at least as many codes as words, and at most 32 of them. */
+uint64_t layout_words(const struct layout *layout, uint64_t codes)
 {
     const uint64_t run = layout_run(layout), rest = codes % run;
     const uint64_t words_a_run = layout->tail == TAIL_SPARE ? 1 : run * layout->field_bits / layout->word_bits;
@@ -71,7 +71,7 @@ bool layout_size(const struct layout *layout, uint64_t out, uint64_t in, uint64_
     const uint64_t packed = along_in ? in : out, other = along_in ? out : in;
     if (layout->tail == TAIL_WHOLE && packed % layout_run(layout) != 0)
         return false;
-    const uint64_t words = words_of(layout, packed);
+    const uint64_t words = layout_words(layout, packed);
     const bool words_in_rows = layout->pack == layout->slow;
     uint64_t total;
     *rows = words_in_rows ? words : other;
@@ -81,10 +81,19 @@ bool layout_size(const struct layout *layout, uint64_t out, uint64_t in, uint64_
 struct layout_rect layout_rect(const struct layout *layout, uint64_t out0, uint64_t out, uint64_t in0, uint64_t in)
 {
     const bool along_in = layout->pack == AXIS_IN;
-    const uint64_t word0 = words_of(layout, along_in ? in0 : out0), words = words_of(layout, along_in ? in : out);
+    const uint64_t word0 = layout_words(layout, along_in ? in0 : out0), words = layout_words(layout, along_in ? in : out);
     const uint64_t other0 = along_in ? out0 : in0, other = along_in ? out : in;
     const uint64_t bytes = layout->word_bits / 8u;
     if (layout->pack == layout->slow)
         return (struct layout_rect){word0, words, other0 * bytes, other * bytes};
     return (struct layout_rect){other0, other, word0 * bytes, words * bytes};
+}
+
+struct layout_span layout_span(const struct layout *layout, uint64_t row0, uint64_t rows, uint64_t total)
+{
+    if (layout->pack != layout->slow)
+        return (struct layout_span){row0, rows};
+    const uint64_t run = layout_run(layout), words = layout_words(layout, run); /* a run is whole words */
+    const uint64_t first = row0 / words * run, last = (row0 + rows) * run / words;
+    return (struct layout_span){first, (last < total ? last : total) - first};
 }

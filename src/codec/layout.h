@@ -37,6 +37,8 @@ uint64_t layout_run(const struct layout *layout);
 uint64_t layout_align(const struct layout *layout, enum axis axis);
 /* The same for two layouts at once. */
 uint64_t layout_common_align(const struct layout *a, const struct layout *b, enum axis axis);
+/* Words that `codes` codes along the pack axis fill, the last one perhaps not wholly. */
+uint64_t layout_words(const struct layout *layout, uint64_t codes);
 /* Stored matrix of out x in codes: *rows rows of *row_bytes bytes. False if codes do not fill whole words of a WHOLE layout, or on overflow. */
 bool layout_size(const struct layout *layout, uint64_t out, uint64_t in, uint64_t *rows, uint64_t *row_bytes);
 /* The stored rectangle that holds the codes [out0, out0+out) x [in0, in0+in): rows row0..row0+rows, bytes byte0..byte0+bytes of each
@@ -46,5 +48,10 @@ struct layout_rect {
     uint64_t byte0, bytes;
 };
 struct layout_rect layout_rect(const struct layout *layout, uint64_t out0, uint64_t out, uint64_t in0, uint64_t in);
+/* The codes along the slow axis that stored rows [row0, row0 + rows) hold, of `total` there: whole runs, but at the end. */
+struct layout_span {
+    uint64_t first, count;
+};
+struct layout_span layout_span(const struct layout *layout, uint64_t row0, uint64_t rows, uint64_t total);
 
 #endif

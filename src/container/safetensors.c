@@ -361,13 +361,13 @@ static void add_entry(const struct safetensors_entry *entry, struct text *header
                 (unsigned long long)(entry->offset + entry->bytes));
 }
 
-enum status safetensors_layout(struct safetensors_entry *entry, size_t count, struct text *header, uint64_t *file_bytes, struct err *err)
+enum status safetensors_layout(struct safetensors_entry *entry, size_t count, const char *metadata, struct text *header, uint64_t *file_bytes, struct err *err)
 {
-    static const char blanks[] = "        ", head[] = "{\"__metadata__\":{\"format\":\"pt\"}";
+    static const char blanks[] = "        ";
     qsort(entry, count, sizeof *entry, by_rank);
     text_free(header);
     text_add(header, blanks, 8);
-    text_string(header, head);
+    text_format(header, "{\"__metadata__\":{\"format\":\"%s\"}", metadata);
     uint64_t end = 0;
     for (size_t i = 0; i < count; i++) {
         entry[i].offset = end;

@@ -9,7 +9,8 @@
 
 const char *model_role_name(enum role role)
 {
-    static const char *const names[] = {"codes", "scales", "zeros", "beta", "group_of", "scales2", "table", "act_param", "layer_bias", "dense"};
+    static const char *const names[] = {"codes", "scales",      "zeros",      "beta",      "group_of",   "shape",      "scales2", "table",
+                                        "table2", "state", "input_scale", "input_zero", "deq_scale", "quant_bias", "layer_bias", "dense"};
     _Static_assert(sizeof names / sizeof names[0] == ROLE_COUNT, "one name a role");
     return (unsigned)role < ROLE_COUNT ? names[role] : "unknown";
 }
@@ -126,7 +127,7 @@ void model_sort_weights(struct model *model)
         qsort(model->weight, model->weight_count, sizeof *model->weight, by_name);
     for (uint32_t w = 0; w < model->weight_count; w++)
         for (int r = 0; r < ROLE_COUNT; r++)
-            if (model->weight[w].role[r] != MODEL_NONE)
+            if (model->weight[w].role[r] != MODEL_NONE && r != ROLE_LAYER_BIAS) /* which is carried beside its weight */
                 model->tensor[model->weight[w].role[r]].peer = w;
 }
 

@@ -13,7 +13,25 @@
 #define MODEL_NONE UINT32_MAX
 
 /* The tensors that together are one quantized linear layer. */
-enum role { ROLE_CODES, ROLE_SCALES, ROLE_ZEROS, ROLE_BETA, ROLE_GROUP_OF, ROLE_SCALES2, ROLE_TABLE, ROLE_ACT_PARAM, ROLE_LAYER_BIAS, ROLE_DENSE, ROLE_COUNT };
+enum role {
+    ROLE_CODES,
+    ROLE_SCALES,
+    ROLE_ZEROS,       /* packed fields or offsets */
+    ROLE_BETA,
+    ROLE_GROUP_OF,
+    ROLE_SHAPE,       /* [out, in] as integers (compressed-tensors) */
+    ROLE_SCALES2,     /* scales of the scales (bitsandbytes) */
+    ROLE_TABLE,       /* the values of a codebook */
+    ROLE_TABLE2,      /* the values that code the scales */
+    ROLE_STATE,       /* a description of the weight as text (bitsandbytes) */
+    ROLE_INPUT_SCALE, /* of static activations, as the next three */
+    ROLE_INPUT_ZERO,
+    ROLE_DEQ_SCALE,   /* input scale times weight scale (msModelSlim) */
+    ROLE_QUANT_BIAS,  /* the layer bias and the input zero in units of deq_scale (msModelSlim) */
+    ROLE_LAYER_BIAS,
+    ROLE_DENSE,
+    ROLE_COUNT
+};
 const char *model_role_name(enum role role); /* "codes" */
 
 /* What becomes of a stored tensor when the checkpoint is converted. */
@@ -37,18 +55,20 @@ struct tensor {
     enum fate fate;
 };
 
+/* What a checkpoint's config claims of a weight's zeros, to be held against the data. */
+enum claim {
+    CLAIM_NONE,      /* nothing */
+    CLAIM_SYMMETRIC, /* sym: true: every zero is 2^(bits-1) */
+};
+
 struct weight {
     const char *name; /* module name, without the suffix of a role: "model.layers.0.mlp.up_proj" */
     uint64_t out, in;
     uint64_t groups;  /* per output row: ceil(in / spec.group) */
     struct spec spec;
+    enum claim claim;
+    bool unset_group_of; /* a negative entry in the group map says that it is not set, instead of counting from the end (compressed-tensors) */
     uint32_t role[ROLE_COUNT]; /* index into model.tensor, or MODEL_NONE */
-};
-
-/* What a checkpoint's config claims of every weight's zeros, to be held against the data. */
-enum claim {
-    CLAIM_NONE,      /* nothing */
-    CLAIM_SYMMETRIC, /* sym: true: every zero is 2^(bits-1) */
 };
 
 struct model_file {
@@ -73,7 +93,6 @@ struct model {
     const char *config;       /* config.json's text (config_bytes), NULL if there is none */
     size_t config_bytes;
     bool sharded;             /* read through an index, or from a numbered set */
-    enum claim claim;         /* what the config says of the zeros */
     bool v1_decided;          /* the user decided how v1 zeros are read: no ambiguity is looked for */
 };
 

@@ -6,3 +6,9 @@ const char *spec_grid_name(enum grid grid)
     _Static_assert(sizeof names / sizeof names[0] == GRID_COUNT, "one name a grid");
     return (unsigned)grid < GRID_COUNT ? names[grid] : "unknown";
 }
+
+const char *spec_activation_name(enum activation activation)
+{
+    static const char *const names[] = {"none", "dynamic", "static"};
+    return (unsigned)activation < sizeof names / sizeof names[0] ? names[activation] : "unknown";
+}

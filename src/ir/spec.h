@@ -22,6 +22,9 @@ enum zero_kind {
     ZERO_MID,    /* no tensor: 2^(bits-1) everywhere */
     ZERO_CODES,  /* packed fields, read by zero_rule */
     ZERO_OFFSET, /* floats in the scales' order that hold zero - 2^(bits-1) (msModelSlim) */
+    ZERO_BETA,   /* floats in the scales' order that hold beta: value = scale * code + beta, so zero = -beta / scale (MLX) */
+    ZERO_SCALED, /* floats in the scales' order that hold -(scale * zero) rounded to their dtype; zero is the integer that gives it (AWQ GEMV-fast) */
+    ZERO_NEVER,  /* in a format's table: zeros other than 2^(bits-1) have no place */
 };
 
 /* How a packed field becomes a zero (formats/gptq.md section 4). All but PLAIN are readings of GPTQ v1, which stores zero - 1. */
@@ -39,6 +42,14 @@ enum order {
     ORDER_ONE,       /* one value for the whole weight */
 };
 
+/* What an engine does to the activations that meet a weight; the weight's own values do not depend on it. */
+enum activation {
+    ACTIVATION_NONE,    /* weight-only */
+    ACTIVATION_DYNAMIC, /* int8 per token, scaled at run time: no tensors */
+    ACTIVATION_STATIC,  /* int8 by an input scale and zero that are stored */
+};
+const char *spec_activation_name(enum activation activation); /* "static" */
+
 struct spec {
     enum grid grid;
     uint8_t bits;          /* of a code */
@@ -47,6 +58,8 @@ struct spec {
     enum order param_order; /* of scales, and of offsets */
     enum dtype scale_dtype;
     uint64_t group;        /* consecutive input columns that share (scale, zero); = in for per-channel */
+    enum activation activation;
+    uint8_t form;          /* the row of its format's table (formats/format.h) */
     uint16_t codes_layout; /* enum layout_id of codec/layout.h */
     uint16_t zeros_layout; /* ZERO_CODES */
 };

@@ -1,15 +1,16 @@
 #include "plan/contrast.h"
 
+#include "codec/group.h"
 #include "codec/half.h"
-#include "plan/decode.h"
 #include "plan/gap.h"
+#include "plan/values.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#define CONTRAST_ROWS UINT64_C(64)                 /* output channels at a time are a multiple: whole runs of every layout */
-#define CONTRAST_CODES (UINT64_C(16) << 20)        /* in flight on each side; formats stored by input column are read in long pieces */
+#define CONTRAST_ROWS UINT64_C(64)          /* output channels at a time are a multiple: whole runs of every layout */
+#define CONTRAST_CODES (UINT64_C(16) << 20) /* in flight on each side; formats stored by input column are read in long pieces */
 #define CONTRAST_BYTES (UINT64_C(1) << 20)
 
 /* --- recording -------------------------------------------------------------------------------------------------------------- */
@@ -85,19 +86,25 @@ struct side {
     const struct fetch *fetch;
     const struct weight *weight;
     struct scratch *scratch;
-    struct params params;  /* of the rows at hand, all groups */
+    struct params params;     /* of the rows at hand, all groups */
     const uint32_t *group_of; /* [in]; owned by the caller */
     struct codes codes;
 };
+
+/* Loads the parameters of rows, and refuses v1 zeros that known writers mean differently. */
+static enum status load_params(struct side *side, uint64_t out0, uint64_t out, struct err *err)
+{
+    const struct area params = {out0, out, 0, side->weight->groups};
+    TRY(params_load(side->fetch, side->weight, params, side->scratch, &side->params, err));
+    const uint64_t ambiguous = params_ambiguous(side->fetch, side->weight, params, &side->params);
+    return ambiguous == 0 ? STATUS_OK : gap_ambiguous(side->weight->name, ambiguous, err);
+}
 
 static enum status load_rows(struct side *side, uint64_t out0, uint64_t out, struct err *err)
 {
     const struct area area = {out0, out, 0, side->weight->in};
     TRY(decode_codes(side->fetch, side->weight, area, side->scratch, &side->codes, err));
-    const struct area params = {out0, out, 0, side->weight->groups};
-    TRY(decode_params(side->fetch, side->weight, params, side->scratch, &side->params, err));
-    const uint64_t ambiguous = decode_ambiguous(side->fetch, side->weight, params, &side->params);
-    return ambiguous == 0 ? STATUS_OK : gap_ambiguous(side->weight->name, ambiguous, err);
+    return load_params(side, out0, out, err);
 }
 
 /* Output channels to load at a time. */
@@ -113,6 +120,29 @@ static int centre(const struct side *side)
     return 1 << (side->weight->spec.bits - 1);
 }
 
+/* Betas of both sides, or zeros: where neither stands for an integer, the floats decide. */
+static void contrast_zero(const struct side *a, const struct side *b, struct pair *pair, const size_t at[2], const struct spot *place)
+{
+    const int32_t za = a->params.zero[at[0]], zb = b->params.zero[at[1]];
+    if (za != GROUP_NO_ZERO && zb != GROUP_NO_ZERO) {
+        if (za - centre(a) != zb - centre(b))
+            differ(pair, &pair->zeros, &(struct spot){"zero", place->out, place->in, za, zb});
+        return;
+    }
+    if (a->params.beta == NULL || b->params.beta == NULL) {
+        differ(pair, &pair->zeros,
+               &(struct spot){"zero", place->out, place->in, za == GROUP_NO_ZERO ? (double)NAN : za, zb == GROUP_NO_ZERO ? (double)NAN : zb});
+        return;
+    }
+    const struct spot spot = {"bias", place->out, place->in, (double)a->params.beta[at[0]], (double)b->params.beta[at[1]]};
+    if (float_bits(a->params.beta[at[0]]) == float_bits(b->params.beta[at[1]]))
+        return;
+    if (rounds_to(a->params.beta[at[0]], a->weight->spec.scale_dtype, b->params.beta[at[1]], b->weight->spec.scale_dtype))
+        note_rounded(pair, &spot, dtype_bits(a->weight->spec.scale_dtype) >= dtype_bits(b->weight->spec.scale_dtype));
+    else
+        differ(pair, &pair->zeros, &spot);
+}
+
 static void contrast_group(const struct side *a, const struct side *b, struct pair *pair, uint64_t row, uint64_t out0, uint64_t in)
 {
     const size_t ga = row * a->weight->groups + a->group_of[in], gb = row * b->weight->groups + b->group_of[in];
@@ -124,12 +154,12 @@ static void contrast_group(const struct side *a, const struct side *b, struct pa
         else
             note_rounded(pair, &scale, dtype_bits(a->weight->spec.scale_dtype) >= dtype_bits(b->weight->spec.scale_dtype));
     }
-    const int za = a->params.zero[ga] - centre(a), zb = b->params.zero[gb] - centre(b);
-    if (za != zb && (sa != 0.0f || sb != 0.0f))
-        differ(pair, &pair->zeros, &(struct spot){"zero", out0 + row, in, za + centre(a), zb + centre(b)});
+    if (sa != 0.0f || sb != 0.0f || a->params.zero[ga] == GROUP_NO_ZERO || b->params.zero[gb] == GROUP_NO_ZERO)
+        contrast_zero(a, b, pair, (const size_t[2]){ga, gb}, &scale);
 }
 
-/* Parameters are judged once for each run of columns in which neither side changes its group; codes one by one unless the rows are equal bytes. */
+/* Parameters are judged once for each run of columns in which neither side changes its group; codes one by one unless the rows are equal
+ * bytes. */
 static void contrast_row(const struct side *a, const struct side *b, struct pair *pair, uint64_t row, uint64_t out0)
 {
     const uint8_t *left = a->codes.data + row * a->codes.stride, *right = b->codes.data + row * b->codes.stride;
@@ -141,8 +171,8 @@ static void contrast_row(const struct side *a, const struct side *b, struct pair
     if (shift == 0 && memcmp(left, right, (size_t)in) == 0)
         return;
     for (uint64_t k = 0; k < in; k++) {
-        const bool dead = a->params.scale[row * a->weight->groups + a->group_of[k]] == 0.0f &&
-                          b->params.scale[row * b->weight->groups + b->group_of[k]] == 0.0f;
+        const bool dead =
+            a->params.scale[row * a->weight->groups + a->group_of[k]] == 0.0f && b->params.scale[row * b->weight->groups + b->group_of[k]] == 0.0f;
         if (left[k] + shift != right[k] && !dead)
             differ(pair, &pair->codes, &(struct spot){"code", out0 + row, k, left[k], right[k]});
     }
@@ -197,6 +227,8 @@ static float value_at(const struct side *side, uint64_t row, uint64_t k)
 {
     const uint64_t g = row * side->weight->groups + side->group_of[k];
     const float scale = side->params.scale[g];
+    if (side->params.zero[g] == GROUP_NO_ZERO)
+        return scale * (float)side->codes.data[row * side->codes.stride + k] + side->params.beta[g];
     return scale == 0.0f ? 0.0f : (float)(side->codes.data[row * side->codes.stride + k] - side->params.zero[g]) * scale;
 }
 
@@ -242,6 +274,19 @@ static void contrast_value(struct pair *pair, struct spread *spread, const struc
         note_rounded(pair, &spot, true);
 }
 
+/* The all-zero group map is read as the survey reads it. */
+static enum status reads_trivially(struct side *side, bool *trivial, struct err *err)
+{
+    *trivial = false;
+    if (side->weight->role[ROLE_GROUP_OF] == MODEL_NONE)
+        return STATUS_OK;
+    TRY(load_group_of(side, err));
+    *trivial = side->group_of[side->weight->in - 1] != 0 || side->weight->groups == 1;
+    for (uint64_t k = 0; *trivial && k < side->weight->in; k++)
+        *trivial = side->group_of[k] == k / side->weight->spec.group;
+    return STATUS_OK;
+}
+
 enum status contrast_with_float(const struct contrast *contrast, struct pair *pair, struct err *err)
 {
     const bool left = pair->weight_a;
@@ -250,27 +295,31 @@ enum status contrast_with_float(const struct contrast *contrast, struct pair *pa
     struct side side = {.fetch = quantized, .weight = &quantized->model->weight[left ? pair->a : pair->b], .scratch = contrast->scratch_a};
     const struct tensor *stored = &dense->model->tensor[tensor];
     struct spread spread = {0};
+    bool trivial;
     if (!model_is_2d(stored, side.weight->out, side.weight->in) || !dtype_is_plain_float(stored->dtype)) {
         differ_shape(pair, "other dimensions or dtype");
         return STATUS_OK;
     }
     const uint64_t size = dtype_bits(stored->dtype) / 8;
-    TRY(load_group_of(&side, err));
+    const bool affine = side.weight->spec.grid == GRID_AFFINE_ZERO || side.weight->spec.grid == GRID_AFFINE_BETA;
+    TRY(reads_trivially(&side, &trivial, err));
     const uint64_t fewer = rows_of(side.weight) / 4 / CONTRAST_ROWS * CONTRAST_ROWS; /* floats take four bytes a value */
     const uint64_t step = fewer == 0 ? CONTRAST_ROWS : fewer;
     for (uint64_t out0 = 0; out0 < side.weight->out; out0 += step) {
         const uint64_t rows = side.weight->out - out0 < step ? side.weight->out - out0 : step, count = rows * side.weight->in;
-        TRY(load_rows(&side, out0, rows, err));
+        float *exact;
+        if (affine)
+            TRY(load_params(&side, out0, rows, err));
+        TRY(values_load(quantized, side.weight, (struct values_rows){out0, rows, trivial}, side.scratch, &exact, err));
         uint8_t *raw = scratch_take(contrast->scratch_b, SCRATCH_RAW, count * size, err);
         float *values = scratch_take(contrast->scratch_b, SCRATCH_SCALE, count * sizeof *values, err);
         if (raw == NULL || values == NULL)
             return STATUS_LIMIT;
         TRY(fetch_bytes(dense, tensor, out0 * side.weight->in * size, raw, count * size, err));
         half_load(stored->dtype, raw, (size_t)count, values);
-        for (uint64_t i = 0; i < count; i++) {
-            const uint64_t row = i / side.weight->in, k = i % side.weight->in;
-            contrast_value(pair, &spread, &(struct spot){"value", out0 + row, k, 0, 0}, value_at(&side, row, k), stored->dtype, values[i]);
-        }
+        for (uint64_t i = 0; i < count; i++)
+            contrast_value(pair, &spread, &(struct spot){"value", out0 + i / side.weight->in, i % side.weight->in, 0, 0}, exact[i], stored->dtype,
+                           values[i]);
     }
     apply_tolerance(contrast, pair, &spread);
     return STATUS_OK;

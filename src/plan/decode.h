@@ -23,26 +23,8 @@ enum status decode_part(const struct weight *weight, struct area area, struct st
 enum status decode_codes(const struct fetch *fetch, const struct weight *weight, struct area area, struct scratch *scratch, struct codes *codes,
                          struct err *err) WARN_UNUSED;
 
-/* Parameters of an area of (out, group) pairs. */
-struct params {
-    float *scale;    /* [out][groups], widened exactly */
-    float *offset;   /* [out][groups] in the signed domain; NULL unless ZERO_OFFSET */
-    int32_t *zero;   /* [out][groups], canonical */
-    uint8_t *field;  /* [out][groups] stored fields; NULL unless ZERO_CODES */
-    size_t count;    /* out * groups */
-};
-/* In the SCALE, OFFSET, ZERO, FIELD, RAW and TURNED slots. */
-enum status decode_params(const struct fetch *fetch, const struct weight *weight, struct area area, struct scratch *scratch, struct params *params,
-                          struct err *err) WARN_UNUSED;
-/* GPTQ v1 fields of the area that known writers mean differently: all ones, and not in the top of their word (gptq.md section 4). 0 where the
- * rule is decided. */
-uint64_t decode_ambiguous(const struct fetch *fetch, const struct weight *weight, struct area area, const struct params *params);
-/* The scales of an area in their own dtype as [out][group], in SCRATCH_TURNED. */
-enum status decode_scales(const struct fetch *fetch, const struct weight *weight, struct area area, struct scratch *scratch, void **scales,
-                          struct err *err) WARN_UNUSED;
-
-/* The group of every input column, u32 [in], in SCRATCH_FIELD: g_idx with negative entries normalised, or k / group where there is none or
- * where `trivial` says that it is to be read so. An entry outside the groups is CORRUPT. */
+/* The group of every input column, u32 [in], in SCRATCH_GROUP_OF: g_idx with negative entries normalised, or k / group where there is none, where it is
+ * not set, or where `trivial` says that it is to be read so. An entry outside the groups is CORRUPT. */
 enum status decode_group_of(const struct fetch *fetch, const struct weight *weight, bool trivial, struct scratch *scratch, uint32_t **group_of,
                             struct err *err) WARN_UNUSED;
 

@@ -20,7 +20,7 @@ static const struct {
 };
 
 /* Keys of vendors' quantization in config.json that the output must not keep; "*_quantize" keys go as well. */
-static const char *const vendor_keys[] = {"quantize", "quantization_config", "compression_config", "text_config/quantization_config"};
+static const char *const vendor_keys[] = {"quantize", "quantization", "quantization_config", "compression_config", "text_config/quantization_config"};
 
 static bool stays_behind(const char *name)
 {
@@ -88,9 +88,9 @@ static enum status set_torch_dtype(const struct directory *directory, const stru
     static const char *const keys[] = {"torch_dtype", "dtype"};
     enum dtype dtype = DTYPE_NONE;
     for (size_t t = 0; t < plan->tensor_count; t++)
-        if (plan->tensor[t].step == STEP_CAST)
+        if (plan->tensor[t].step == STEP_CAST || plan->tensor[t].step == STEP_DENSE)
             dtype = plan->tensor[t].dtype;
-    if (dtype == DTYPE_NONE || plan->target->describe != NULL || dtype_torch_name(dtype) == NULL)
+    if (dtype == DTYPE_NONE || plan->target->form_count > 0 || dtype_torch_name(dtype) == NULL)
         return STATUS_OK;
     for (size_t i = 0; i < 2; i++) {
         struct text value = {0};
@@ -106,29 +106,92 @@ static enum status set_torch_dtype(const struct directory *directory, const stru
     return STATUS_OK;
 }
 
+/* quantization_config, or the members that the target has in its place. */
+static enum status set_quantization(const struct plan *plan, const char *value, struct text *config, struct err *err)
+{
+    static const char *const usual[] = {"quantization_config", NULL};
+    for (const char *const *key = plan->target->config_keys != NULL ? plan->target->config_keys : usual; *key != NULL; key++)
+        TRY(splice(*key, value, config, err));
+    return STATUS_OK;
+}
+
 static enum status edit_config(const struct directory *directory, const struct plan *plan, const struct text *quantization, struct text *config,
                                struct err *err)
 {
     TRY(remove_vendor_keys(directory, config, err));
     TRY(set_torch_dtype(directory, plan, config, err));
-    return quantization->data == NULL ? STATUS_OK : splice("quantization_config", quantization->data, config, err);
+    return quantization->data == NULL ? STATUS_OK : set_quantization(plan, quantization->data, config, err);
 }
 
-/* config.json, and the same object in the side file that older engines read. */
+/* --- the file that lists every tensor ---------------------------------------------------------------------------------------- */
+
+static int by_tensor_name(const void *a, const void *b)
+{
+    return strcmp((*(const struct output_tensor *const *)a)->name, (*(const struct output_tensor *const *)b)->name);
+}
+
+static const struct output_tensor **sort_tensors(const struct plan *plan, struct err *err)
+{
+    const struct output_tensor **sorted = mem_alloc(plan->tensor_count + 1, sizeof *sorted, err);
+    for (size_t t = 0; sorted != NULL && t < plan->tensor_count; t++)
+        sorted[t] = &plan->tensor[t];
+    if (sorted != NULL)
+        qsort(sorted, plan->tensor_count, sizeof *sorted, by_tensor_name);
+    return sorted;
+}
+
+static bool is_float(const struct output_tensor *output)
+{
+    return output->step == STEP_COPY || output->step == STEP_CAST || output->step == STEP_DENSE;
+}
+
+static enum status list_tensors(const struct plan *plan, const struct summary *summary, struct text *text, struct err *err)
+{
+    const struct output_tensor **sorted = sort_tensors(plan, err);
+    const char **names = mem_alloc(plan->tensor_count + 1, sizeof *names, err);
+    const struct form **forms = mem_alloc(plan->tensor_count + 1, sizeof *forms, err);
+    enum status status = sorted == NULL || names == NULL || forms == NULL ? STATUS_LIMIT : STATUS_OK;
+    for (size_t t = 0; status == STATUS_OK && t < plan->tensor_count; t++) {
+        names[t] = sorted[t]->name;
+        forms[t] = is_float(sorted[t]) ? NULL : plan_form(plan, sorted[t]->source);
+    }
+    if (status == STATUS_OK)
+        status = plan->target->list(summary, &(struct listing){names, forms, plan->tensor_count}, text, err);
+    free(sorted);
+    free(names);
+    free(forms);
+    return status == STATUS_OK ? text_check(text, err) : status;
+}
+
+/* --- configs ------------------------------------------------------------------------------------------------------------------- */
+
+/* What describes the quantization: the object for config.json, and the text of the side file. Empty where there is none. */
+static enum status describe(struct plan *plan, struct text *quantization, struct text *side, struct err *err)
+{
+    struct summary summary;
+    if (plan->kept_count == 0 || (plan->target->describe == NULL && plan->target->list == NULL))
+        return STATUS_OK;
+    TRY(summarise_plan(plan, &summary, err));
+    if (plan->target->describe != NULL) {
+        struct jsondoc *object = jsondoc_new_object();
+        plan->target->describe(&summary, object);
+        const enum status status = jsondoc_print(object, quantization, err);
+        jsondoc_free(object);
+        TRY(status);
+    }
+    if (plan->target->list != NULL)
+        return list_tensors(plan, &summary, side, err);
+    text_add(side, quantization->data, quantization->size);
+    return text_check(side, err);
+}
+
+/* config.json, and the side file: a copy of the same object, or the list of tensors. */
 static enum status write_configs(const struct directory *directory, struct plan *plan, struct staging *staging, struct err *err)
 {
     struct slice original = {0};
-    struct summary summary;
-    struct text quantization = {0}, config = {0};
+    struct text quantization = {0}, side = {0}, config = {0};
     TRY(directory_config(directory, &original, err));
-    enum status status = STATUS_OK;
-    if (plan->target->describe != NULL && plan->model->weight_count > 0) {
-        TRY(summarise_plan(plan, &summary, err));
-        struct jsondoc *object = jsondoc_new_object();
-        plan->target->describe(&summary, object);
-        status = jsondoc_print(object, &quantization, err);
-        jsondoc_free(object);
-    }
+    enum status status = describe(plan, &quantization, &side, err);
     text_add(&config, original.data, original.size);
     if (status == STATUS_OK)
         status = text_check(&config, err);
@@ -136,9 +199,10 @@ static enum status write_configs(const struct directory *directory, struct plan 
         status = edit_config(directory, plan, &quantization, &config, err);
     if (status == STATUS_OK)
         status = spill(staging, "config.json", &config, &plan->arena, err);
-    if (status == STATUS_OK && plan->target->side_file != NULL && quantization.data != NULL)
-        status = spill(staging, plan->target->side_file, &quantization, &plan->arena, err);
+    if (status == STATUS_OK && plan->names.side_file != NULL && side.data != NULL)
+        status = spill(staging, plan->names.side_file, &side, &plan->arena, err);
     text_free(&quantization);
+    text_free(&side);
     text_free(&config);
     return status;
 }
@@ -211,24 +275,16 @@ static enum status carry_files(const struct directory *directory, struct staging
 
 /* --- index -------------------------------------------------------------------------------------------------------------------- */
 
-static int by_tensor_name(const void *a, const void *b)
-{
-    return strcmp((*(const struct output_tensor *const *)a)->name, (*(const struct output_tensor *const *)b)->name);
-}
-
 static enum status write_index(struct plan *plan, struct staging *staging, struct err *err)
 {
     const size_t count = plan->tensor_count;
-    const struct output_tensor **sorted = mem_alloc(count, sizeof *sorted, err);
+    const struct output_tensor **sorted = sort_tensors(plan, err);
     const char **names = mem_alloc(count, sizeof *names, err);
     uint32_t *file_of = mem_alloc(count, sizeof *file_of, err);
     const char **files = mem_alloc(plan->file_count, sizeof *files, err);
     struct text text = {0};
     enum status status = sorted == NULL || names == NULL || file_of == NULL || files == NULL ? STATUS_LIMIT : STATUS_OK;
     if (status == STATUS_OK) {
-        for (size_t t = 0; t < count; t++)
-            sorted[t] = &plan->tensor[t];
-        qsort(sorted, count, sizeof *sorted, by_tensor_name);
         for (size_t t = 0; t < count; t++) {
             names[t] = sorted[t]->name;
             file_of[t] = sorted[t]->file;

@@ -2,19 +2,6 @@
 
 #include <stdio.h>
 
-enum dtype gap_scale_dtype(const struct format *target, const struct options *options, enum dtype source)
-{
-    const uint32_t held = target->can.scale_dtypes;
-    if (options->keep_scale_dtype)
-        return source;
-    if (options->dtype != DTYPE_NONE && (held >> options->dtype & 1))
-        return options->dtype;
-    /* F16 is every AWQ and GPTQ engine's own; a format that holds all three keeps the source's. */
-    if (held >> DTYPE_F32 & 1)
-        return source;
-    return DTYPE_F16;
-}
-
 static uint64_t gcd(uint64_t a, uint64_t b)
 {
     while (b != 0) {
@@ -25,15 +12,32 @@ static uint64_t gcd(uint64_t a, uint64_t b)
     return a;
 }
 
-int64_t gap_common_group(const struct model *model)
+/* The largest size of the list that divides `group`; 0 if none does. */
+static uint64_t largest_held(const uint16_t *size, uint64_t group)
+{
+    uint64_t held = 0;
+    for (; *size != 0; size++)
+        if (group % *size == 0)
+            held = *size;
+    return held;
+}
+
+int64_t gap_common_group(const struct model *model, const struct capability *can)
 {
     uint64_t common = 0;
     bool grouped = false;
     for (size_t w = 0; w < model->weight_count; w++) {
-        common = gcd(common, model->weight[w].spec.group);
-        grouped = grouped || model->weight[w].groups > 1;
+        const struct weight *weight = &model->weight[w];
+        if (can->groups == GROUPS_SHARED_OR_CHANNEL && weight->groups == 1)
+            continue;
+        common = gcd(common, weight->spec.group);
+        grouped = grouped || weight->groups > 1;
     }
-    return model->weight_count == 0 ? 0 : grouped ? (int64_t)common : -1;
+    if (common == 0)
+        return 0;
+    if (can->group_size != NULL)
+        return (int64_t)largest_held(can->group_size, common);
+    return grouped ? (int64_t)common : -1;
 }
 
 /* --- faults of the source ------------------------------------------------------------------------------------------------ */
@@ -44,8 +48,7 @@ static enum status check_finite(const struct weight *weight, const struct group_
         return err_set(err, STATUS_CORRUPT, weight->name, "found %llu scales that are NaN or infinite in %llu groups, expected finite ones (R-NONFINITE)",
                        (unsigned long long)groups->bad_scales, (unsigned long long)groups->groups);
     if (groups->bad_zeros > 0)
-        return err_set(err, STATUS_CORRUPT, weight->name,
-                       "found %llu offsets that are NaN in groups whose scale is not 0, expected integers (R-NONFINITE)",
+        return err_set(err, STATUS_CORRUPT, weight->name, "found %llu offsets that are NaN in groups whose scale is not 0, expected integers (R-NONFINITE)",
                        (unsigned long long)groups->bad_zeros);
     return STATUS_OK;
 }
@@ -64,7 +67,7 @@ static enum status check_claim(const struct model *model, const struct weight *w
     const struct group_tally *groups = &seen->groups;
     if (seen->ambiguous > 0)
         return gap_ambiguous(weight->name, seen->ambiguous, err);
-    if (model->claim != CLAIM_SYMMETRIC || groups->not_mid == 0)
+    if (weight->claim != CLAIM_SYMMETRIC || groups->not_mid == 0)
         return STATUS_OK;
     const bool v1 = weight->spec.zero_rule != ZERO_PLAIN;
     (void)err_set(err, STATUS_CORRUPT, weight->name, "found zeros %lld..%lld read as %s, expected %lld everywhere: the config says sym: true (R-SYMFLAG)",
@@ -77,21 +80,33 @@ static enum status check_claim(const struct model *model, const struct weight *w
 
 /* --- what the target cannot hold ------------------------------------------------------------------------------------------ */
 
-static enum status choose_bits(const struct weight *weight, const struct format *target, const struct options *options, unsigned *bits,
-                               struct err *err)
+/* Who else could hold codes of this width. */
+static const char *remedy_for_bits(unsigned bits)
+{
+    return bits == 2 || bits == 3 || bits == 4 || bits == 8 ? "--to compressed-tensors or gptq" : "--to compressed-tensors";
+}
+
+static enum status check_bits(const struct weight *weight, const struct aim *aim, const struct format *target, struct err *err)
 {
     char held[64];
-    *bits = options->bits != 0 ? options->bits : weight->spec.bits;
-    if (*bits < weight->spec.bits) {
+    if (aim->bits < weight->spec.bits) {
         (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found %u-bit codes, and %u bits were asked for: that would quantize again (R-BITS)",
-                      weight->spec.bits, *bits);
-        return err_try(err, "leave the width as it is: --bits %u (ms_to_vllm: --w_bit %u)", weight->spec.bits, weight->spec.bits);
+                      weight->spec.bits, aim->bits);
+        return err_try(err, "leave the width as it is: --bits %u (ms_to_vllm: --w_bit %u), or --allow-requantize", weight->spec.bits, weight->spec.bits);
     }
-    if (registry_width(target, *bits) != NULL)
+    const bool weight_only = aim->bits <= 8 && (registry_widths(target) >> aim->bits & 1);
+    const struct want want = {aim->bits, aim->activation, true, VARIANT_ANY};
+    if (aim->activation == ACTIVATION_NONE ? weight_only : registry_form(target, &want) != NULL)
         return STATUS_OK;
-    (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found %u-bit codes, but %s holds %s bits (R-BITS)", *bits, target->name,
+    if (aim->activation != ACTIVATION_NONE && weight_only) {
+        (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found %s int8 activations%s, which %s cannot hold (R-ACTPARAM)",
+                      spec_activation_name(aim->activation), weight->role[ROLE_INPUT_SCALE] == MODEL_NONE ? "" : " (input_scale and its kin)",
+                      target->name);
+        return err_try(err, "--weights-only drops them, or --to compressed-tensors or msmodelslim");
+    }
+    (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found %u-bit codes, but %s holds %s bits (R-BITS)", aim->bits, target->name,
                   registry_bits(target, held, sizeof held));
-    return err_try(err, "--to gptq");
+    return err_try(err, "%s", remedy_for_bits(aim->bits));
 }
 
 static enum status check_order(const struct weight *weight, const struct survey_weight *seen, const struct format *target, struct err *err)
@@ -103,38 +118,85 @@ static enum status check_order(const struct weight *weight, const struct survey_
 }
 
 /* The canonical zero moves with the codes when a code gets more bits: both are counted from the middle. */
-static enum status check_zeros(const struct weight *weight, const struct group_tally *groups, unsigned bits, const struct format *target,
-                               struct err *err)
+static int64_t middle_shift(const struct weight *weight, unsigned bits)
 {
-    const int64_t add = (INT64_C(1) << (bits - 1)) - (INT64_C(1) << (weight->spec.bits - 1));
-    const int64_t most = (INT64_C(1) << bits) - 1;
-    if (groups->fractions > 0) {
-        (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found %llu of %llu groups whose offset is no integer, expected integers (R-RANGE)",
-                      (unsigned long long)groups->fractions, (unsigned long long)groups->groups);
-        return err_try(err, "quantize with integer zero points");
-    }
-    if (groups->zero_min > groups->zero_max) /* no live group */
-        return STATUS_OK;
+    return (INT64_C(1) << (bits - 1)) - (INT64_C(1) << (weight->spec.bits - 1));
+}
+
+static enum status check_fields(const struct weight *weight, const struct group_tally *groups, unsigned bits, const struct format *target, struct err *err)
+{
+    const int64_t add = middle_shift(weight, bits), most = (INT64_C(1) << bits) - 1;
     if (groups->zero_min + add < 0 || groups->zero_max + add > most) {
         (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name,
-                      "found %llu of %llu groups with a zero outside 0..%lld (zeros %lld..%lld, offsets %g..%g), which %s cannot hold (R-RANGE)",
+                      "found %llu of %llu groups with a zero outside 0..%lld (zeros %lld..%lld), which %s cannot hold (R-RANGE)",
                       (unsigned long long)(groups->below_zero + groups->above_code), (unsigned long long)groups->groups, (long long)most,
-                      (long long)(groups->zero_min + add), (long long)(groups->zero_max + add), groups->offset_min, groups->offset_max, target->name);
-        return err_try(err, "quantize so that each group's range includes 0 (w_sym=True, or the GPTQ or HQQ method)");
+                      (long long)(groups->zero_min + add), (long long)(groups->zero_max + add), target->name);
+        return err_try(err, "--to hf, or quantize so that each group's range includes 0 (w_sym=True, or the GPTQ or HQQ method)");
     }
     if (groups->zero_min + add == 0 && !target->can.zero_at_zero) {
         (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found %llu of %llu groups with zero 0, which GPTQ v1 cannot hold (R-ZERO-V1)",
                       (unsigned long long)groups->equal_zero, (unsigned long long)groups->groups);
-        return err_try(err, weight->spec.bits == 4 ? "--to gptq_v2, or --to awq" : "--to gptq_v2");
+        return err_try(err, weight->spec.bits == 4 ? "--to gptq_v2, awq or compressed-tensors" : "--to gptq_v2 or compressed-tensors");
     }
     return STATUS_OK;
 }
 
-static enum status choose_group(const struct weight *weight, const struct survey_weight *seen, int64_t group, struct spec *spec, struct err *err)
+static enum status refuse_bias(const struct weight *weight, const struct survey_weight *seen, enum dtype dtype, struct err *err)
 {
+    (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found %llu of %llu groups whose bias -zero * scale is not exact in %s (R-BIAS)",
+                  (unsigned long long)seen->zeros.inexact, (unsigned long long)seen->groups.groups, dtype_name(dtype));
+    return err_try(err, dtype == DTYPE_F32 ? "--to compressed-tensors, which holds integer zeros"
+                                           : "--dtype f32 holds scales and biases of 16-bit scales exactly, or --to compressed-tensors");
+}
+
+/* Zeros of `kind` in the target: each kind has its own range. */
+static enum status check_zeros(const struct weight *weight, const struct survey_weight *seen, const struct spec *spec, const struct format *target,
+                               struct err *err)
+{
+    const struct group_tally *groups = &seen->groups;
+    const bool same = spec->zero_kind == weight->spec.zero_kind && spec->bits == weight->spec.bits;
+    if (same && (spec->zero_kind == ZERO_BETA || spec->zero_kind == ZERO_OFFSET)) /* floats that move: any value will do */
+        return STATUS_OK;
+    if (groups->fractions > 0) {
+        (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found %llu of %llu groups whose zero is no integer, expected integers (R-RANGE)",
+                      (unsigned long long)groups->fractions, (unsigned long long)groups->groups);
+        return err_try(err, "--to hf, or quantize with integer zero points");
+    }
+    if (groups->zero_min > groups->zero_max) /* no live group */
+        return STATUS_OK;
+    switch (spec->zero_kind) {
+    case ZERO_CODES:
+        return check_fields(weight, groups, spec->bits, target, err);
+    case ZERO_BETA:
+        return seen->zeros.inexact == 0 ? STATUS_OK : refuse_bias(weight, seen, spec->scale_dtype, err);
+    case ZERO_OFFSET: /* an integer up to 256 is exact in every dtype of scales */
+        if (groups->zero_min >= -128 && groups->zero_max <= 256)
+            return STATUS_OK;
+        break;
+    default:
+        if (groups->not_mid == 0)
+            return STATUS_OK;
+    }
+    (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name,
+                  "found %llu of %llu groups with other zeros than %d (zeros %lld..%lld), which %s cannot hold (R-RANGE)",
+                  (unsigned long long)groups->not_mid, (unsigned long long)groups->groups, 1 << (weight->spec.bits - 1), (long long)groups->zero_min,
+                  (long long)groups->zero_max, target->name);
+    return err_try(err, "--to compressed-tensors");
+}
+
+static enum status choose_group(const struct gap *gap, const struct weight *weight, const struct survey_weight *seen, struct spec *spec, struct err *err)
+{
+    const struct capability *can = &gap->target->can;
+    const bool spared = can->groups == GROUPS_SHARED_OR_CHANNEL && weight->groups == 1 && gap->options->group == 0;
+    const int64_t group = spared ? 0 : gap->group;
     spec->group = weight->spec.group;
-    const uint64_t wanted = group > 0 && (uint64_t)group < weight->in ? (uint64_t)group : weight->in;
-    if (group == 0 || wanted == spec->group || (group == -1 && weight->groups == 1))
+    const uint64_t wanted = group > 0 && (uint64_t)group < weight->in ? (uint64_t)group : group == 0 ? spec->group : weight->in;
+    if (can->group_size != NULL && largest_held(can->group_size, wanted) != wanted) {
+        (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found groups of %llu, which %s does not hold (R-GROUP)", (unsigned long long)wanted,
+                      gap->target->name);
+        return err_try(err, "--to compressed-tensors, or --group-size with a size that %s holds and that divides the source's", gap->target->name);
+    }
+    if (wanted == spec->group || (group == -1 && weight->groups == 1))
         return STATUS_OK;
     if (wanted > spec->group || spec->group % wanted != 0) {
         (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found groups of %llu, which groups of %llu do not refine (R-GROUP)",
@@ -155,14 +217,15 @@ static enum status check_shape(const struct weight *weight, const struct spec *s
     uint64_t rows, row_bytes;
     const uint64_t groups = (weight->in + spec->group - 1) / spec->group;
     const struct layout *codes = layout_row(spec->codes_layout), *zeros = layout_row(spec->zeros_layout);
-    if (layout_size(codes, weight->out, weight->in, &rows, &row_bytes) && layout_size(zeros, weight->out, groups, &rows, &row_bytes) &&
-        (target->can.act_order || weight->in % spec->group == 0))
+    const bool fields = spec->zero_kind == ZERO_CODES;
+    if (layout_size(codes, weight->out, weight->in, &rows, &row_bytes) && (!fields || layout_size(zeros, weight->out, groups, &rows, &row_bytes)) &&
+        (target->can.short_group || weight->in % spec->group == 0))
         return STATUS_OK;
     (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found out_features %llu, in_features %llu in groups of %llu, which %s cannot pack (R-SHAPE)",
                   (unsigned long long)weight->out, (unsigned long long)weight->in, (unsigned long long)spec->group, target->name);
-    const uint64_t out_run = layout_run(zeros), in_run = codes->pack == AXIS_IN ? layout_run(codes) : 1;
-    return err_try(err, "%s needs out_features to be a multiple of %llu and in_features of %llu; leave this layer float when quantizing", target->name,
-                   (unsigned long long)out_run, (unsigned long long)in_run);
+    const uint64_t of_codes = layout_align(codes, AXIS_OUT), of_zeros = fields ? layout_align(zeros, AXIS_OUT) : 1;
+    return err_try(err, "%s needs out_features to be a multiple of %llu and in_features of %llu; leave this layer float when quantizing, or --keep",
+                   target->name, (unsigned long long)(of_codes > of_zeros ? of_codes : of_zeros), (unsigned long long)layout_align(codes, AXIS_IN));
 }
 
 static enum status check_cast(const char *where, const char *what, const struct cast_tally *cast, enum dtype to, bool exact, struct err *err)
@@ -179,26 +242,51 @@ static enum status check_cast(const char *where, const char *what, const struct 
     return err_try(err, "leave --exact out: the %s are rounded once, and the largest error is reported", what);
 }
 
+static enum status dequantize(const struct gap *gap, const struct weight *weight, const struct survey_weight *seen, const struct aim *aim,
+                              struct spec *spec, struct err *err)
+{
+    *spec = (struct spec){.grid = GRID_DENSE, .scale_dtype = aim->dtype};
+    if (seen->values.nonfinite > 0)
+        return err_set(err, STATUS_CORRUPT, weight->name, "found %llu of %llu values that are NaN or infinite, expected finite ones (R-NONFINITE)",
+                       (unsigned long long)seen->values.nonfinite, (unsigned long long)seen->values.count);
+    return check_cast(weight->name, "values", &seen->values, aim->dtype, gap->options->exact, err);
+}
+
 enum status gap_weight(const struct gap *gap, uint32_t index, struct spec *spec, struct err *err)
 {
-    const struct model *model = gap->model;
     const struct format *target = gap->target;
-    const struct options *options = gap->options;
-    const struct weight *weight = &model->weight[index];
+    const struct weight *weight = &gap->model->weight[index];
     const struct survey_weight *seen = &gap->survey->weight[index];
-    unsigned bits;
+    const struct aim *aim = &gap->aims->weight[index];
     TRY(check_finite(weight, &seen->groups, err));
-    TRY(check_claim(model, weight, seen, err));
-    TRY(choose_bits(weight, target, options, &bits, err));
+    TRY(check_claim(gap->model, weight, seen, err));
+    if (aim->dense)
+        return dequantize(gap, weight, seen, aim, spec, err);
+    TRY(check_bits(weight, aim, target, err));
     TRY(check_order(weight, seen, target, err));
-    TRY(check_zeros(weight, &seen->groups, bits, target, err));
-    const struct width *width = registry_width(target, bits);
-    *spec = (struct spec){.grid = GRID_AFFINE_ZERO, .bits = (uint8_t)bits, .zero_kind = ZERO_CODES, .zero_rule = target->zero_rule,
-                          .param_order = target->param_order, .scale_dtype = gap_scale_dtype(target, options, weight->spec.scale_dtype),
-                          .codes_layout = (uint16_t)width->codes, .zeros_layout = (uint16_t)width->zeros};
-    TRY(choose_group(weight, seen, gap->group, spec, err));
+    *spec = (struct spec){.grid = aim->zeros == ZERO_BETA ? GRID_AFFINE_BETA : GRID_AFFINE_ZERO,
+                          .bits = aim->bits,
+                          .zero_rule = target->zero_rule,
+                          .scale_dtype = aim->dtype,
+                          .activation = aim->activation};
+    TRY(choose_group(gap, weight, seen, spec, err));
+    const struct want want = {aim->bits, aim->activation, spec->group >= weight->in, gap->options->variant};
+    const struct form *form = registry_form(target, &want);
+    if (form == NULL) {
+        (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found %u-bit codes in groups of %llu with %s activations, which %s cannot hold (R-GROUP)",
+                      aim->bits, (unsigned long long)spec->group, spec_activation_name(aim->activation), target->name);
+        return err_try(err, "--to compressed-tensors");
+    }
+    spec->form = (uint8_t)(form - target->form);
+    spec->zero_kind = gap->asymmetric >> aim->bits & 1 ? form->asymmetric : form->symmetric;
+    spec->param_order = form->order;
+    spec->codes_layout = (uint16_t)form->codes;
+    spec->zeros_layout = (uint16_t)form->zeros;
+    TRY(check_zeros(weight, seen, spec, target, err));
     TRY(check_shape(weight, spec, target, err));
-    return check_cast(weight->name, "scales", &seen->scales, spec->scale_dtype, options->exact, err);
+    TRY(check_cast(weight->name, "scales", &seen->scales, spec->scale_dtype, gap->options->exact, err));
+    return check_cast(weight->name, "biases", spec->zero_kind == ZERO_BETA ? &seen->zeros : &(struct cast_tally){0}, spec->scale_dtype, gap->options->exact,
+                      err);
 }
 
 enum status gap_tensor(const struct gap *gap, uint32_t index, struct err *err)
@@ -210,8 +298,7 @@ enum status gap_tensor(const struct gap *gap, uint32_t index, struct err *err)
     char where[700];
     if (tensor->fate == FATE_DROP_ZERO && seen->nonzero > 0) {
         (void)err_set(err, STATUS_UNREPRESENTABLE, model_where(model, index, where, sizeof where),
-                      "found %llu non-zero values in a norm bias, which the architecture has no place for (R-NORMBIAS)",
-                      (unsigned long long)seen->nonzero);
+                      "found %llu non-zero values in a norm bias, which the architecture has no place for (R-NORMBIAS)", (unsigned long long)seen->nonzero);
         return err_try(err, "quantize without anti-outlier methods that shift (m2, m4), or with a symmetric one");
     }
     if (tensor->fate == FATE_DROP_TWIN && seen->first_difference != UINT64_MAX) {
@@ -220,7 +307,7 @@ enum status gap_tensor(const struct gap *gap, uint32_t index, struct err *err)
                       model->tensor[tensor->peer].name);
         return err_try(err, "quantize again with a current msModelSlim");
     }
-    if (tensor->fate == FATE_CARRY && seen->cast.count > 0)
+    if (tensor->fate == FATE_CARRY && seen->cast.count > 0 && !gap->aims->excluded[index])
         return check_cast(model_where(model, index, where, sizeof where), "values", &seen->cast, options->dtype, options->exact, err);
     return STATUS_OK;
 }

@@ -6,24 +6,23 @@
 #include "plan/options.h"
 #include "plan/survey.h"
 
-/* The dtype that scales get in the target: its only one, or --dtype where it has a choice, or the source's. */
-enum dtype gap_scale_dtype(const struct format *target, const struct options *options, enum dtype source);
-
-/* The group size that all weights of a target with a single one must take: the largest that divides all. -1: all are per channel. 0: there are no
- * weights. */
-int64_t gap_common_group(const struct model *model);
+/* The group size that all weights of a target with a single one must take: the largest that divides all, among those that it holds. -1: all are per
+ * channel. 0: there is none, or nothing to share. */
+int64_t gap_common_group(const struct model *model, const struct capability *can);
 
 /* What a decision rests on. */
 struct gap {
     const struct model *model;
     const struct survey *survey;
+    const struct aims *aims;
     const struct format *target;
     const struct options *options;
-    int64_t group; /* to refine to; -1: per channel, 0: keep */
+    int64_t group;       /* to refine to; -1: per channel, 0: keep */
+    uint32_t asymmetric; /* bit b: some weight of b bits in the target has zeros other than 2^(b-1) */
 };
 
-/* Decides the target's spec of weight `index`. Errors: UNREPRESENTABLE (R-RANGE, R-ZERO-V1,
- * R-ACTORDER, R-BITS, R-SHAPE, R-GROUP, R-SCALE), CORRUPT (R-NONFINITE, R-SYMFLAG, R-AMBIG-V1). */
+/* Decides the target's spec of weight `index`; spec->form is its row of the target's table, spec->grid GRID_DENSE if it becomes floats. Errors:
+ * UNREPRESENTABLE (R-RANGE, R-ZERO-V1, R-ACTORDER, R-ACTPARAM, R-BIAS, R-BITS, R-SHAPE, R-GROUP, R-SCALE), CORRUPT (R-NONFINITE, R-SYMFLAG, R-AMBIG-V1). */
 enum status gap_weight(const struct gap *gap, uint32_t index, struct spec *spec, struct err *err) WARN_UNUSED;
 
 /* The refusal of GPTQ v1 zeros that known writers mean differently (R-AMBIG-V1): CORRUPT. */

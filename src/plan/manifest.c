@@ -12,25 +12,35 @@
 /* The source tensors that an output is made from: its own for a copy, else the roles that its step reads. */
 static void add_sources(const struct plan *plan, const struct output_tensor *output, struct text *text)
 {
-    static const enum role roles[STEP_COUNT][2] = {
-        [STEP_CODES] = {ROLE_CODES, ROLE_CODES},
-        [STEP_SCALES] = {ROLE_SCALES, ROLE_SCALES},
-        [STEP_ZEROS] = {ROLE_ZEROS, ROLE_SCALES}, /* dead groups are known by their scale */
-        [STEP_GROUP_OF] = {ROLE_GROUP_OF, ROLE_GROUP_OF},
+    static const uint32_t roles[STEP_COUNT] = {
+        [STEP_CODES] = 1u << ROLE_CODES,
+        [STEP_SCALES] = 1u << ROLE_SCALES,
+        [STEP_ZEROS] = 1u << ROLE_ZEROS | 1u << ROLE_BETA,
+        [STEP_BETA] = 1u << ROLE_ZEROS | 1u << ROLE_BETA,
+        [STEP_GROUP_OF] = 1u << ROLE_GROUP_OF,
+        [STEP_SHAPE] = 1u << ROLE_SHAPE,
+        [STEP_DENSE] = UINT32_MAX & ~(1u << ROLE_LAYER_BIAS),
+        [STEP_INPUT_SCALE] = 1u << ROLE_INPUT_SCALE,
+        [STEP_INPUT_ZERO] = 1u << ROLE_INPUT_ZERO,
+        [STEP_DEQ_SCALE] = 1u << ROLE_SCALES | 1u << ROLE_INPUT_SCALE,
+        [STEP_QUANT_BIAS] = 1u << ROLE_CODES | 1u << ROLE_SCALES | 1u << ROLE_INPUT_SCALE | 1u << ROLE_INPUT_ZERO | 1u << ROLE_LAYER_BIAS,
     };
+    const bool carried = output->step == STEP_COPY || output->step == STEP_CAST;
+    const struct weight *weight = carried ? NULL : &plan->model->weight[output->source];
+    uint32_t wanted = roles[output->step];
+    /* Dead groups are known by their scale, and a beta is in units of it. */
+    if ((output->step == STEP_ZEROS || output->step == STEP_BETA) &&
+        (weight->spec.zero_kind != ZERO_CODES || plan->spec[output->source].zero_kind == ZERO_BETA))
+        wanted |= 1u << ROLE_SCALES;
+    size_t named = 0;
     text_string(text, "\"source\": [");
-    if (output->step == STEP_COPY || output->step == STEP_CAST) {
+    if (carried)
         json_quote(text, slice_of(plan->model->tensor[output->source].name));
-    } else {
-        const struct weight *weight = &plan->model->weight[output->source];
-        const enum role first = roles[output->step][0], second = roles[output->step][1];
-        const bool both = second != first && weight->spec.zero_kind == ZERO_OFFSET;
-        if (weight->role[first] != MODEL_NONE)
-            json_quote(text, slice_of(plan->model->tensor[weight->role[first]].name));
-        if (both && weight->role[second] != MODEL_NONE) {
-            text_string(text, ", ");
-            json_quote(text, slice_of(plan->model->tensor[weight->role[second]].name));
-        }
+    for (int role = 0; !carried && role < ROLE_COUNT; role++) {
+        if (!(wanted >> role & 1) || weight->role[role] == MODEL_NONE)
+            continue;
+        text_string(text, named++ > 0 ? ", " : "");
+        json_quote(text, slice_of(plan->model->tensor[weight->role[role]].name));
     }
     text_string(text, "]");
 }
@@ -50,8 +60,8 @@ static void add_tensor(const struct plan *plan, const struct output_tensor *outp
     json_quote(text, slice_of(plan->file[output->file].name));
     text_string(text, ", ");
     add_sources(plan, output, text);
-    text_format(text, ", \"step\": \"%s\", \"class\": \"%s\", \"xxh3_128\": \"%s\"}", plan_step_name(output->step),
-                plan_exactness_name(output->exactness), hex);
+    text_format(text, ", \"step\": \"%s\", \"class\": \"%s\", \"xxh3_128\": \"%s\"}", plan_step_name(output->step), plan_exactness_name(output->exactness),
+                hex);
 }
 
 /* Text on its way to a file: a large checkpoint's manifest is larger than its weights' bookkeeping. */

@@ -2,7 +2,7 @@
 #ifndef REPAQ_OPTIONS_H
 #define REPAQ_OPTIONS_H
 
-#include "ir/dtype.h"
+#include "formats/format.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -11,6 +11,12 @@ struct options {
     enum dtype dtype;         /* --dtype; DTYPE_NONE: keep */
     unsigned bits;            /* --bits; 0: keep */
     int64_t group;            /* --group-size; 0: keep, -1 per channel */
+    bool asymmetric;          /* --asym: quantize with zero points */
+    enum variant variant;     /* --layout */
+    bool weights_only;        /* --weights-only: activation parameters may be dropped */
+    bool requantize;          /* --allow-requantize: codes may be derived anew from quantized weights */
+    const char *keep;         /* --keep REGEX: weights that stay float; NULL: none */
+    const char *exclude;      /* --exclude REGEX: tensors that are dropped; NULL: none */
     bool exact;               /* --exact: refuse rounded scales and floats */
     uint64_t shard_bytes_max; /* --max-shard-size; 0: the source's sharding */
     bool keep_scale_dtype;    /* ms_to_vllm: scales keep their dtype whatever the target's engines read */

@@ -29,14 +29,31 @@ static enum status set_shape(struct plan *plan, struct output_tensor *output, ui
     return STATUS_OK;
 }
 
-/* A packed matrix of whole words, as the safetensors shape [rows][words]. */
+/* A packed matrix of words, as the safetensors shape [rows][words]. */
 static enum status set_packed(struct plan *plan, struct output_tensor *output, const struct layout *layout, uint64_t out, uint64_t in, struct err *err)
 {
     uint64_t rows, row_bytes;
-    output->dtype = layout->word_bits == 32 ? DTYPE_I32 : DTYPE_I8;
     if (!layout_size(layout, out, in, &rows, &row_bytes))
         return err_set(err, STATUS_UNREPRESENTABLE, output->name, "found dimensions that do not fill whole words (R-SHAPE)");
     return set_shape(plan, output, rows, row_bytes / (layout->word_bits / 8), err);
+}
+
+static enum exactness classify_zeros(const struct spec *from, const struct spec *to, const struct cast_tally *cast, bool changed)
+{
+    if (from->zero_kind == to->zero_kind && to->zero_kind != ZERO_CODES && cast->inexact > 0)
+        return EXACTNESS_ROUNDED;
+    const bool cast_over = to->zero_kind != ZERO_CODES && from->scale_dtype != to->scale_dtype;
+    return changed || cast_over || from->zero_kind != to->zero_kind || from->zero_rule != to->zero_rule ? EXACTNESS_EXACT : EXACTNESS_BYTES;
+}
+
+/* An input scale may be rounded to the scales' dtype; a zero is an integer in every form. */
+static enum exactness classify_input(const struct plan *plan, const struct weight *weight, const struct spec *to, enum step step)
+{
+    const uint32_t stored = weight->role[step == STEP_INPUT_SCALE ? ROLE_INPUT_SCALE : ROLE_INPUT_ZERO];
+    const enum dtype from = stored == MODEL_NONE ? DTYPE_NONE : plan->model->tensor[stored].dtype;
+    if (from == to->scale_dtype)
+        return EXACTNESS_BYTES;
+    return step == STEP_INPUT_ZERO || dtype_bits(from) < dtype_bits(to->scale_dtype) ? EXACTNESS_EXACT : EXACTNESS_ROUNDED;
 }
 
 /* Each part of the source only moved: bytes. Re-encoded with every value kept: exact. Scales rounded: rounded. */
@@ -50,67 +67,172 @@ static enum exactness classify(const struct plan *plan, uint32_t index, enum ste
     case STEP_CODES:
         return widened ? EXACTNESS_EXACT : EXACTNESS_BYTES;
     case STEP_SCALES:
-        if (seen->scales.inexact > 0)
+        if (seen->scales.inexact > 0 || weight->role[ROLE_SCALES] == MODEL_NONE)
             return EXACTNESS_ROUNDED;
         return refined || from->scale_dtype != to->scale_dtype ? EXACTNESS_EXACT : EXACTNESS_BYTES;
     case STEP_ZEROS:
-        return refined || widened || from->zero_kind != to->zero_kind || from->zero_rule != to->zero_rule ? EXACTNESS_EXACT : EXACTNESS_BYTES;
+    case STEP_BETA:
+        return classify_zeros(from, to, &seen->zeros, refined || widened);
     case STEP_GROUP_OF:
         return weight->role[ROLE_GROUP_OF] == MODEL_NONE || seen->zero_group_of || refined ? EXACTNESS_EXACT : EXACTNESS_BYTES;
+    case STEP_SHAPE:
+        return weight->role[ROLE_SHAPE] == MODEL_NONE ? EXACTNESS_EXACT : EXACTNESS_BYTES;
+    case STEP_INPUT_SCALE:
+    case STEP_INPUT_ZERO:
+        return classify_input(plan, weight, to, step);
+    case STEP_DEQ_SCALE: /* products and quotients in F32 */
+    case STEP_QUANT_BIAS:
+        return weight->role[step == STEP_DEQ_SCALE ? ROLE_DEQ_SCALE : ROLE_QUANT_BIAS] == MODEL_NONE ? EXACTNESS_ROUNDED : EXACTNESS_BYTES;
+    case STEP_DENSE:
+        return seen->values.inexact > 0 ? EXACTNESS_ROUNDED : EXACTNESS_EXACT;
     default:
         return EXACTNESS_BYTES;
     }
 }
 
-static enum status add_part(struct plan *plan, uint32_t index, const struct part *part, struct err *err)
+static bool is_written(const struct plan *plan, uint32_t index, const struct part *part)
+{
+    const struct survey_weight *seen = &plan->survey->weight[index];
+    if (part->role == ROLE_GROUP_OF && plan->no_group_of)
+        return false;
+    switch (part->when) {
+    case WHEN_ALWAYS:
+        return true;
+    case WHEN_ZEROS:
+        return plan->spec[index].zero_kind != ZERO_MID;
+    case WHEN_ORDERED:
+        return !seen->trivial_group_of;
+    case WHEN_NONZERO:
+        return seen->input_zero;
+    case WHEN_NEVER:
+        break;
+    }
+    return false;
+}
+
+static enum status set_matrix(struct plan *plan, struct output_tensor *output, const struct weight *weight, const struct spec *spec, struct err *err)
+{
+    const uint64_t groups = checked_div_up(weight->in, spec->group);
+    if (spec->param_order == ORDER_GROUP_OUT)
+        return set_shape(plan, output, groups, weight->out, err);
+    return set_shape(plan, output, weight->out, groups, err);
+}
+
+/* Step, dtype, shape and size of one part. */
+static enum status shape_part(struct plan *plan, uint32_t index, const struct part *part, struct output_tensor *output, struct err *err)
 {
     const struct weight *weight = &plan->model->weight[index];
     const struct spec *spec = &plan->spec[index];
-    const uint64_t groups = checked_div_up(weight->in, spec->group);
-    struct output_tensor output = {.source = index};
-    output.name = arena_format(&plan->arena, err, "%s%s", weight->name, part->suffix);
-    if (output.name == NULL)
-        return STATUS_LIMIT;
+    output->dtype = part->dtype == DTYPE_NONE ? spec->scale_dtype : part->dtype;
     switch (part->role) {
     case ROLE_CODES:
-        output.step = STEP_CODES;
-        TRY(set_packed(plan, &output, layout_row(spec->codes_layout), weight->out, weight->in, err));
-        break;
+        output->step = STEP_CODES;
+        return set_packed(plan, output, layout_row(spec->codes_layout), weight->out, weight->in, err);
     case ROLE_ZEROS:
-        output.step = STEP_ZEROS;
-        TRY(set_packed(plan, &output, layout_row(spec->zeros_layout), weight->out, groups, err));
-        break;
+        output->step = STEP_ZEROS;
+        if (spec->zero_kind == ZERO_CODES)
+            return set_packed(plan, output, layout_row(spec->zeros_layout), weight->out, checked_div_up(weight->in, spec->group), err);
+        return set_matrix(plan, output, weight, spec, err);
     case ROLE_SCALES:
-        output.step = STEP_SCALES;
-        output.dtype = spec->scale_dtype;
-        TRY(spec->param_order == ORDER_GROUP_OUT ? set_shape(plan, &output, groups, weight->out, err)
-                                                 : set_shape(plan, &output, weight->out, groups, err));
-        break;
+    case ROLE_BETA:
+        output->step = part->role == ROLE_BETA ? STEP_BETA : STEP_SCALES;
+        return set_matrix(plan, output, weight, spec, err);
     case ROLE_GROUP_OF:
-        output.step = STEP_GROUP_OF;
-        output.dtype = DTYPE_I32;
-        TRY(set_shape(plan, &output, weight->in, 0, err));
-        break;
+        output->step = STEP_GROUP_OF;
+        return set_shape(plan, output, weight->in, 0, err);
+    case ROLE_SHAPE:
+        output->step = STEP_SHAPE;
+        return set_shape(plan, output, 2, 0, err);
+    case ROLE_INPUT_SCALE:
+    case ROLE_INPUT_ZERO:
+        output->step = part->role == ROLE_INPUT_SCALE ? STEP_INPUT_SCALE : STEP_INPUT_ZERO;
+        return set_shape(plan, output, 1, 0, err);
+    case ROLE_DEQ_SCALE:
+    case ROLE_QUANT_BIAS:
+        output->step = part->role == ROLE_DEQ_SCALE ? STEP_DEQ_SCALE : STEP_QUANT_BIAS;
+        if (part->role == ROLE_DEQ_SCALE)
+            output->dtype = weight->role[ROLE_DEQ_SCALE] != MODEL_NONE ? plan->model->tensor[weight->role[ROLE_DEQ_SCALE]].dtype
+                            : plan->aims->stated == DTYPE_F16          ? DTYPE_I64
+                                                                       : DTYPE_F32;
+        return set_shape(plan, output, weight->out, 0, err);
     default:
-        return err_set(err, STATUS_UNSUPPORTED, output.name, "found a part that this version does not write");
+        return err_set(err, STATUS_UNSUPPORTED, output->name, "found a part that this version does not write");
     }
+}
+
+static enum status add_part(struct plan *plan, uint32_t index, const struct part *part, struct err *err)
+{
+    struct output_tensor output = {.source = index};
+    output.name = arena_format(&plan->arena, err, "%s%s", plan->model->weight[index].name, part->suffix);
+    if (output.name == NULL)
+        return STATUS_LIMIT;
+    TRY(shape_part(plan, index, part, &output, err));
     output.exactness = classify(plan, index, output.step);
     return append(plan, &output, err);
 }
 
-enum status outputs_weight(struct plan *plan, uint32_t weight, struct err *err)
+static enum status add_dense(struct plan *plan, uint32_t index, struct err *err)
 {
-    for (size_t p = 0; p < plan->target->part_count; p++)
-        if (plan->target->part[p].role != ROLE_GROUP_OF || !plan->no_group_of)
-            TRY(add_part(plan, weight, &plan->target->part[p], err));
+    const struct weight *weight = &plan->model->weight[index];
+    struct output_tensor output = {.source = index, .step = STEP_DENSE, .dtype = plan->spec[index].scale_dtype};
+    output.name = arena_format(&plan->arena, err, "%s.weight", weight->name);
+    if (output.name == NULL)
+        return STATUS_LIMIT;
+    output.exactness = classify(plan, index, STEP_DENSE);
+    TRY(set_shape(plan, &output, weight->out, weight->in, err));
+    return append(plan, &output, err);
+}
+
+static enum status drop(struct plan *plan, uint32_t tensor, const char *why, struct err *err)
+{
+    TRY(mem_grow((void **)&plan->dropped, &plan->dropped_capacity, plan->dropped_count + 1, sizeof *plan->dropped, err));
+    plan->dropped[plan->dropped_count++] = (struct dropped){tensor, why};
+    return STATUS_OK;
+}
+
+/* Activation parameters that the target's form does not write; NULL: what the tensor said is in the output. */
+static const char *loss_of(const struct plan *plan, uint32_t index, enum role role)
+{
+    if (plan->aims->weight[index].excluded)
+        return "excluded";
+    if (role != ROLE_INPUT_SCALE && role != ROLE_INPUT_ZERO && role != ROLE_DEQ_SCALE && role != ROLE_QUANT_BIAS)
+        return NULL;
+    for (size_t p = 0; plan_keeps(plan, index) && p < plan_form(plan, index)->part_count; p++)
+        if (plan_form(plan, index)->part[p].role == role && plan_form(plan, index)->part[p].when != WHEN_NEVER)
+            return NULL;
+    const bool derived = plan_keeps(plan, index) && plan->spec[index].activation == ACTIVATION_STATIC;
+    return derived ? "follows from the other activation parameters" : "activation parameter";
+}
+
+enum status outputs_claimed(struct plan *plan, uint32_t tensor, struct err *err)
+{
+    const uint32_t index = plan->model->tensor[tensor].peer;
+    const struct weight *weight = &plan->model->weight[index];
+    for (int role = 0; role < ROLE_COUNT; role++)
+        if (weight->role[role] == tensor && loss_of(plan, index, (enum role)role) != NULL)
+            TRY(drop(plan, tensor, loss_of(plan, index, (enum role)role), err));
+    const uint32_t first = weight->role[ROLE_CODES] != MODEL_NONE ? weight->role[ROLE_CODES] : weight->role[ROLE_DENSE];
+    if (tensor != first || plan->aims->weight[index].excluded)
+        return STATUS_OK;
+    if (plan->aims->weight[index].dense)
+        return add_dense(plan, index, err);
+    const struct form *form = plan_form(plan, index);
+    for (size_t p = 0; p < form->part_count; p++)
+        if (is_written(plan, index, &form->part[p]))
+            TRY(add_part(plan, index, &form->part[p], err));
     return STATUS_OK;
 }
 
 enum status outputs_carry(struct plan *plan, uint32_t tensor, const struct options *options, struct err *err)
 {
     const struct tensor *source = &plan->model->tensor[tensor];
-    struct output_tensor output = {.name = source->out_name, .shape = source->shape, .rank = source->rank, .dtype = source->dtype,
-                                   .bytes = source->bytes, .source = tensor, .step = STEP_COPY};
+    struct output_tensor output = {.name = source->out_name,
+                                   .shape = source->shape,
+                                   .rank = source->rank,
+                                   .dtype = source->dtype,
+                                   .bytes = source->bytes,
+                                   .source = tensor,
+                                   .step = STEP_COPY};
     if (options->dtype != DTYPE_NONE && dtype_is_plain_float(source->dtype) && source->dtype != options->dtype) {
         output.step = STEP_CAST;
         output.dtype = options->dtype;
@@ -123,10 +245,8 @@ enum status outputs_carry(struct plan *plan, uint32_t tensor, const struct optio
 
 enum status outputs_drop(struct plan *plan, uint32_t tensor, struct err *err)
 {
-    TRY(mem_grow((void **)&plan->dropped, &plan->dropped_capacity, plan->dropped_count + 1, sizeof *plan->dropped, err));
-    const bool twin = plan->model->tensor[tensor].fate == FATE_DROP_TWIN;
-    plan->dropped[plan->dropped_count++] = (struct dropped){tensor, twin ? "identical copy" : "norm bias of zeros"};
-    return STATUS_OK;
+    const enum fate fate = plan->model->tensor[tensor].fate;
+    return drop(plan, tensor, fate == FATE_CARRY ? "excluded" : fate == FATE_DROP_TWIN ? "identical copy" : "norm bias of zeros", err);
 }
 
 /* --- files ------------------------------------------------------------------------------------------------------------------ */
@@ -171,7 +291,8 @@ static enum status lay_out(struct plan *plan, size_t file, size_t first, size_t 
             status = err_set(err, STATUS_CORRUPT, output->name, "found two tensors that take this name in the output");
     }
     if (status == STATUS_OK)
-        status = safetensors_layout(entry, count, &plan->file[file].header, &plan->file[file].bytes, err);
+        status = safetensors_layout(entry, count, plan->target->metadata != NULL ? plan->target->metadata : "pt", &plan->file[file].header,
+                                    &plan->file[file].bytes, err);
     for (size_t i = 0; i < count && status == STATUS_OK; i++)
         plan->tensor[map_find(names, slice_of(entry[i].name))].offset = entry[i].offset;
     free(entry);
@@ -195,8 +316,8 @@ enum status outputs_files(struct plan *plan, const struct options *options, stru
         size_t count = 0;
         while (first + count < plan->tensor_count && plan->tensor[first + count].file == f)
             count++;
-        plan->file[f].name = options->one_file != NULL ? options->one_file
-                                                       : shards_name(plan->target->stem, f + 1, plan->file_count, false, &plan->arena, err);
+        plan->file[f].name =
+            options->one_file != NULL ? options->one_file : shards_name(plan->names.stem, f + 1, plan->file_count, false, &plan->arena, err);
         status = plan->file[f].name == NULL ? STATUS_LIMIT : lay_out(plan, f, first, count, &names, err);
         plan->file_bytes += plan->file[f].bytes;
         first += count;
@@ -204,7 +325,7 @@ enum status outputs_files(struct plan *plan, const struct options *options, stru
     map_free(&names);
     TRY(status);
     if (plan->file_count > 1) {
-        plan->index_name = arena_format(&plan->arena, err, "%s.safetensors.index.json", plan->target->stem);
+        plan->index_name = arena_format(&plan->arena, err, "%s.safetensors.index.json", plan->names.stem);
         if (plan->index_name == NULL)
             return STATUS_LIMIT;
     }

@@ -4,8 +4,9 @@
 
 #include "plan/plan.h"
 
-/* Appends the tensors of weight `weight` in the target. */
-enum status outputs_weight(struct plan *plan, uint32_t weight, struct err *err) WARN_UNUSED;
+/* `tensor` belongs to a weight. With its first tensor (the codes) the tensors of the weight in the target are appended; one whose role the target does
+ * not write is recorded as dropped. */
+enum status outputs_claimed(struct plan *plan, uint32_t tensor, struct err *err) WARN_UNUSED;
 /* Appends tensor `tensor`, carried or cast. */
 enum status outputs_carry(struct plan *plan, uint32_t tensor, const struct options *options, struct err *err) WARN_UNUSED;
 /* Records that tensor `tensor` is dropped. */

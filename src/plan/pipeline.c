@@ -27,35 +27,54 @@ static struct directory directory_of(struct pipeline *pipeline, const struct req
     return (struct directory){.source = &pipeline->source, .base = request->base == NULL ? NULL : &pipeline->base};
 }
 
-/* The options that only float sources have a use for. */
-static enum status check_options(const struct pipeline *pipeline, const struct request *request, struct err *err)
+/* Options that need codes in the target. */
+static enum status check_codes(const struct request *request, struct err *err)
 {
     const struct options *options = &request->options;
-    if (pipeline->model.weight_count > 0 || (options->bits == 0 && options->group == 0))
+    if (request->target->form_count > 0 || (options->bits == 0 && options->group == 0))
         return STATUS_OK;
-    (void)err_set(err, STATUS_UNSUPPORTED, request->source, "found a float checkpoint: this version does not quantize (--bits, --group-size)");
+    (void)err_set(err, STATUS_USAGE, options->bits != 0 ? "--bits" : "--group-size", "found it with --to %s, which holds floats and no codes",
+                  request->target->name);
+    return err_try(err, "--to with a quantized format, or leave it out");
+}
+
+/* A float source becomes codes only where it is asked for. */
+static enum status check_float(const struct pipeline *pipeline, const struct request *request, struct err *err)
+{
+    if (pipeline->model.weight_count > 0 || request->target->form_count == 0)
+        return STATUS_OK;
+    (void)err_set(err, STATUS_UNSUPPORTED, request->source, "found no quantized weights (%s), and this version does not quantize to %s",
+                  pipeline->model.format, request->target->name);
     return err_try(err, "--to hf, or quantize with msModelSlim, AutoAWQ or GPTQModel first");
 }
 
-static enum status check_float_target(const struct pipeline *pipeline, const struct request *request, struct err *err)
+/* config.json's dtype, which dequantized weights take without --dtype; F16 where none is stated. */
+static enum dtype stated_dtype(const struct pipeline *pipeline, const struct request *request)
 {
-    if (pipeline->model.weight_count > 0 || request->target->width_count == 0)
-        return STATUS_OK;
-    (void)err_set(err, STATUS_UNSUPPORTED, request->source, "found no quantized weights (%s), and this version does not quantize to %s", pipeline->model.format,
-                  request->target->name);
-    return err_try(err, "--to hf, or quantize with msModelSlim, AutoAWQ or GPTQModel first");
+    const struct source *places[] = {&pipeline->source, request->base == NULL ? &pipeline->source : &pipeline->base};
+    static const char *const keys[] = {"torch_dtype", "dtype"};
+    for (size_t p = 0; p < 2; p++) {
+        const struct jsondoc *texts[] = {places[p]->document, jsondoc_get(places[p]->document, "text_config")};
+        for (size_t k = 0; k < 4; k++) {
+            const char *name = jsondoc_string(jsondoc_get(texts[k / 2], keys[k % 2]));
+            const enum dtype dtype = name == NULL ? DTYPE_NONE : dtype_parse(slice_of(name));
+            if (dtype != DTYPE_NONE && dtype_is_plain_float(dtype))
+                return dtype;
+        }
+    }
+    return DTYPE_F16;
 }
 
 enum status pipeline_plan(struct pipeline *pipeline, const struct request *request, const struct resources *resources, struct err *err)
 {
     *pipeline = (struct pipeline){0};
+    TRY(check_codes(request, err));
     TRY(check_places(request, err));
     TRY(source_open(&pipeline->source, resources->ops, request->source, err));
     if (request->base != NULL)
         TRY(source_open_plain(&pipeline->base, resources->ops, request->base, err));
     TRY(registry_read(&pipeline->source, request->from, request->reading, &pipeline->model, &pipeline->bid, err));
-    TRY(check_options(pipeline, request, err));
-    TRY(check_float_target(pipeline, request, err));
+    TRY(check_float(pipeline, request, err));
     if (request->directory) {
         struct directory directory = directory_of(pipeline, request);
         struct slice config;
@@ -65,12 +84,10 @@ enum status pipeline_plan(struct pipeline *pipeline, const struct request *reque
         pipeline->left = directory.left;
     }
     TRY(fetch_open(&pipeline->fetch, resources->ops, &pipeline->model, err));
-    /* Scales of one checkpoint share a dtype in practice; where they do not, the cast is to the same target dtype all the same. */
-    const enum dtype own = pipeline->model.weight_count > 0 ? pipeline->model.weight[0].spec.scale_dtype : DTYPE_NONE;
-    const struct survey_casts casts = {request->options.keep_scale_dtype ? DTYPE_NONE : gap_scale_dtype(request->target, &request->options, own),
-                                       request->options.dtype};
-    TRY(survey_run(&pipeline->survey, &pipeline->fetch, casts, run_workers(resources), resources->cancel, err));
-    TRY(plan_make(&pipeline->plan, &pipeline->model, &pipeline->survey, request->target, &request->options, err));
+    TRY(aim_make(&pipeline->aims, &pipeline->model, request->target, &request->options, stated_dtype(pipeline, request), err));
+    TRY(survey_run(&pipeline->survey, &pipeline->fetch, &pipeline->aims, run_workers(resources), resources->cancel, err));
+    const struct plan_input input = {&pipeline->model, &pipeline->survey, &pipeline->aims, request->target, &request->options};
+    TRY(plan_make(&pipeline->plan, &input, err));
     atomic_store(&pipeline->total_bytes, pipeline->plan.tensor_bytes);
     return STATUS_OK;
 }
@@ -150,6 +167,7 @@ void pipeline_free(struct pipeline *pipeline)
     compare_free(&pipeline->comparison);
     plan_free(&pipeline->plan);
     survey_free(&pipeline->survey);
+    aim_free(&pipeline->aims);
     fetch_close(&pipeline->fetch);
     model_free(&pipeline->model);
     source_close(&pipeline->source);

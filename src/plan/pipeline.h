@@ -24,6 +24,7 @@ struct pipeline {
     struct model model;
     struct bid bid;
     struct fetch fetch;
+    struct aims aims;
     struct survey survey;
     struct plan plan;
     struct comparison comparison; /* --verify */

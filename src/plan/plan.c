@@ -13,7 +13,8 @@
 
 const char *plan_step_name(enum step step)
 {
-    static const char *const names[] = {"copy", "cast", "codes", "scales", "zeros", "group_of"};
+    static const char *const names[] = {"copy",  "cast",  "codes",       "scales",     "zeros",     "beta",      "group_of",
+                                        "shape", "dense", "input_scale", "input_zero", "deq_scale", "quant_bias"};
     _Static_assert(sizeof names / sizeof names[0] == STEP_COUNT, "one name a step");
     return names[step];
 }
@@ -42,13 +43,23 @@ enum status plan_warn(struct plan *plan, struct err *err, const char *format, ..
 
 /* --- what the whole checkpoint is like ------------------------------------------------------------------------------------ */
 
-/* Group size that every weight is refined to; 0 keeps each one's own. */
+bool plan_keeps(const struct plan *plan, size_t index)
+{
+    return !plan->aims->weight[index].dense && !plan->aims->weight[index].excluded;
+}
+
+const struct form *plan_form(const struct plan *plan, size_t index)
+{
+    return &plan->target->form[plan->spec[index].form];
+}
+
+/* Group size that weights are refined to; 0 keeps each one's own. */
 static enum status choose_group(struct plan *plan, const struct options *options, int64_t *group, struct err *err)
 {
     *group = options->group;
-    if (*group != 0 || plan->target->can.mixed)
+    if (*group != 0 || plan->target->can.groups == GROUPS_EACH)
         return STATUS_OK;
-    *group = gap_common_group(plan->model);
+    *group = gap_common_group(plan->model, &plan->target->can);
     uint64_t smallest = UINT64_MAX;
     for (size_t w = 0; w < plan->model->weight_count; w++)
         if (plan->model->weight[w].groups > 1 && plan->model->weight[w].spec.group < smallest)
@@ -56,6 +67,16 @@ static enum status choose_group(struct plan *plan, const struct options *options
     if (*group > 0 && (uint64_t)*group < smallest)
         return plan_warn(plan, err, "%s has one group size: all weights are refined to groups of %" PRId64, plan->target->name, *group);
     return STATUS_OK;
+}
+
+/* Weights of one width in the target keep their zeros alike: engines fuse q, k and v. */
+static uint32_t find_asymmetric(const struct plan *plan)
+{
+    uint32_t asymmetric = 0;
+    for (size_t w = 0; w < plan->model->weight_count; w++)
+        if (plan_keeps(plan, w) && plan->survey->weight[w].groups.not_mid > 0)
+            asymmetric |= plan->aims->weight[w].bits < 32 ? 1u << plan->aims->weight[w].bits : 0;
+    return asymmetric;
 }
 
 static enum status decide_weights(struct plan *plan, const struct options *options, struct err *err)
@@ -66,41 +87,61 @@ static enum status decide_weights(struct plan *plan, const struct options *optio
         return STATUS_LIMIT;
     if (plan->model->weight_count > 0 && !plan->target->can.writes)
         return err_set(err, STATUS_UNSUPPORTED, plan->target->name, "found quantized weights, which this version does not write in this format");
-    if (plan->model->weight_count > 0 && plan->target->width_count == 0) {
-        (void)err_set(err, STATUS_UNSUPPORTED, plan->model->weight[0].name, "found a quantized weight: this version does not dequantize to %s",
-                      plan->target->name);
-        return err_try(err, "--to awq, gptq or gptq_v2");
-    }
     TRY(choose_group(plan, options, &group, err));
-    const struct gap gap = {plan->model, plan->survey, plan->target, options, group};
+    const struct gap gap = {plan->model, plan->survey, plan->aims, plan->target, options, group, find_asymmetric(plan)};
     plan->symmetric = true;
     for (uint32_t w = 0; w < plan->model->weight_count; w++) {
+        if (plan->aims->weight[w].excluded)
+            continue;
         TRY(gap_weight(&gap, w, &plan->spec[w], err));
+        if (!plan_keeps(plan, w))
+            continue;
+        plan->kept_count++;
         plan->symmetric = plan->symmetric && plan->survey->weight[w].groups.not_mid == 0;
         plan->act_order = plan->act_order || !plan->survey->weight[w].trivial_group_of;
     }
     return STATUS_OK;
 }
 
+/* How many weights that keep their codes have a property that a warning tells of. */
+struct oddities {
+    size_t narrow, negative, all_zero, mixed_bits;
+};
+
+static struct oddities count_oddities(const struct plan *plan)
+{
+    const struct capability *can = &plan->target->can;
+    struct oddities odd = {0};
+    unsigned bits = 0;
+    for (size_t w = 0; w < plan->model->weight_count; w++) {
+        const struct weight *weight = &plan->model->weight[w];
+        if (!plan_keeps(plan, w))
+            continue;
+        odd.narrow += (can->out_warn > 0 && weight->out % can->out_warn != 0) || (can->in_warn > 0 && weight->in % can->in_warn != 0);
+        odd.negative += plan->survey->weight[w].groups.negative > 0;
+        odd.all_zero += plan->survey->weight[w].zero_group_of;
+        bits = bits == 0 ? plan->spec[w].bits : bits;
+        odd.mixed_bits += plan->spec[w].bits != bits;
+    }
+    return odd;
+}
+
 static enum status warn_weights(struct plan *plan, struct err *err)
 {
     const struct capability *can = &plan->target->can;
-    size_t narrow = 0, negative = 0, all_zero = 0;
-    for (size_t w = 0; w < plan->model->weight_count; w++) {
-        const struct weight *weight = &plan->model->weight[w];
-        narrow += (can->out_warn > 0 && weight->out % can->out_warn != 0) || (can->in_warn > 0 && weight->in % can->in_warn != 0);
-        negative += plan->survey->weight[w].groups.negative > 0;
-        all_zero += plan->survey->weight[w].zero_group_of;
-    }
-    if (narrow > 0)
-        TRY(plan_warn(plan, err, "%zu weights have out_features that are no multiple of %u or in_features that are none of %u, which %s ask for", narrow,
+    const struct oddities odd = count_oddities(plan);
+    if (odd.narrow > 0)
+        TRY(plan_warn(plan, err, "%zu weights have out_features that are no multiple of %u or in_features that are none of %u, which %s ask for", odd.narrow,
                       can->out_warn, can->in_warn, can->warn_why));
-    if (negative > 0)
-        TRY(plan_warn(plan, err, "%zu weights have negative scales, which some kernels take for an error", negative));
-    if (all_zero > 0)
-        TRY(plan_warn(plan, err, "%zu weights have a g_idx of zeros only: it is read as groups in order", all_zero));
-    if (plan->model->weight_count > 0 && !plan->symmetric && can->warn_asymmetric != NULL)
+    if (odd.negative > 0)
+        TRY(plan_warn(plan, err, "%zu weights have negative scales, which some kernels take for an error", odd.negative));
+    if (odd.all_zero > 0)
+        TRY(plan_warn(plan, err, "%zu weights have a g_idx of zeros only: it is read as groups in order", odd.all_zero));
+    if (plan->kept_count > 0 && !plan->symmetric && can->warn_asymmetric != NULL)
         TRY(plan_warn(plan, err, "the zero points are asymmetric: %s", can->warn_asymmetric));
+    if (odd.mixed_bits > 0 && !can->mixed_bits)
+        return err_set(err, STATUS_UNREPRESENTABLE, plan->target->name, "found weights of several widths, which %s cannot hold in one checkpoint (R-MIXED)",
+                       plan->target->name);
     return STATUS_OK;
 }
 
@@ -128,17 +169,17 @@ static uint32_t choose_file(struct sharding *sharding, uint32_t source_file, uin
 /* Outputs in the order of the source's tensors; a weight stands where its codes stand, in one shard. */
 static enum status add_outputs(struct plan *plan, const struct options *options, struct err *err)
 {
-    const struct gap gap = {plan->model, plan->survey, plan->target, options, 0};
+    const struct gap gap = {plan->model, plan->survey, plan->aims, plan->target, options, 0, 0};
     struct sharding sharding = {.bytes_max = options->one_file != NULL ? UINT64_MAX : options->shard_bytes_max};
     for (uint32_t i = 0; i < plan->model->tensor_count; i++) {
         const struct tensor *tensor = &plan->model->tensor[i];
         const size_t first = plan->tensor_count;
         TRY(gap_tensor(&gap, i, err));
-        if (tensor->fate == FATE_CLAIMED && plan->model->weight[tensor->peer].role[ROLE_CODES] == i)
-            TRY(outputs_weight(plan, tensor->peer, err));
-        else if (tensor->fate == FATE_CARRY)
+        if (tensor->fate == FATE_CLAIMED)
+            TRY(outputs_claimed(plan, i, err));
+        else if (tensor->fate == FATE_CARRY && !plan->aims->excluded[i])
             TRY(outputs_carry(plan, i, options, err));
-        else if (tensor->fate != FATE_CLAIMED)
+        else
             TRY(outputs_drop(plan, i, err));
         uint64_t bytes = 0;
         for (size_t t = first; t < plan->tensor_count; t++)
@@ -152,27 +193,59 @@ static enum status add_outputs(struct plan *plan, const struct options *options,
     return STATUS_OK;
 }
 
+/* What casting did to an output that is rounded. */
+static const struct cast_tally *cast_of(const struct plan *plan, const struct output_tensor *output)
+{
+    switch (output->step) {
+    case STEP_SCALES:
+        return &plan->survey->weight[output->source].scales;
+    case STEP_BETA:
+    case STEP_ZEROS:
+        return &plan->survey->weight[output->source].zeros;
+    case STEP_DENSE:
+        return &plan->survey->weight[output->source].values;
+    case STEP_CAST:
+        return &plan->survey->tensor[output->source].cast;
+    default:
+        return NULL;
+    }
+}
+
 static void tally_classes(struct plan *plan)
 {
     for (size_t t = 0; t < plan->tensor_count; t++) {
         const struct output_tensor *output = &plan->tensor[t];
+        const struct cast_tally *cast = cast_of(plan, output);
         plan->count_of[output->exactness]++;
-        if (output->exactness != EXACTNESS_ROUNDED)
-            continue;
-        const struct cast_tally *cast = output->step == STEP_SCALES ? &plan->survey->weight[output->source].scales
-                                                                     : &plan->survey->tensor[output->source].cast;
-        if (plan->max_relative_of != NULL && cast->max_relative <= plan->max_relative)
+        if (output->exactness != EXACTNESS_ROUNDED || cast == NULL || (plan->max_relative_of != NULL && cast->max_relative <= plan->max_relative))
             continue;
         plan->max_relative = cast->max_relative;
         plan->max_relative_of = output->name;
     }
 }
 
-enum status plan_make(struct plan *plan, const struct model *model, const struct survey *survey, const struct format *target,
-                      const struct options *options, struct err *err)
+/* The file names of the form that most weights take. */
+static enum status choose_names(struct plan *plan, struct err *err)
 {
-    *plan = (struct plan){.model = model, .survey = survey, .target = target, .no_group_of = options->no_group_of};
+    size_t count[256] = {0}, best = 0;
+    plan->names = plan->target->names;
+    if (plan->target->rename == NULL || plan->kept_count == 0)
+        return STATUS_OK;
+    for (size_t w = 0; w < plan->model->weight_count; w++)
+        if (plan_keeps(plan, w))
+            count[plan->spec[w].form]++;
+    for (size_t f = 0; f < plan->target->form_count; f++)
+        best = count[f] > count[best] ? f : best;
+    return plan->target->rename(&plan->target->form[best], plan->variant, &plan->arena, &plan->names, err);
+}
+
+enum status plan_make(struct plan *plan, const struct plan_input *input, struct err *err)
+{
+    const struct options *options = input->options;
+    *plan = (struct plan){.model = input->model, .survey = input->survey, .aims = input->aims, .target = input->target, .no_group_of = options->no_group_of,
+                          .variant = options->variant};
     TRY(decide_weights(plan, options, err));
+    TRY(choose_names(plan, err));
     TRY(add_outputs(plan, options, err));
     TRY(warn_weights(plan, err));
     TRY(outputs_files(plan, options, err));

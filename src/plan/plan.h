@@ -13,8 +13,15 @@ enum step {
     STEP_CAST,     /* plain floats to another dtype */
     STEP_CODES,    /* codes from the source's layout to the target's */
     STEP_SCALES,
-    STEP_ZEROS,
-    STEP_GROUP_OF, /* g_idx: the source's, or k / group */
+    STEP_ZEROS,       /* packed fields or offsets */
+    STEP_BETA,
+    STEP_GROUP_OF,    /* g_idx: the source's, or k / group */
+    STEP_SHAPE,       /* [out, in] */
+    STEP_DENSE,       /* the weight as floats */
+    STEP_INPUT_SCALE, /* of static activations, as the next three */
+    STEP_INPUT_ZERO,
+    STEP_DEQ_SCALE,
+    STEP_QUANT_BIAS,
     STEP_COUNT,
 };
 const char *plan_step_name(enum step step); /* "copy" */
@@ -50,9 +57,12 @@ struct dropped {
 struct plan {
     const struct model *model;   /* borrowed */
     const struct survey *survey; /* borrowed */
+    const struct aims *aims;     /* borrowed */
     const struct format *target;
     struct arena arena;
-    struct spec *spec;           /* [model->weight_count]; in the arena */
+    struct spec *spec;           /* [model->weight_count]; in the arena; grid GRID_DENSE: becomes floats */
+    size_t kept_count;           /* weights that keep their codes */
+    struct file_names names;
     struct output_tensor *tensor; /* owned; by file, then by offset */
     size_t tensor_count, tensor_capacity;
     struct output_file *file;    /* owned */
@@ -66,14 +76,26 @@ struct plan {
     uint64_t file_bytes;         /* sum over files */
     bool symmetric, act_order;   /* of the data */
     bool no_group_of;
+    enum variant variant;        /* --layout */
     size_t count_of[EXACTNESS_COUNT];
     double max_relative;         /* largest relative error of a rounded value */
     const char *max_relative_of; /* its tensor; NULL if nothing is rounded */
 };
 
+/* What a plan follows from; all borrowed. */
+struct plan_input {
+    const struct model *model;
+    const struct survey *survey;
+    const struct aims *aims;
+    const struct format *target;
+    const struct options *options;
+};
 /* Makes the plan or refuses. Free with plan_free, also after a failure. */
-enum status plan_make(struct plan *plan, const struct model *model, const struct survey *survey, const struct format *target,
-                      const struct options *options, struct err *err) WARN_UNUSED;
+enum status plan_make(struct plan *plan, const struct plan_input *input, struct err *err) WARN_UNUSED;
+/* True if weight `index` keeps its codes: it is neither dequantized nor excluded. */
+bool plan_keeps(const struct plan *plan, size_t index);
+/* The row of the target's table that a weight which keeps its codes is stored by. */
+const struct form *plan_form(const struct plan *plan, size_t index);
 void plan_free(struct plan *plan);
 /* Frees the headers once they are written. */
 void plan_forget_headers(struct plan *plan);

@@ -14,6 +14,9 @@ enum scratch_slot {
     SCRATCH_OFFSET,
     SCRATCH_ZERO,
     SCRATCH_FIELD,
+    SCRATCH_GROUP_OF,
+    SCRATCH_VALUE,  /* weights as floats */
+    SCRATCH_DENSE,  /* stored bytes of float weights */
     SCRATCH_STORE,  /* bytes to be written */
     SCRATCH_COUNT,
 };

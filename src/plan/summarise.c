@@ -27,6 +27,8 @@ static enum status list_dense(struct plan *plan, struct summary *summary, struct
     for (size_t t = 0; t < plan->tensor_count; t++) {
         const struct output_tensor *output = &plan->tensor[t];
         struct slice module;
+        if (output->step == STEP_DENSE)
+            names[count++] = plan->model->weight[output->source].name;
         if ((output->step != STEP_COPY && output->step != STEP_CAST) || !parts_dense_linear(&plan->model->tensor[output->source], &module))
             continue;
         names[count] = arena_copy(&plan->arena, module.data, module.size, err);
@@ -67,6 +69,8 @@ static size_t count_kinds(const struct plan *plan, struct kind kind[KINDS_MAX])
 {
     size_t kinds = 0;
     for (size_t w = 0; w < plan->model->weight_count; w++) {
+        if (!plan_keeps(plan, w))
+            continue;
         const int64_t group = group_as_stored(&plan->model->weight[w], &plan->spec[w]);
         size_t k = 0;
         while (k < kinds && (kind[k].bits != plan->spec[w].bits || kind[k].group != group))
@@ -80,8 +84,8 @@ static size_t count_kinds(const struct plan *plan, struct kind kind[KINDS_MAX])
     return kinds;
 }
 
-/* The width and group size of most weights; ties go to the first in name order. Small layers that hold one group are per channel by their own
- * account: they do not outvote real groups that describe them as well. */
+/* The width and group size of most weights; ties go to the first in name order. Small layers that hold one group are per channel by their
+ * own account: they do not outvote real groups that describe them as well. */
 static void find_majority(const struct plan *plan, struct summary *summary)
 {
     struct kind kind[KINDS_MAX];
@@ -98,7 +102,8 @@ static void find_majority(const struct plan *plan, struct summary *summary)
     if (grouped == NULL || summary->group != -1)
         return;
     for (size_t w = 0; w < plan->model->weight_count; w++)
-        if (group_as_stored(&plan->model->weight[w], &plan->spec[w]) == -1 && !group_fits(&plan->model->weight[w], &plan->spec[w], grouped->group))
+        if (plan_keeps(plan, w) && group_as_stored(&plan->model->weight[w], &plan->spec[w]) == -1 &&
+            !group_fits(&plan->model->weight[w], &plan->spec[w], grouped->group))
             return;
     summary->group = grouped->group;
     summary->bits = grouped->bits;
@@ -112,6 +117,8 @@ static enum status list_mixed(struct plan *plan, struct summary *summary, struct
         return STATUS_LIMIT;
     for (size_t w = 0; w < plan->model->weight_count; w++) {
         const struct weight *weight = &plan->model->weight[w];
+        if (!plan_keeps(plan, w))
+            continue;
         if (plan->spec[w].bits != summary->bits || !group_fits(weight, &plan->spec[w], summary->group))
             rules[count++] = (struct mixed_rule){weight->name, plan->spec[w].bits, group_as_stored(weight, &plan->spec[w])};
     }
@@ -147,22 +154,26 @@ static enum status list_block_modules(struct plan *plan, struct summary *summary
     bool float_inside = false;
     for (size_t i = 0; i < summary->dense_count; i++)
         float_inside = float_inside || split_block(summary->dense[i], &own, &layer, &module);
-    if (!float_inside || plan->model->weight_count == 0)
+    if (!float_inside || plan->kept_count == 0)
         return STATUS_OK;
-    const char **names = arena_alloc(&plan->arena, plan->model->weight_count, sizeof *names, err);
+    const char **names = arena_alloc(&plan->arena, plan->kept_count, sizeof *names, err);
+    size_t count = 0;
     if (names == NULL)
         return STATUS_LIMIT;
     for (size_t w = 0; w < plan->model->weight_count; w++) {
-        if (!split_block(plan->model->weight[w].name, &own, &layer, &names[w]) || (w > 0 && !slice_equal(own, prefix)))
+        if (!plan_keeps(plan, w))
+            continue;
+        if (!split_block(plan->model->weight[w].name, &own, &layer, &names[count]) || (count > 0 && !slice_equal(own, prefix)))
             return STATUS_OK;
+        count++;
         prefix = own;
         layers = layer + 1 > layers ? layer + 1 : layers;
     }
-    qsort(names, plan->model->weight_count, sizeof *names, by_name);
+    qsort(names, count, sizeof *names, by_name);
     size_t kinds = 0;
-    for (size_t w = 0; w < plan->model->weight_count; kinds++) {
+    for (size_t w = 0; w < count; kinds++) {
         size_t same = 0;
-        while (w + same < plan->model->weight_count && strcmp(names[w], names[w + same]) == 0)
+        while (w + same < count && strcmp(names[w], names[w + same]) == 0)
             same++;
         if (same != layers)
             return STATUS_OK;
@@ -174,13 +185,90 @@ static enum status list_block_modules(struct plan *plan, struct summary *summary
     return STATUS_OK;
 }
 
+/* --- weights that are stored alike --------------------------------------------------------------------------------------------- */
+
+/* A weight with what its scheme follows from. */
+struct member {
+    const char *name;
+    int64_t group;
+    bool symmetric, act_order, input_zero;
+    uint8_t form;
+};
+
+static int compare_schemes(const struct member *a, const struct member *b)
+{
+    if (a->form != b->form)
+        return a->form < b->form ? -1 : 1;
+    if (a->group != b->group)
+        return a->group < b->group ? -1 : 1;
+    if (a->symmetric != b->symmetric)
+        return a->symmetric ? -1 : 1;
+    if (a->input_zero != b->input_zero)
+        return b->input_zero ? -1 : 1;
+    return a->act_order == b->act_order ? 0 : b->act_order ? -1 : 1;
+}
+
+static int by_scheme(const void *a, const void *b)
+{
+    const struct member *left = a, *right = b;
+    const int order = compare_schemes(left, right);
+    return order != 0 ? order : strcmp(left->name, right->name);
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const struct scheme *left = a, *right = b;
+    if (left->count != right->count)
+        return left->count > right->count ? -1 : 1;
+    return strcmp(left->name[0], right->name[0]);
+}
+
+static size_t list_members(const struct plan *plan, struct member *member)
+{
+    size_t count = 0;
+    for (size_t w = 0; w < plan->model->weight_count; w++) {
+        if (!plan_keeps(plan, w))
+            continue;
+        const struct spec *spec = &plan->spec[w];
+        member[count++] = (struct member){plan->model->weight[w].name,
+                                          group_as_stored(&plan->model->weight[w], spec),
+                                          spec->zero_kind == ZERO_MID,
+                                          !plan->survey->weight[w].trivial_group_of,
+                                          plan->survey->weight[w].input_zero && spec->activation == ACTIVATION_STATIC,
+                                          spec->form};
+    }
+    qsort(member, count, sizeof *member, by_scheme);
+    return count;
+}
+
+static enum status list_schemes(struct plan *plan, struct summary *summary, struct err *err)
+{
+    struct member *member = arena_alloc(&plan->arena, plan->kept_count, sizeof *member, err);
+    const char **names = arena_alloc(&plan->arena, plan->kept_count, sizeof *names, err);
+    struct scheme *scheme = arena_alloc(&plan->arena, plan->kept_count, sizeof *scheme, err);
+    if (member == NULL || names == NULL || scheme == NULL)
+        return STATUS_LIMIT;
+    const size_t count = list_members(plan, member);
+    for (size_t m = 0; m < count; m++) {
+        names[m] = member[m].name;
+        if (m == 0 || compare_schemes(&member[m - 1], &member[m]) != 0)
+            scheme[summary->scheme_count++] = (struct scheme){
+                &plan->target->form[member[m].form], member[m].group, member[m].symmetric, member[m].act_order, member[m].input_zero, &names[m], 0};
+        scheme[summary->scheme_count - 1].count++;
+    }
+    qsort(scheme, summary->scheme_count, sizeof *scheme, by_size);
+    summary->scheme = scheme;
+    return STATUS_OK;
+}
+
 enum status summarise_plan(struct plan *plan, struct summary *summary, struct err *err)
 {
-    *summary = (struct summary){.symmetric = plan->symmetric, .act_order = plan->act_order};
+    *summary = (struct summary){.symmetric = plan->symmetric, .act_order = plan->act_order, .variant = plan->variant};
     for (size_t w = 0; w < plan->model->weight_count; w++)
-        summary->lm_head = summary->lm_head || is_lm_head(plan->model->weight[w].name);
+        summary->lm_head = summary->lm_head || (plan_keeps(plan, w) && is_lm_head(plan->model->weight[w].name));
     TRY(list_dense(plan, summary, err));
     find_majority(plan, summary);
     TRY(list_mixed(plan, summary, err));
+    TRY(list_schemes(plan, summary, err));
     return list_block_modules(plan, summary, err);
 }

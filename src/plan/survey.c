@@ -2,28 +2,60 @@
 
 #include "base/le.h"
 #include "base/pool.h"
-#include "plan/decode.h"
+#include "plan/values.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define SURVEY_PAIRS_MAX (UINT64_C(1) << 18) /* (out, group) pairs in flight: about 4 MB of parameters a worker */
+#define SURVEY_VALUES_MAX (UINT64_C(1) << 20) /* weights in flight that become floats: about 10 MB a worker */
 #define SURVEY_BYTES_MAX (UINT64_C(1) << 20)
 #define SURVEY_ALIGN 64                      /* rows: a multiple of every layout's run along out */
 
 struct surveying {
     struct survey *survey;
     const struct fetch *fetch;
-    struct survey_casts casts;
+    const struct aims *aims;
     struct scratch *scratch; /* [workers] */
 };
 
 /* --- weights ------------------------------------------------------------------------------------------------------------- */
 
-static enum status survey_params(const struct surveying *context, const struct weight *weight, struct scratch *scratch,
-                                 struct survey_weight *result, struct err *err)
+/* What the target's scales, and its offsets or betas, do to the parameters at hand. */
+static enum status survey_casts(const struct weight *weight, const struct aim *aim, const struct params *params, struct scratch *scratch,
+                                struct survey_weight *result, struct err *err)
 {
     const struct spec *spec = &weight->spec;
+    const size_t count = params->count;
+    if (aim->dtype == spec->scale_dtype && aim->zeros != ZERO_BETA && aim->zeros != ZERO_OFFSET)
+        return STATUS_OK;
+    void *stored = scratch_take(scratch, SCRATCH_STORE, count * sizeof(float), err);
+    float *value = scratch_take(scratch, SCRATCH_VALUE, count * sizeof *value, err);
+    if (stored == NULL || value == NULL)
+        return STATUS_LIMIT;
+    const float *scale = params->scale;
+    if (aim->dtype != spec->scale_dtype) {
+        half_store(aim->dtype, params->scale, count, stored, &result->scales);
+        half_load(aim->dtype, stored, count, value);
+        scale = value;
+    }
+    if (aim->zeros == ZERO_BETA && spec->zero_kind == ZERO_BETA && aim->bits == spec->bits) {
+        half_store(aim->dtype, params->beta, count, stored, &result->zeros);
+    } else if (aim->zeros == ZERO_BETA && result->groups.fractions == 0) {
+        const int32_t add = (1 << (aim->bits - 1)) - (1 << (spec->bits - 1));
+        const size_t inexact = group_betas(params->zero, scale, count, add, value);
+        half_store(aim->dtype, value, count, stored, &result->zeros);
+        result->zeros.inexact += inexact;
+    } else if (aim->zeros == ZERO_OFFSET && params->offset != NULL) {
+        half_store(aim->dtype, params->offset, count, stored, &result->zeros);
+    }
+    return STATUS_OK;
+}
+
+static enum status survey_params(const struct surveying *context, uint32_t index, struct scratch *scratch, struct survey_weight *result, struct err *err)
+{
+    const struct weight *weight = &context->fetch->model->weight[index];
+    const struct aim *aim = &context->aims->weight[index];
     uint64_t step = SURVEY_PAIRS_MAX / weight->groups / SURVEY_ALIGN * SURVEY_ALIGN;
     if (step == 0)
         step = SURVEY_ALIGN;
@@ -32,17 +64,46 @@ static enum status survey_params(const struct surveying *context, const struct w
         const struct area area = {out0, weight->out - out0 < step ? weight->out - out0 : step, 0, weight->groups};
         struct group_tally part = group_tally_start();
         struct params params;
-        TRY(decode_params(context->fetch, weight, area, scratch, &params, err));
-        group_measure(params.scale, params.offset, params.zero, params.count, spec->bits, &part);
+        TRY(params_load(context->fetch, weight, area, scratch, &params, err));
+        group_measure(params.scale, params.offset, params.zero, params.count, weight->spec.bits, &part);
+        part.bad_zeros += params.bad;
         group_tally_add(&result->groups, &part);
-        result->ambiguous += decode_ambiguous(context->fetch, weight, area, &params);
-        if (context->casts.scales != DTYPE_NONE && context->casts.scales != spec->scale_dtype) {
-            void *cast = scratch_take(scratch, SCRATCH_STORE, params.count * sizeof(float), err);
-            if (cast == NULL)
-                return STATUS_LIMIT;
-            half_store(context->casts.scales, params.scale, params.count, cast, &result->scales);
-        }
+        result->ambiguous += params_ambiguous(context->fetch, weight, area, &params);
+        if (!aim->dense)
+            TRY(survey_casts(weight, aim, &params, scratch, result, err));
     }
+    return STATUS_OK;
+}
+
+/* What rounding does to the values of a weight that becomes floats. */
+static enum status survey_values(const struct surveying *context, uint32_t index, struct scratch *scratch, struct survey_weight *result, struct err *err)
+{
+    const struct weight *weight = &context->fetch->model->weight[index];
+    const uint64_t fit = SURVEY_VALUES_MAX / weight->in / SURVEY_ALIGN * SURVEY_ALIGN, step = fit == 0 ? SURVEY_ALIGN : fit;
+    for (uint64_t out0 = 0; out0 < weight->out; out0 += step) {
+        const struct values_rows rows = {out0, weight->out - out0 < step ? weight->out - out0 : step, result->zero_group_of};
+        float *values;
+        TRY(values_load(context->fetch, weight, rows, scratch, &values, err));
+        void *stored = scratch_take(scratch, SCRATCH_STORE, rows.out * weight->in * sizeof *values, err);
+        if (stored == NULL)
+            return STATUS_LIMIT;
+        half_store(context->aims->weight[index].dtype, values, (size_t)(rows.out * weight->in), stored, &result->values);
+    }
+    return STATUS_OK;
+}
+
+static enum status survey_activation(const struct surveying *context, const struct weight *weight, struct survey_weight *result, struct err *err)
+{
+    const uint32_t zero = weight->role[ROLE_INPUT_ZERO];
+    uint8_t stored[8] = {0};
+    if (zero == MODEL_NONE)
+        return STATUS_OK;
+    const struct tensor *tensor = &context->fetch->model->tensor[zero];
+    TRY(fetch_bytes(context->fetch, zero, 0, stored, tensor->bytes < sizeof stored ? tensor->bytes : sizeof stored, err));
+    float value = stored[0] != 0;
+    if (dtype_is_plain_float(tensor->dtype))
+        half_load(tensor->dtype, stored, 1, &value);
+    result->input_zero = value != 0.0f;
     return STATUS_OK;
 }
 
@@ -111,9 +172,25 @@ static enum status survey_floats(const struct surveying *context, uint32_t index
         for (uint64_t i = 0; i < part; i++)
             result->nonzero += values[i] != 0.0f;
         if (cast)
-            half_store(context->casts.floats, values, (size_t)part, stored, &result->cast);
+            half_store(context->aims->floats, values, (size_t)part, stored, &result->cast);
     }
     return STATUS_OK;
+}
+
+static enum status survey_weight(const struct surveying *context, uint32_t index, struct scratch *scratch, struct err *err)
+{
+    const struct weight *weight = &context->fetch->model->weight[index];
+    struct survey_weight *result = &context->survey->weight[index];
+    const bool affine = weight->spec.grid == GRID_AFFINE_ZERO || weight->spec.grid == GRID_AFFINE_BETA;
+    result->trivial_group_of = true;
+    if (affine) {
+        TRY(survey_params(context, index, scratch, result, err));
+        TRY(survey_group_of(context, weight, scratch, result, err));
+        TRY(survey_activation(context, weight, result, err));
+    }
+    return context->aims->weight[index].dense && result->groups.bad_scales + result->groups.bad_zeros == 0
+               ? survey_values(context, index, scratch, result, err)
+               : STATUS_OK;
 }
 
 static enum status survey_job(void *opaque, size_t index, unsigned worker, struct err *err)
@@ -121,17 +198,13 @@ static enum status survey_job(void *opaque, size_t index, unsigned worker, struc
     const struct surveying *context = opaque;
     const struct model *model = context->fetch->model;
     struct scratch *scratch = &context->scratch[worker];
-    if (index < model->weight_count) {
-        const struct weight *weight = &model->weight[index];
-        struct survey_weight *result = &context->survey->weight[index];
-        TRY(survey_params(context, weight, scratch, result, err));
-        return survey_group_of(context, weight, scratch, result, err);
-    }
+    if (index < model->weight_count)
+        return survey_weight(context, (uint32_t)index, scratch, err);
     const uint32_t at = (uint32_t)(index - model->weight_count);
     const struct tensor *tensor = &model->tensor[at];
     struct survey_tensor *result = &context->survey->tensor[at];
-    const bool cast = tensor->fate == FATE_CARRY && context->casts.floats != DTYPE_NONE && dtype_is_plain_float(tensor->dtype) &&
-                      tensor->dtype != context->casts.floats;
+    const bool cast = tensor->fate == FATE_CARRY && context->aims->floats != DTYPE_NONE && dtype_is_plain_float(tensor->dtype) &&
+                      tensor->dtype != context->aims->floats;
     if (tensor->fate == FATE_DROP_TWIN)
         return survey_twin(context, at, scratch, result, err);
     if (cast || tensor->fate == FATE_DROP_ZERO)
@@ -139,14 +212,14 @@ static enum status survey_job(void *opaque, size_t index, unsigned worker, struc
     return STATUS_OK;
 }
 
-enum status survey_run(struct survey *survey, const struct fetch *fetch, struct survey_casts casts, unsigned workers, const atomic_int *cancel,
+enum status survey_run(struct survey *survey, const struct fetch *fetch, const struct aims *aims, unsigned workers, const atomic_int *cancel,
                        struct err *err)
 {
     const struct model *model = fetch->model;
     *survey = (struct survey){0};
     survey->weight = mem_alloc(model->weight_count + 1, sizeof *survey->weight, err);
     survey->tensor = mem_alloc(model->tensor_count + 1, sizeof *survey->tensor, err);
-    struct surveying context = {survey, fetch, casts, mem_alloc(workers, sizeof *context.scratch, err)};
+    struct surveying context = {survey, fetch, aims, mem_alloc(workers, sizeof *context.scratch, err)};
     if (survey->weight == NULL || survey->tensor == NULL || context.scratch == NULL) {
         free(context.scratch);
         return STATUS_LIMIT;

@@ -1,10 +1,11 @@
-/* One streamed pass over the parameter tensors: what the plan must know of the values, in a fixed-size record per weight. Whole weights are never
- * read, except float tensors that a --dtype asks to narrow. */
+/* One streamed pass over the parameter tensors: what the plan must know of the values, in a fixed-size record per weight. Whole weights are read only
+ * where they become floats, and float tensors where --dtype asks to narrow them. */
 #ifndef REPAQ_SURVEY_H
 #define REPAQ_SURVEY_H
 
 #include "codec/group.h"
 #include "codec/half.h"
+#include "plan/aim.h"
 #include "plan/fetch.h"
 
 #include <stdatomic.h>
@@ -12,8 +13,11 @@
 struct survey_weight {
     struct group_tally groups;
     struct cast_tally scales;   /* of casting the scales to the dtype that the target will hold; count 0 if they keep theirs */
+    struct cast_tally zeros;    /* of the offsets or betas in the dtype that the target will hold; count 0 if it holds none */
+    struct cast_tally values;   /* of the dequantized weight in its dtype; count 0 if it keeps its codes */
     uint64_t ambiguous;         /* GPTQ v1: all-ones fields below the top of their word, read by no known rule */
     bool trivial_group_of;      /* no g_idx, or g_idx[k] == k / group, or all zero */
+    bool input_zero;            /* static activations whose stored zero is not 0 */
     bool zero_group_of;         /* g_idx is all zero though there are several groups: read as trivial */
 };
 
@@ -28,14 +32,8 @@ struct survey {
     struct survey_tensor *tensor; /* owned; [model->tensor_count] */
 };
 
-/* What the plan intends to cast to; DTYPE_NONE keeps. */
-struct survey_casts {
-    enum dtype scales; /* of weights */
-    enum dtype floats; /* of carried plain float tensors */
-};
-
 /* Surveys on `workers` threads. Free with survey_free, also after a failure. */
-enum status survey_run(struct survey *survey, const struct fetch *fetch, struct survey_casts casts, unsigned workers, const atomic_int *cancel,
+enum status survey_run(struct survey *survey, const struct fetch *fetch, const struct aims *aims, unsigned workers, const atomic_int *cancel,
                        struct err *err) WARN_UNUSED;
 void survey_free(struct survey *survey);
 

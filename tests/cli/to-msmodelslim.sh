@@ -1,2 +1,6 @@
-# A format that is read and not written.
-"$REPAQ" convert "$FIXTURES"/msmodelslim/edge-w4a16-g32-sym-zeros-safe out --to msmodelslim
+# Both layouts of msModelSlim, and its description.
+for layout in packed unpacked; do
+  "$REPAQ" convert "$FIXTURES"/gptq/gptq-qwen2-4bit-g128-sym $layout --to msmodelslim --layout $layout --verify | sed '/^time/d'
+  ls $layout; head -n 8 $layout/quant_model_description*.json
+done
+"$REPAQ" verify packed unpacked

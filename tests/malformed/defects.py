@@ -505,8 +505,10 @@ def described_as(kind, **members):
     return make
 
 
-for kind in ("W8A8", "W8A8_DYNAMIC", "W4A8_DYNAMIC", "W4A4_MXFP4", "NF4", "W4A16_FUTURE"):
+for kind in ("W8A8S", "W4A8_DYNAMIC", "W4A4_MXFP4", "NF4", "W4A16_FUTURE"):
     case("described-as-" + kind.lower(), 5, kind)(described_as(kind))
+case("described-as-w8a8-without-its-parts", 4, (UP, "input_scale"))(described_as("W8A8"))
+case("described-as-w8a8_dynamic", 6, (UP, "R-ACTPARAM"), to="gptq")(described_as("W8A8_DYNAMIC"))
 case("described-as-a-number", 4, (UP, "no string"))(described_as(7))
 case("kv-cache-type", 5, "kv_cache_type")(described_as(None, kv_cache_type="C8", kv_quant_type="C8"))
 case("kv-quant-type", 5, "kv_quant_type")(described_as(None, kv_quant_type="C8"))
@@ -611,11 +613,6 @@ def _(folder):
     gptq(folder, action=lambda tensors: poke(tensors[UP + ".g_idx"], 4, struct.pack("<i", -3)))
 
 
-@case("quantized-to-hf", 5, "dequantize", to="hf")
-def _(folder):
-    gptq(folder)
-
-
 @case("quantized-by-another-method", 5, "bitsandbytes")
 def _(folder):
     gptq(folder)
@@ -699,7 +696,7 @@ def config_says(**members):
 
 case("bits-contradict-the-shapes", 4, "bits")(config_says(bits=8))
 case("group-size-contradicts-the-shapes", 4, "R-SHAPE")(config_says(group_size=64))
-case("bits-3", 5, "3")(config_says(bits=3))
+case("bits-3", 4, ("4-bit shapes", "bits 3"))(config_says(bits=3))
 case("bits-a-string", 4, "bits")(config_says(bits="four"))
 case("bits-missing", 4, "bits")(config_says(bits=None))
 case("marlin", 5, "marlin")(config_says(checkpoint_format="marlin"))
@@ -755,7 +752,7 @@ def _(folder):
     gptq(folder, action=lambda tensors: tensors[UP + ".scales"].__setitem__(1, [128]))
 
 
-@case("dynamic-2-bits", 5, (UP, "found 2 bits"))
+@case("dynamic-2-bits", 4, (UP, "R-SYMFLAG"))
 def _(folder):
     gptq(folder, action=lambda tensors: tensors.update({UP + ".qzeros": ["I32", [2, 4], bytearray(32)], UP + ".qweight": ["I32", [4, 64], bytearray(1024)]}))
     for file, member in (("config.json", lambda document: document["quantization_config"]), ("quantize_config.json", lambda document: document)):

@@ -253,7 +253,7 @@ MUTATIONS = [
     (SHARDED, INDEX, [], "index", "a shard of another kind", setting("weight_map", "model.norm.weight", "model.bin")),
     (MS, DESCRIPTION, [], "msmodelslim-description", "an entry that is a number", setting("lm_head.weight", 4)),
     (MS, DESCRIPTION, [], "msmodelslim-description", "an unknown type", setting("lm_head.weight", "W5A16")),
-    (MS, DESCRIPTION, [], "msmodelslim-description", "a W8A8 type", setting("lm_head.weight", "W8A8")),
+    (MS, DESCRIPTION, [], "msmodelslim-description", "a W4A8_DYNAMIC type", setting("lm_head.weight", "W4A8_DYNAMIC")),
     (MS, DESCRIPTION, [], "msmodelslim-description", "an unknown version", setting("version", "2.0.0")),
     (MS, DESCRIPTION, [], "msmodelslim-description", "a negative group_size", setting("group_size", -1)),
     (MS, DESCRIPTION, [], "msmodelslim-description", "group_size a string", setting("group_size", "32")),

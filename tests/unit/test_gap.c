@@ -19,6 +19,9 @@ struct given {
     struct survey_weight seen;
     struct survey_tensor tensor_seen[2];
     struct options options;
+    struct aims aims;
+    struct aim aim;
+    bool excluded[2];
     struct gap gap;
     struct spec spec;
     struct err err;
@@ -45,14 +48,19 @@ static struct given *good(struct given *g, const char *target)
     g->tensor_seen[0].first_difference = g->tensor_seen[1].first_difference = UINT64_MAX;
     g->survey = (struct survey){&g->seen, g->tensor_seen};
     g->options = (struct options){.dtype = DTYPE_NONE};
-    g->gap = (struct gap){&g->model, &g->survey, registry_find(target), &g->options, 0};
+    g->aims = (struct aims){.weight = &g->aim, .excluded = g->excluded};
+    g->gap = (struct gap){&g->model, &g->survey, &g->aims, registry_find(target), &g->options, 0, UINT32_MAX};
     assert_non_null(g->gap.target);
     return g;
 }
 
 static enum status decide(struct given *g)
 {
+    struct aims made;
     memset(&g->err, 0, sizeof g->err);
+    assert_int_equal(aim_make(&made, &g->model, g->gap.target, &g->options, DTYPE_F16, &g->err), STATUS_OK);
+    g->aim = made.weight[0];
+    aim_free(&made);
     return gap_weight(&g->gap, 0, &g->spec, &g->err);
 }
 
@@ -112,18 +120,18 @@ static void claims_that_the_data_contradict(void **state)
 {
     struct given g;
     (void)state;
-    good(&g, "awq")->model.claim = CLAIM_SYMMETRIC;
+    good(&g, "awq")->weight.claim = CLAIM_SYMMETRIC;
     refused(&g, STATUS_CORRUPT, "zeros 3..9 read as gptq_v2, expected 8 everywhere", "--from gptq_v2 takes the zeros as they are");
-    good(&g, "awq")->model.claim = CLAIM_SYMMETRIC; /* v1 fields under the label v2 */
+    good(&g, "awq")->weight.claim = CLAIM_SYMMETRIC; /* v1 fields under the label v2 */
     g.seen.groups.zero_min = g.seen.groups.zero_max = 7;
     refused(&g, STATUS_CORRUPT, "R-SYMFLAG", "--from gptq");
     assert_null(strstr(g.err.remedy, "gptq_v2"));
-    good(&g, "awq")->model.claim = CLAIM_SYMMETRIC; /* v2 fields under the label v1 */
+    good(&g, "awq")->weight.claim = CLAIM_SYMMETRIC; /* v2 fields under the label v1 */
     g.model.format = "gptq";
     g.weight.spec.zero_rule = ZERO_FIELD_MOD;
     g.seen.groups.zero_min = g.seen.groups.zero_max = 9;
     refused(&g, STATUS_CORRUPT, "R-SYMFLAG", "--from gptq_v2");
-    good(&g, "awq")->model.claim = CLAIM_SYMMETRIC; /* true */
+    good(&g, "awq")->weight.claim = CLAIM_SYMMETRIC; /* true */
     g.seen.groups.zero_min = g.seen.groups.zero_max = 8;
     g.seen.groups.not_mid = 0;
     assert_int_equal(decide(&g), STATUS_OK);
@@ -134,9 +142,11 @@ static void widths(void **state)
     struct given g;
     (void)state;
     good(&g, "awq")->weight.spec.bits = 8;
-    refused(&g, STATUS_UNREPRESENTABLE, "found 8-bit codes, but awq holds 4 bits (R-BITS)", "--to gptq");
+    refused(&g, STATUS_UNREPRESENTABLE, "found 8-bit codes, but awq holds 4 bits (R-BITS)", "--to compressed-tensors or gptq");
     good(&g, "gptq")->options.bits = 5;
-    refused(&g, STATUS_UNREPRESENTABLE, "gptq holds 4, 8 bits", "--to gptq");
+    refused(&g, STATUS_UNREPRESENTABLE, "found 5-bit codes, but gptq holds 2, 3, 4, 8 bits", "--to compressed-tensors");
+    good(&g, "gptq")->options.bits = 300; /* no width at all */
+    refused(&g, STATUS_UNREPRESENTABLE, "R-BITS", "--to compressed-tensors");
     good(&g, "gptq")->weight.spec.bits = 8;
     g.options.bits = 4;
     refused(&g, STATUS_UNREPRESENTABLE, "that would quantize again", "--bits 8");
@@ -193,9 +203,9 @@ static void zeros_out_of_range(void **state)
     good(&g, "gptq");
     g.seen.groups.zero_min = 0;
     g.seen.groups.equal_zero = 2;
-    refused(&g, STATUS_UNREPRESENTABLE, "2 of 256 groups with zero 0, which GPTQ v1 cannot hold (R-ZERO-V1)", "--to gptq_v2, or --to awq");
+    refused(&g, STATUS_UNREPRESENTABLE, "2 of 256 groups with zero 0, which GPTQ v1 cannot hold (R-ZERO-V1)", "--to gptq_v2, awq or compressed-tensors");
     good(&g, "awq")->seen.groups.fractions = 4;
-    refused(&g, STATUS_UNREPRESENTABLE, "4 of 256 groups whose offset is no integer", "integer zero points");
+    refused(&g, STATUS_UNREPRESENTABLE, "4 of 256 groups whose zero is no integer", "integer zero points");
 }
 
 static void group_sizes(void **state)
@@ -244,6 +254,10 @@ static void shapes(void **state)
     g.weight.out = 60;
     g.weight.in = 124;
     assert_int_equal(decide(&g), STATUS_OK);
+    good(&g, "gptq")->weight.spec.bits = 3; /* and 32 codes of 3 bits fill three */
+    g.weight.out = 48;
+    g.seen.groups.zero_max = 7;
+    refused(&g, STATUS_UNREPRESENTABLE, "R-SHAPE", "out_features to be a multiple of 32 and in_features of 32");
 }
 
 static void scales(void **state)
@@ -265,33 +279,28 @@ static void scales(void **state)
     refused(&g, STATUS_UNREPRESENTABLE, "0 of 256 scales that overflow and 3 that become zero", "--dtype bf16");
 }
 
-static void dtypes_of_scales(void **state)
-{
-    struct options options = {.dtype = DTYPE_NONE};
-    const struct format *awq = registry_find("awq"), *gptq = registry_find("gptq"), *ms = registry_find("msmodelslim");
-    (void)state;
-    assert_int_equal(gap_scale_dtype(awq, &options, DTYPE_F32), DTYPE_F16);
-    assert_int_equal(gap_scale_dtype(gptq, &options, DTYPE_BF16), DTYPE_F16);
-    assert_int_equal(gap_scale_dtype(ms, &options, DTYPE_BF16), DTYPE_BF16);
-    options.dtype = DTYPE_BF16;
-    assert_int_equal(gap_scale_dtype(awq, &options, DTYPE_F32), DTYPE_F16); /* its only one */
-    assert_int_equal(gap_scale_dtype(gptq, &options, DTYPE_F32), DTYPE_BF16);
-    options.keep_scale_dtype = true;
-    assert_int_equal(gap_scale_dtype(awq, &options, DTYPE_F32), DTYPE_F32);
-}
-
 static void one_group_for_all(void **state)
 {
+    static const uint16_t sizes[] = {32, 64, 128, 0};
+    const struct capability any = {.groups = GROUPS_SHARED}, spared = {.groups = GROUPS_SHARED_OR_CHANNEL}, held = {.groups = GROUPS_SHARED, .group_size = sizes};
     struct weight weight[3] = {{.groups = 4, .spec = {.group = 128}}, {.groups = 2, .spec = {.group = 48}}, {.groups = 1, .spec = {.group = 96}}};
     struct model model = {.weight = weight, .weight_count = 3};
     (void)state;
-    assert_int_equal(gap_common_group(&model), 16);
+    assert_int_equal(gap_common_group(&model, &any), 16);
+    assert_int_equal(gap_common_group(&model, &held), 0);
+    weight[1].spec.group = 256;
+    assert_int_equal(gap_common_group(&model, &any), 32);
+    assert_int_equal(gap_common_group(&model, &spared), 128);
+    assert_int_equal(gap_common_group(&model, &held), 32);
     model.weight_count = 1;
-    assert_int_equal(gap_common_group(&model), 128);
+    assert_int_equal(gap_common_group(&model, &any), 128);
+    weight[0].spec.group = 512;
+    assert_int_equal(gap_common_group(&model, &held), 128);
     model.weight = weight + 2;
-    assert_int_equal(gap_common_group(&model), -1);
+    assert_int_equal(gap_common_group(&model, &any), -1);
+    assert_int_equal(gap_common_group(&model, &spared), 0);
     model.weight_count = 0;
-    assert_int_equal(gap_common_group(&model), 0);
+    assert_int_equal(gap_common_group(&model, &any), 0);
 }
 
 static void tensors(void **state)
@@ -331,6 +340,9 @@ static void casts_of_tensors(void **state)
     g.tensor_seen[1].cast.overflow = 1;
     assert_int_equal(gap_tensor(&g.gap, 1, &g.err), STATUS_UNREPRESENTABLE);
     assert_non_null(strstr(g.err.what, "values that overflow"));
+    g.excluded[1] = true; /* it is not written */
+    assert_int_equal(gap_tensor(&g.gap, 1, &g.err), STATUS_OK);
+    g.excluded[1] = false;
     g.tensor[1].fate = FATE_CLAIMED; /* a weight's: judged there */
     assert_int_equal(gap_tensor(&g.gap, 1, &g.err), STATUS_OK);
 }
@@ -357,7 +369,6 @@ int main(void)
         cmocka_unit_test(group_sizes),
         cmocka_unit_test(shapes),
         cmocka_unit_test(scales),
-        cmocka_unit_test(dtypes_of_scales),
         cmocka_unit_test(one_group_for_all),
         cmocka_unit_test(tensors),
         cmocka_unit_test(casts_of_tensors),

@@ -79,7 +79,7 @@ static const char expected[] =
     "\"303132333435363738393a3b3c3d3e3f\"},\n"
     "    \"w.qweight\": {\"file\": \"model-00001-of-00002.safetensors\", \"source\": [\"w.weight\"], \"step\": \"codes\", \"class\": \"bytes\", \"xxh3_128\": "
     "\"101112131415161718191a1b1c1d1e1f\"},\n"
-    "    \"w.qzeros\": {\"file\": \"model-00001-of-00002.safetensors\", \"source\": [\"w.weight_offset\", \"w.weight_scale\"], \"step\": \"zeros\", \"class\": "
+    "    \"w.qzeros\": {\"file\": \"model-00001-of-00002.safetensors\", \"source\": [\"w.weight_scale\", \"w.weight_offset\"], \"step\": \"zeros\", \"class\": "
     "\"exact\", \"xxh3_128\": \"000102030405060708090a0b0c0d0e0f\"},\n"
     "    \"w.scales\": {\"file\": \"model-00001-of-00002.safetensors\", \"source\": [\"w.weight_scale\"], \"step\": \"scales\", \"class\": \"rounded\", "
     "\"xxh3_128\": \"202122232425262728292a2b2c2d2e2f\"}\n"

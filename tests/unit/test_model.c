@@ -40,8 +40,9 @@ static uint32_t add_weight(struct model *model, const char *name)
 static void roles_have_names(void **state)
 {
     (void)state;
-    static const char *const names[] = {"codes", "scales", "zeros", "beta", "group_of", "scales2", "table", "act_param", "layer_bias",
-                                        "dense"};
+    static const char *const names[] = {"codes",  "scales", "zeros",       "beta",       "group_of",  "shape",      "scales2",    "table",
+                                        "table2", "state",  "input_scale", "input_zero", "deq_scale", "quant_bias", "layer_bias", "dense"};
+    assert_int_equal(sizeof names / sizeof names[0], ROLE_COUNT);
     for (int r = 0; r < ROLE_COUNT; r++)
         assert_string_equal(model_role_name((enum role)r), names[r]);
     assert_string_equal(model_role_name(ROLE_COUNT), "unknown");

@@ -165,7 +165,6 @@ static void statuses_of_refusals(void **state)
     refused(take(&request, "msmodelslim/synth-edge-desc-mismatch", "awq"), STATUS_CORRUPT, "R-INCOMPLETE");
     refused(take(&request, "msmodelslim/edge-w8a16-chan-asym-zeros-asc", "awq"), STATUS_UNREPRESENTABLE, "R-BITS");
     refused(take(&request, "hf/tiny-float-sharded", "awq"), STATUS_UNSUPPORTED, "no quantized weights");
-    refused(take(&request, SYMMETRIC, "hf"), STATUS_UNSUPPORTED, "dequantize");
     take(&request, SYMMETRIC, "awq")->request.options.exact = true;
     refused(&request, STATUS_UNREPRESENTABLE, "R-SCALE");
     take(&request, SYMMETRIC, "awq")->request.from = "gptq";
@@ -173,7 +172,7 @@ static void statuses_of_refusals(void **state)
     take(&request, SYMMETRIC, "awq")->request.base = PLACE "/nowhere";
     refused(&request, STATUS_IO, "nowhere");
     take(&request, "hf/tiny-float-sharded", "hf")->request.options.bits = 4;
-    refused(&request, STATUS_UNSUPPORTED, "does not quantize");
+    refused(&request, STATUS_USAGE, "no codes");
     take(&request, SYMMETRIC, "awq")->request.destination = PLACE "/no/out";
     refused(&request, STATUS_USAGE, "no such directory");
 }

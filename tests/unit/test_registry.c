@@ -21,17 +21,24 @@ static int clear_place(void **state)
 static void every_format_is_found_by_its_name(void **state)
 {
     (void)state;
-    assert_int_equal(registry_count(), 5);
+    assert_int_equal(registry_count(), 7);
     for (size_t i = 0; i < registry_count(); i++) {
         const struct format *format = registry_at(i);
         assert_ptr_equal(registry_find(format->name), format);
         assert_non_null(format->title);
         assert_non_null(format->probe);
         assert_non_null(format->read);
-        assert_non_null(format->stem);
+        assert_non_null(format->names.stem);
         assert_true(format->can.reads);
-        assert_true(format->part_count == 0 || format->part[0].role == ROLE_CODES);
-        assert_true(!format->can.writes || format->width_count == 0 || format->describe != NULL);
+        assert_true(!format->can.writes || format->form_count == 0 || format->describe != NULL || format->list != NULL);
+        for (size_t f = 0; f < format->form_count; f++) {
+            const struct form *form = &format->form[f];
+            assert_non_null(form->name);
+            assert_int_equal(form->part[0].role, ROLE_CODES);
+            assert_int_equal(layout_row(form->codes)->code_bits, form->bits);
+            if (form->symmetric == ZERO_CODES || form->asymmetric == ZERO_CODES)
+                assert_int_equal(layout_row(form->zeros)->code_bits, form->bits);
+        }
     }
     assert_null(registry_find("gptq_v3"));
     assert_null(registry_find(""));
@@ -42,25 +49,42 @@ static void lists_of_names(void **state)
 {
     char text[200], small[6];
     (void)state;
-    assert_string_equal(registry_names(false, text, sizeof text), "hf, msmodelslim, awq, gptq, gptq_v2");
-    assert_string_equal(registry_names(true, text, sizeof text), "hf, awq, gptq, gptq_v2");
+    assert_string_equal(registry_names(false, text, sizeof text), "hf, msmodelslim, awq, gptq, gptq_v2, compressed-tensors, mlx");
+    assert_string_equal(registry_names(true, text, sizeof text), "hf, msmodelslim, awq, gptq, gptq_v2, compressed-tensors, mlx");
     assert_string_equal(registry_names(false, small, sizeof small), "hf, m"); /* cut, never beyond the buffer */
-    assert_string_equal(registry_bits(registry_find("gptq"), text, sizeof text), "4, 8");
+    assert_string_equal(registry_bits(registry_find("gptq"), text, sizeof text), "2, 3, 4, 8");
+    assert_string_equal(registry_bits(registry_find("mlx"), text, sizeof text), "2, 3, 4, 5, 6, 8");
     assert_string_equal(registry_bits(registry_find("awq"), text, sizeof text), "4");
     assert_string_equal(registry_bits(registry_find("hf"), text, sizeof text), "");
 }
 
-static void widths(void **state)
+static const struct form *form_for(const char *format, struct want want)
+{
+    return registry_form(registry_find(format), &want);
+}
+
+static void forms(void **state)
 {
     (void)state;
-    const struct width *width = registry_width(registry_find("gptq_v2"), 8);
-    assert_non_null(width);
-    assert_int_equal(width->codes, LAYOUT_WORD_IN8);
-    assert_int_equal(width->zeros, LAYOUT_WORD_OUT8);
-    assert_non_null(registry_width(registry_find("awq"), 4));
-    assert_null(registry_width(registry_find("awq"), 8));
-    assert_null(registry_width(registry_find("hf"), 4));
-    assert_null(registry_width(registry_find("gptq"), 0));
+    const struct form *form = form_for("gptq_v2", (struct want){.bits = 8});
+    assert_non_null(form);
+    assert_int_equal(form->codes, LAYOUT_WORD_IN8);
+    assert_int_equal(form->zeros, LAYOUT_WORD_OUT8);
+    assert_non_null(form_for("awq", (struct want){.bits = 4}));
+    assert_null(form_for("awq", (struct want){.bits = 8}));
+    assert_null(form_for("awq", (struct want){.bits = 4, .activation = ACTIVATION_DYNAMIC}));
+    assert_null(form_for("hf", (struct want){.bits = 4}));
+    assert_null(form_for("gptq", (struct want){0}));
+    assert_int_equal(form_for("msmodelslim", (struct want){.bits = 4, .per_channel = true})->codes, LAYOUT_NIBBLE_IN);
+    assert_int_equal(form_for("msmodelslim", (struct want){.bits = 4})->codes, LAYOUT_NIBBLE_OUT);
+    assert_int_equal(form_for("msmodelslim", (struct want){.bits = 4, .variant = VARIANT_UNPACKED})->codes, LAYOUT_BYTE_INT4);
+    assert_string_equal(form_for("msmodelslim", (struct want){.bits = 8, .activation = ACTIVATION_STATIC, .per_channel = true})->name, "W8A8");
+    assert_null(form_for("msmodelslim", (struct want){.bits = 8, .activation = ACTIVATION_STATIC}));
+    assert_string_equal(form_for("compressed-tensors", (struct want){.bits = 8, .activation = ACTIVATION_DYNAMIC})->name, "int-quantized");
+    assert_true(registry_asymmetric(registry_find("awq")));
+    assert_false(registry_asymmetric(registry_find("hf")));
+    assert_int_equal(registry_widths(registry_find("compressed-tensors")), 0x1fe);
+    assert_int_equal(registry_widths(registry_find("hf")), 0);
 }
 
 /* A seed whose layers are plain enough to be read. */
@@ -186,7 +210,8 @@ static void a_forced_format_overrides_the_claim(void **state)
         struct err err = {0};
         assert_int_equal(source_open(&source, &file_posix, DIR, &err), STATUS_OK);
         assert_int_equal(registry_read(&source, from[i], (struct read_options){0}, &model, &bid, &err), STATUS_OK);
-        assert_int_equal(model.claim, i == 0 ? CLAIM_SYMMETRIC : CLAIM_NONE);
+        for (size_t w = 0; w < model.weight_count; w++)
+            assert_int_equal(model.weight[w].claim, i == 0 ? CLAIM_SYMMETRIC : CLAIM_NONE);
         model_free(&model);
         source_close(&source);
     }
@@ -215,7 +240,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_format_is_found_by_its_name),
         cmocka_unit_test(lists_of_names),
-        cmocka_unit_test(widths),
+        cmocka_unit_test(forms),
         cmocka_unit_test(each_dialect_is_recognised),
         cmocka_unit_test(from_chooses_among_those_that_bid),
         cmocka_unit_test(nobody_bids),

@@ -19,8 +19,17 @@ static void every_grid_has_its_name(void **state)
     assert_string_equal(spec_grid_name(GRID_COUNT), "unknown");
 }
 
+static void every_activation_has_its_name(void **state)
+{
+    (void)state;
+    assert_string_equal(spec_activation_name(ACTIVATION_NONE), "none");
+    assert_string_equal(spec_activation_name(ACTIVATION_DYNAMIC), "dynamic");
+    assert_string_equal(spec_activation_name(ACTIVATION_STATIC), "static");
+    assert_string_equal(spec_activation_name((enum activation)3), "unknown");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_grid_has_its_name)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_grid_has_its_name), cmocka_unit_test(every_activation_has_its_name)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,6 +18,10 @@ struct given {
     struct spec spec[MOST];
     struct tensor tensor[MOST];
     struct output_tensor output[MOST];
+    struct aim aim[MOST];
+    struct aims aims;
+    struct survey_weight seen[MOST];
+    struct survey survey;
     struct plan plan;
     struct summary summary;
 };
@@ -26,7 +30,9 @@ static struct given *empty(struct given *g)
 {
     memset(g, 0, sizeof *g);
     g->model = (struct model){.weight = g->weight, .tensor = g->tensor};
-    g->plan = (struct plan){.model = &g->model, .spec = g->spec, .tensor = g->output};
+    g->aims = (struct aims){.weight = g->aim};
+    g->survey = (struct survey){.weight = g->seen};
+    g->plan = (struct plan){.model = &g->model, .spec = g->spec, .tensor = g->output, .aims = &g->aims, .survey = &g->survey, .target = registry_find("gptq")};
     return g;
 }
 
@@ -37,6 +43,7 @@ static void add_weight(struct given *g, const char *name, uint8_t bits, uint64_t
     assert_true(w < MOST);
     g->weight[w] = (struct weight){.name = name, .out = 64, .in = 256, .groups = group == 0 ? 1 : 256 / group};
     g->spec[w] = (struct spec){.bits = bits, .group = group == 0 ? 256 : group};
+    g->plan.kept_count++;
 }
 
 static void add_tensor(struct given *g, const char *name, uint8_t rank, enum dtype dtype, enum step step)

@@ -1,0 +1,199 @@
+/* mlx: MLX affine, 2, 3, 4, 5, 6 and 8 bits. Read from ml-explore/mlx:mlx/ops.cpp (quantize, dequantize), python/mlx/nn/layers/quantized.py
+ * and ml-explore/mlx-lm:mlx_lm/utils.py.
+ *
+ *   X.weight  U32 [out][in*bits/32]           rows of codes, lowest bits first: 4-bit word = in 7 6 5 4 3 2 1 0 (of 8c + these)
+ *   X.scales  F32, F16 or BF16 [out][group]   may be negative
+ *   X.biases  the same dtype and shape        (X.bias is the layer's own)
+ *
+ *   weight = scale * code + bias; zero = -bias / scale, where that is an integer. */
+#include "formats/format.h"
+#include "formats/parts.h"
+#include "formats/shape.h"
+
+#include "base/checked.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct part mlx_part[] = {
+    {ROLE_CODES, ".weight", true, WHEN_ALWAYS, DTYPE_U32},
+    {ROLE_SCALES, ".scales", true, WHEN_ALWAYS, DTYPE_NONE},
+    {ROLE_BETA, ".biases", true, WHEN_ALWAYS, DTYPE_NONE},
+};
+#define MLX_FORM(width) \
+    { \
+        .name = #width "-bit affine", .bits = width, .codes = LAYOUT_ROW_IN##width, .symmetric = ZERO_BETA, .asymmetric = ZERO_BETA, \
+        .order = ORDER_OUT_GROUP, .part = mlx_part, .part_count = 3 \
+    }
+static const struct form mlx_form[] = {MLX_FORM(2), MLX_FORM(3), MLX_FORM(4), MLX_FORM(5), MLX_FORM(6), MLX_FORM(8)};
+static const uint16_t mlx_group[] = {32, 64, 128, 0};
+
+/* `quantization`, or its mirror in quantization_config, which names no method. */
+static const struct jsondoc *quantization_of(const struct source *source)
+{
+    const struct jsondoc *own = jsondoc_get(source->document, "quantization"), *mirror = jsondoc_get(source->document, "quantization_config");
+    const struct jsondoc *found = own != NULL ? own : jsondoc_get(mirror, "quant_method") == NULL ? mirror : NULL;
+    return jsondoc_get(found, "group_size") != NULL && jsondoc_get(found, "bits") != NULL ? found : NULL;
+}
+
+static void mlx_probe(const struct source *source, struct bid *bid)
+{
+    if (quantization_of(source) == NULL)
+        return;
+    bid->score = 80;
+    (void)snprintf(bid->evidence, sizeof bid->evidence, "config.json: MLX quantization");
+}
+
+/* What config.json says of all modules, or of one. */
+struct stated {
+    int64_t bits, group;
+    bool affine;
+};
+
+static enum status take(const struct jsondoc *object, const char *where, struct stated *stated, struct err *err)
+{
+    const struct jsondoc *bits = jsondoc_get(object, "bits"), *group = jsondoc_get(object, "group_size"), *mode = jsondoc_get(object, "mode");
+    if (bits != NULL && (!jsondoc_int(bits, &stated->bits) || stated->bits < 1 || stated->bits > 8))
+        return err_set(err, STATUS_CORRUPT, "config.json", "found a wrong value of \"bits\" in %s, expected 2, 3, 4, 5, 6 or 8", where);
+    if (group != NULL && (!jsondoc_int(group, &stated->group) || stated->group < 1 || stated->group > UINT32_MAX))
+        return err_set(err, STATUS_CORRUPT, "config.json", "found a wrong value of \"group_size\" in %s, expected a positive integer", where);
+    if (mode != NULL && jsondoc_string(mode) == NULL)
+        return err_set(err, STATUS_CORRUPT, "config.json", "found a wrong value of \"mode\" in %s, expected a string", where);
+    if (mode != NULL)
+        stated->affine = strcmp(jsondoc_string(mode), "affine") == 0;
+    return STATUS_OK;
+}
+
+static const struct form *form_of(int64_t bits)
+{
+    for (size_t f = 0; f < sizeof mlx_form / sizeof mlx_form[0]; f++)
+        if (mlx_form[f].bits == bits)
+            return &mlx_form[f];
+    return NULL;
+}
+
+static enum status bind_weight(const struct source *source, const struct model *model, struct weight *weight, struct stated stated, struct err *err)
+{
+    const struct jsondoc *own = jsondoc_get(quantization_of(source), weight->name);
+    const uint32_t codes = weight->role[ROLE_CODES], scales = weight->role[ROLE_SCALES];
+    const struct tensor *stored = &model->tensor[codes], *scale = &model->tensor[scales];
+    char where[700], shape[128];
+    if (own != NULL && jsondoc_kind(own) == JSONDOC_OBJECT)
+        TRY(take(own, weight->name, &stated, err));
+    const struct form *form = form_of(stated.bits);
+    if (!stated.affine || form == NULL) {
+        (void)err_set(err, STATUS_UNSUPPORTED, weight->name, "found %lld-bit MLX codes %s, expected affine ones of 2, 3, 4, 5, 6 or 8 bits",
+                      (long long)stated.bits, stated.affine ? "" : "of another mode than affine");
+        return err_try(err, "mlx_lm.convert --q-mode affine, from the float model");
+    }
+    TRY(shape_expect_dtype(model, codes, DTYPE_U32, err));
+    TRY(shape_expect_float(model, scales, err));
+    if (stored->rank != 2 || scale->rank != 2 || model_elements(stored) == 0) {
+        const enum status status = stored->rank == 3 ? STATUS_UNSUPPORTED : STATUS_CORRUPT;
+        return err_set(err, status, model_where(model, codes, where, sizeof where), "found shape %s, expected two dimensions (R-SHAPE)",
+                       model_shape_text(stored, shape, sizeof shape));
+    }
+    weight->out = stored->shape[0];
+    weight->in = stored->shape[1] * 32 / (uint64_t)stated.bits;
+    weight->groups = scale->shape[1];
+    weight->spec = (struct spec){.grid = GRID_AFFINE_BETA,
+                                 .bits = (uint8_t)stated.bits,
+                                 .zero_kind = ZERO_BETA,
+                                 .scale_dtype = scale->dtype,
+                                 .group = (uint64_t)stated.group,
+                                 .param_order = ORDER_OUT_GROUP,
+                                 .codes_layout = (uint16_t)form->codes};
+    if (stored->shape[1] * 32 % (uint64_t)stated.bits != 0 || weight->in % (uint64_t)stated.group != 0 ||
+        weight->in / (uint64_t)stated.group != weight->groups)
+        return err_set(err, STATUS_CORRUPT, model_where(model, scales, where, sizeof where),
+                       "found shape %s, which is not %llu columns in groups of %lld (R-SHAPE)", model_shape_text(scale, shape, sizeof shape),
+                       (unsigned long long)weight->in, (long long)stated.group);
+    TRY(shape_expect(model, scales, weight->out, weight->groups, err));
+    TRY(shape_expect_dtype(model, weight->role[ROLE_BETA], scale->dtype, err));
+    return shape_expect(model, weight->role[ROLE_BETA], weight->out, weight->groups, err);
+}
+
+/* Every "X.scales" makes a weight of its siblings: "X.weight" alone may be a float. */
+static enum status bind_weights(struct model *model, struct err *err)
+{
+    for (uint32_t i = 0; i < model->tensor_count; i++) {
+        const struct slice name = slice_of(model->tensor[i].name);
+        uint32_t codes, weight;
+        if (!slice_ends(name, ".scales") || name.size == strlen(".scales"))
+            continue;
+        char *module = arena_copy(&model->arena, name.data, name.size - strlen(".scales"), err);
+        if (module == NULL)
+            return STATUS_LIMIT;
+        if (!parts_sibling(model, slice_of(module), ".weight", &codes)) {
+            (void)err_set(err, STATUS_CORRUPT, module, "found %s.scales but no %s.weight (R-INCOMPLETE)", module, module);
+            return err_try(err, "fetch the checkpoint again: a shard may be missing");
+        }
+        TRY(model_add_weight(model, module, &weight, err));
+        model_claim(model, weight, ROLE_CODES, codes);
+        TRY(parts_siblings(mlx_part, sizeof mlx_part / sizeof mlx_part[0], model, weight, err));
+    }
+    return STATUS_OK;
+}
+
+/* What has lost its scales must not pass for a tensor of its own. */
+static enum status refuse_strays(const struct model *model, struct err *err)
+{
+    for (uint32_t i = 0; i < model->tensor_count; i++) {
+        char where[700];
+        const struct tensor *tensor = &model->tensor[i];
+        if (tensor->fate == FATE_CARRY && (tensor->dtype == DTYPE_U32 || slice_ends(slice_of(tensor->name), ".biases")))
+            return err_set(err, STATUS_CORRUPT, model_where(model, i, where, sizeof where),
+                           "found a part of a quantized weight without its scales (R-INCOMPLETE)");
+    }
+    return STATUS_OK;
+}
+
+static enum status mlx_read(struct source *source, const struct read_options *options, struct model *model, struct err *err)
+{
+    (void)options;
+    struct stated stated = {.affine = true};
+    TRY(take(quantization_of(source), "quantization", &stated, err));
+    TRY(source_tensors(source, model, err));
+    TRY(bind_weights(model, err));
+    TRY(refuse_strays(model, err));
+    for (size_t w = 0; w < model->weight_count; w++)
+        TRY(bind_weight(source, model, &model->weight[w], stated, err));
+    return STATUS_OK;
+}
+
+static void mlx_describe(const struct summary *summary, struct jsondoc *config)
+{
+    jsondoc_add_int(config, "group_size", summary->group);
+    jsondoc_add_int(config, "bits", summary->bits);
+    jsondoc_add_string(config, "mode", "affine");
+    for (size_t i = 0; i < summary->mixed_count; i++) {
+        struct jsondoc *own = jsondoc_add_object(config, summary->mixed[i].name);
+        jsondoc_add_int(own, "group_size", summary->mixed[i].group);
+        jsondoc_add_int(own, "bits", summary->mixed[i].bits);
+    }
+    for (size_t i = 0; i < summary->dense_count; i++)
+        jsondoc_add_bool(config, summary->dense[i], false);
+}
+
+static const char *const mlx_keys[] = {"quantization", "quantization_config", NULL};
+
+const struct format mlx_format = {
+    .name = "mlx",
+    .title = "Apple MLX, affine",
+    .can = {.grid = GRID_AFFINE_BETA,
+            .reads = true,
+            .writes = true,
+            .zero_at_zero = true,
+            .mixed_bits = true,
+            .groups = GROUPS_SHARED,
+            .group_size = mlx_group,
+            .scale_dtypes = 1u << DTYPE_F32 | 1u << DTYPE_F16 | 1u << DTYPE_BF16},
+    .form = mlx_form,
+    .form_count = sizeof mlx_form / sizeof mlx_form[0],
+    .names = {.stem = "model"},
+    .probe = mlx_probe,
+    .read = mlx_read,
+    .describe = mlx_describe,
+    .config_keys = mlx_keys,
+    .metadata = "mlx",
+};

@@ -1,0 +1,109 @@
+#include "plan/aim.h"
+
+#include "base/limits.h"
+#include "base/regex.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The target's only dtype of scales, or --dtype where it has a choice, or the source's. */
+static enum dtype scale_dtype(const struct format *target, const struct options *options, enum dtype source)
+{
+    const uint32_t held = target->can.scale_dtypes;
+    if (options->keep_scale_dtype)
+        return source;
+    if (options->dtype != DTYPE_NONE && (held >> options->dtype & 1))
+        return options->dtype;
+    /* F16 is every AWQ and GPTQ engine's own; a format that holds all three keeps the source's. */
+    return held >> DTYPE_F32 & 1 && dtype_is_plain_float(source) ? source : held >> DTYPE_F32 & 1 ? DTYPE_F32 : DTYPE_F16;
+}
+
+/* The names that a pattern is held against: the float tensor's, and that of the codes. */
+static enum status names_weight(const struct regex *regex, const struct model *model, uint32_t weight, bool *found, struct err *err)
+{
+    char dense[LIMIT_NAME_BYTES_MAX + 16];
+    *found = false;
+    if (regex == NULL)
+        return STATUS_OK;
+    (void)snprintf(dense, sizeof dense, "%s.weight", model->weight[weight].name);
+    TRY(regex_search(regex, slice_of(dense), found, err));
+    const uint32_t codes = model->weight[weight].role[ROLE_CODES];
+    return *found || codes == MODEL_NONE ? STATUS_OK : regex_search(regex, slice_of(model->tensor[codes].name), found, err);
+}
+
+/* Embeddings are looked up, not multiplied: only MLX holds their codes. */
+static bool is_embedding(const char *name)
+{
+    const char *dot = strrchr(name, '.'), *leaf = dot == NULL ? name : dot + 1;
+    return strstr(leaf, "embed") != NULL || strcmp(leaf, "wte") == 0 || strcmp(leaf, "wpe") == 0;
+}
+
+/* The target's table has this width with these activations. */
+static bool holds(const struct format *target, unsigned bits, enum activation activation)
+{
+    for (size_t i = 0; i < target->form_count; i++)
+        if (target->form[i].bits == bits && target->form[i].activation == activation)
+            return true;
+    return false;
+}
+
+static struct aim aim_of(const struct weight *weight, const struct format *target, const struct options *options)
+{
+    const bool looked_up = is_embedding(weight->name) && target->can.grid != GRID_AFFINE_BETA;
+    struct aim aim = {.dense = target->form_count == 0 || looked_up, .bits = weight->spec.bits, .activation = weight->spec.activation};
+    if (options->bits != 0)
+        aim.bits = (uint8_t)(options->bits < 255 ? options->bits : 255);
+    if (options->weights_only && !holds(target, aim.bits, aim.activation))
+        aim.activation = ACTIVATION_NONE;
+    aim.zeros = target->form_count > 0 ? target->form[0].asymmetric : ZERO_MID;
+    aim.dtype = scale_dtype(target, options, weight->spec.scale_dtype);
+    return aim;
+}
+
+static enum status aim_weights(struct aims *aims, const struct model *model, const struct format *target, const struct options *options,
+                               const struct regex *const regex[2], struct err *err)
+{
+    for (uint32_t w = 0; w < model->weight_count; w++) {
+        struct aim *aim = &aims->weight[w];
+        bool kept;
+        *aim = aim_of(&model->weight[w], target, options);
+        TRY(names_weight(regex[0], model, w, &kept, err));
+        TRY(names_weight(regex[1], model, w, &aim->excluded, err));
+        aim->dense = aim->dense || kept;
+        aim->zeros = aim->dense ? ZERO_MID : aim->zeros;
+    }
+    for (uint32_t t = 0; regex[1] != NULL && t < model->tensor_count; t++)
+        if (model->tensor[t].fate == FATE_CARRY)
+            TRY(regex_search(regex[1], slice_of(model->tensor[t].name), &aims->excluded[t], err));
+    return STATUS_OK;
+}
+
+enum status aim_make(struct aims *aims, const struct model *model, const struct format *target, const struct options *options, enum dtype dense,
+                     struct err *err)
+{
+    struct regex *regex[2] = {NULL, NULL};
+    *aims = (struct aims){.floats = options->dtype, .stated = dense};
+    aims->weight = mem_alloc(model->weight_count + 1, sizeof *aims->weight, err);
+    aims->excluded = mem_alloc(model->tensor_count + 1, sizeof *aims->excluded, err);
+    enum status status = aims->weight == NULL || aims->excluded == NULL ? STATUS_LIMIT : STATUS_OK;
+    if (status == STATUS_OK && options->keep != NULL)
+        status = regex_compile(&regex[0], slice_of(options->keep), "--keep", STATUS_USAGE, err);
+    if (status == STATUS_OK && options->exclude != NULL)
+        status = regex_compile(&regex[1], slice_of(options->exclude), "--exclude", STATUS_USAGE, err);
+    if (status == STATUS_OK)
+        status = aim_weights(aims, model, target, options, (const struct regex *const[2]){regex[0], regex[1]}, err);
+    for (size_t w = 0; status == STATUS_OK && w < model->weight_count; w++)
+        if (aims->weight[w].dense)
+            aims->weight[w].dtype = options->dtype != DTYPE_NONE ? options->dtype : dense;
+    regex_free(regex[0]);
+    regex_free(regex[1]);
+    return status;
+}
+
+void aim_free(struct aims *aims)
+{
+    free(aims->weight);
+    free(aims->excluded);
+    *aims = (struct aims){0};
+}

@@ -1,0 +1,30 @@
+/* What each weight and tensor is to become, from names, options and the target's table alone: what the survey must know before the plan. */
+#ifndef REPAQ_AIM_H
+#define REPAQ_AIM_H
+
+#include "formats/registry.h"
+#include "plan/options.h"
+
+struct aim {
+    bool dense;        /* a float tensor: the target holds no codes, or --keep names it */
+    bool excluded;     /* --exclude names it */
+    enum zero_kind zeros; /* how the target keeps those that are not 2^(bits-1); ZERO_MID if dense */
+    uint8_t bits;      /* of the codes in the target */
+    enum activation activation;
+    enum dtype dtype;  /* of the scales in the target; of the values if dense */
+};
+
+struct aims {
+    struct aim *weight;  /* owned; [model->weight_count] */
+    bool *excluded;      /* owned; [model->tensor_count]: carried tensors that --exclude names */
+    enum dtype stated;   /* what the config says of the model's floats */
+    enum dtype floats;   /* that carried float tensors become; DTYPE_NONE: their own */
+};
+
+/* `dense` is the dtype of dequantized weights where --dtype is not given. A bad --keep or --exclude is USAGE. Free with aim_free, also after a
+ * failure. */
+enum status aim_make(struct aims *aims, const struct model *model, const struct format *target, const struct options *options, enum dtype dense,
+                     struct err *err) WARN_UNUSED;
+void aim_free(struct aims *aims);
+
+#endif

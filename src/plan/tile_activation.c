@@ -1,0 +1,141 @@
+#include "plan/tile_activation.h"
+
+#include "base/le.h"
+#include "codec/half.h"
+#include "plan/params.h"
+
+#include <math.h>
+#include <string.h>
+
+/* One value of a small tensor as F32: a float, or an int8. */
+static enum status load_one(const struct making *making, enum role role, float *value, struct err *err)
+{
+    const struct fetch *fetch = making->maker->fetch;
+    const uint32_t tensor = making->weight->role[role];
+    uint8_t stored[8] = {0};
+    *value = 0.0f;
+    if (tensor == MODEL_NONE)
+        return STATUS_OK;
+    const enum dtype dtype = fetch->model->tensor[tensor].dtype;
+    TRY(fetch_bytes(fetch, tensor, 0, stored, dtype_bits(dtype) / 8, err));
+    if (dtype == DTYPE_I8)
+        *value = (float)(int8_t)stored[0];
+    else
+        half_load(dtype, stored, 1, value);
+    return STATUS_OK;
+}
+
+static enum status make_one(const struct making *making, enum role role, struct err *err)
+{
+    float value;
+    TRY(load_one(making, role, &value, err));
+    if (making->output->dtype == DTYPE_I8) {
+        if (!(value >= -128.0f && value <= 127.0f) || value != floorf(value))
+            return err_set(err, STATUS_UNREPRESENTABLE, making->output->name, "found the input zero %g, expected an integer in -128..127 (R-RANGE)",
+                           (double)value);
+        making->data[0] = (uint8_t)(int8_t)value;
+        return STATUS_OK;
+    }
+    half_store(making->output->dtype, &value, 1, making->data, NULL);
+    return STATUS_OK;
+}
+
+/* deq_scale of output channels [row0, row0 + rows) in F32, in SCRATCH_VALUE. */
+static enum status load_products(const struct making *making, struct tile tile, float **product, struct err *err)
+{
+    struct params params;
+    float input;
+    TRY(load_one(making, ROLE_INPUT_SCALE, &input, err));
+    TRY(params_load(making->maker->fetch, making->weight, (struct area){tile.row0, tile.rows, 0, 1}, making->scratch, &params, err));
+    *product = scratch_take(making->scratch, SCRATCH_VALUE, tile.rows * sizeof **product, err);
+    if (*product == NULL)
+        return STATUS_LIMIT;
+    for (uint64_t row = 0; row < tile.rows; row++)
+        (*product)[row] = input * params.scale[row];
+    return STATUS_OK;
+}
+
+static enum status make_products(const struct making *making, struct err *err)
+{
+    float *product;
+    TRY(load_products(making, making->tile, &product, err));
+    for (uint64_t row = 0; row < making->tile.rows; row++) {
+        uint32_t bits;
+        memcpy(&bits, &product[row], sizeof bits);
+        le_store32(making->data + row * making->row_bytes, bits);
+        if (making->output->dtype == DTYPE_I64) /* sign-extended, as torch's int32 -> int64 is */
+            le_store32(making->data + row * making->row_bytes + 4, bits >> 31 != 0 ? UINT32_MAX : 0);
+    }
+    return STATUS_OK;
+}
+
+/* The layer's own bias of output channels [row0, row0 + rows), in SCRATCH_OFFSET; zeros where there is none. */
+static enum status load_bias(const struct making *making, struct tile tile, float **bias, struct err *err)
+{
+    const struct fetch *fetch = making->maker->fetch;
+    const uint32_t tensor = making->weight->role[ROLE_LAYER_BIAS];
+    *bias = scratch_take(making->scratch, SCRATCH_DENSE, tile.rows * 2 * sizeof **bias, err);
+    if (*bias == NULL)
+        return STATUS_LIMIT;
+    memset(*bias, 0, (size_t)tile.rows * sizeof **bias);
+    if (tensor == MODEL_NONE)
+        return STATUS_OK;
+    const enum dtype dtype = fetch->model->tensor[tensor].dtype;
+    const uint64_t size = dtype_bits(dtype) / 8;
+    uint8_t *stored = (uint8_t *)(*bias + tile.rows);
+    TRY(fetch_bytes(fetch, tensor, tile.row0 * size, stored, tile.rows * size, err));
+    half_load(dtype, stored, (size_t)tile.rows, *bias);
+    return STATUS_OK;
+}
+
+static enum status make_biases(const struct making *making, struct err *err)
+{
+    const struct weight *weight = making->weight;
+    const uint64_t fit = (UINT64_C(8) << 20) / weight->in / 64 * 64, step = fit == 0 ? 64 : fit; /* whole runs of every layout */
+    const int64_t middle = INT64_C(1) << (weight->spec.bits - 1);
+    float zero, *bias, *product;
+    TRY(load_one(making, ROLE_INPUT_ZERO, &zero, err));
+    TRY(load_products(making, making->tile, &product, err));
+    TRY(load_bias(making, making->tile, &bias, err));
+    for (uint64_t at = 0; at < making->tile.rows; at += step) {
+        const struct area area = {making->tile.row0 + at, making->tile.rows - at < step ? making->tile.rows - at : step, 0, weight->in};
+        struct codes codes;
+        TRY(decode_codes(making->maker->fetch, weight, area, making->scratch, &codes, err));
+        for (uint64_t row = 0; row < area.out; row++) {
+            int64_t sum = 0;
+            for (uint64_t k = 0; k < weight->in; k++)
+                sum += codes.data[row * codes.stride + k] - middle;
+            const double own = product[at + row] == 0.0f ? 0.0 : (double)bias[at + row] / (double)product[at + row];
+            const double value = nearbyint(own - (double)zero * (double)sum);
+            if (!(value >= INT32_MIN && value <= INT32_MAX))
+                return err_set(err, STATUS_UNREPRESENTABLE, making->output->name, "found the value %g for channel %llu, expected an I32 (R-RANGE)", value,
+                               (unsigned long long)(area.out0 + row));
+            le_store32(making->data + (at + row) * 4, (uint32_t)(int32_t)value);
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum role role_of(enum step step)
+{
+    return step == STEP_INPUT_SCALE  ? ROLE_INPUT_SCALE
+           : step == STEP_INPUT_ZERO ? ROLE_INPUT_ZERO
+           : step == STEP_DEQ_SCALE  ? ROLE_DEQ_SCALE
+                                     : ROLE_QUANT_BIAS;
+}
+
+enum status tile_activation_make(const struct making *making, struct err *err)
+{
+    const enum role role = role_of(making->output->step);
+    const uint32_t stored = making->weight->role[role];
+    if (stored != MODEL_NONE && making->maker->fetch->model->tensor[stored].dtype == making->output->dtype)
+        return fetch_bytes(making->maker->fetch, stored, making->tile.row0 * making->row_bytes, making->data, making->tile.rows * making->row_bytes, err);
+    switch (making->output->step) {
+    case STEP_DEQ_SCALE:
+        return make_products(making, err);
+    case STEP_QUANT_BIAS:
+        return make_biases(making, err);
+    default:
+        return make_one(making, role, err);
+    }
+}

@@ -1,0 +1,91 @@
+#include "plan/tile_codes.h"
+
+#include "codec/half.h"
+#include "plan/values.h"
+
+/* Sub-blocks of codes on their way through: canonical codes of 128 x 512 are 64 KiB, which the second-level cache holds with both sides; 128 output
+ * channels are 64 bytes of packed words, a whole cache line. */
+#define TILE_OUT_STEP UINT64_C(128)
+#define TILE_IN_STEP UINT64_C(512)
+#define TILE_VALUES_MAX (UINT64_C(1) << 20) /* weights in flight that become floats */
+
+/* The part of a weight that a tile holds: its rows run along the target's slow axis. */
+static struct area area_of(const struct layout *to, const struct weight *weight, struct tile tile)
+{
+    const struct layout_span span = layout_span(to, tile.row0, tile.rows, to->slow == AXIS_IN ? weight->in : weight->out);
+    return to->slow == AXIS_IN ? (struct area){0, weight->out, span.first, span.count} : (struct area){span.first, span.count, 0, weight->in};
+}
+
+static uint64_t at_most(uint64_t value, uint64_t most)
+{
+    return value < most ? value : most;
+}
+
+/* At most `most` codes along an axis that fill whole words of both layouts; every common run is at most 160. */
+static uint64_t whole_runs(const struct layout *a, const struct layout *b, enum axis axis, uint64_t most)
+{
+    const uint64_t run = layout_common_align(a, b, axis);
+    return run > most ? run : most / run * run;
+}
+
+/* Codes of `chunk`, loaded as `raw`, go to their places in the tile by sub-blocks that stay in cache. */
+static enum status pack_chunk(const struct making *making, struct area whole, struct area chunk, struct stored raw, struct err *err)
+{
+    const struct layout *to = layout_row(making->spec->codes_layout);
+    /* A code that gets more bits moves with the middle of its range. */
+    const unsigned add = (1u << (making->spec->bits - 1)) - (1u << (making->weight->spec.bits - 1));
+    uint8_t *block = scratch_take(making->scratch, SCRATCH_CODES, 2 * TILE_OUT_STEP * TILE_IN_STEP, err);
+    if (block == NULL)
+        return STATUS_LIMIT;
+    const struct layout *from = layout_row(making->weight->spec.codes_layout);
+    const uint64_t out_step = whole_runs(from, to, AXIS_OUT, TILE_OUT_STEP), in_step = whole_runs(from, to, AXIS_IN, TILE_IN_STEP);
+    for (uint64_t o = 0; o < chunk.out; o += out_step) {
+        for (uint64_t i = 0; i < chunk.in; i += in_step) {
+            const struct area part = {chunk.out0 + o, at_most(out_step, chunk.out - o), chunk.in0 + i, at_most(in_step, chunk.in - i)};
+            const struct codes codes = {block, (size_t)part.in};
+            TRY(decode_part(making->weight, chunk, raw, part, codes, err));
+            for (uint64_t k = 0; add != 0 && k < part.out * part.in; k++)
+                block[k] = (uint8_t)(block[k] + add);
+            const struct layout_rect at = layout_rect(to, part.out0 - whole.out0, part.out, part.in0 - whole.in0, part.in);
+            const struct stored place = {making->data + at.row0 * making->row_bytes + at.byte0, making->row_bytes};
+            pack_codes(to, codes, (size_t)part.out, (size_t)part.in, place);
+        }
+    }
+    return STATUS_OK;
+}
+
+/* Reads along the source's slow axis, so that pieces are as long as the tile allows, and packs each chunk while it is in cache. */
+enum status tile_codes_packed(const struct making *making, struct err *err)
+{
+    const struct weight *weight = making->weight;
+    const struct layout *from = layout_row(weight->spec.codes_layout), *to = layout_row(making->spec->codes_layout);
+    const struct area area = area_of(to, weight, making->tile);
+    const bool along_out = from->slow == AXIS_OUT;
+    const uint64_t length = along_out ? area.out : area.in, across = along_out ? area.in : area.out;
+    /* One step across the slow axis is `across` fields; a chunk is about 128 channels or columns, or more, in whole runs of both. */
+    const uint64_t unit = whole_runs(from, to, along_out ? AXIS_OUT : AXIS_IN, TILE_OUT_STEP);
+    const uint64_t step_bytes = across * from->field_bits / 8 + 1, steps = making->maker->chunk_bytes / step_bytes / unit * unit;
+    const uint64_t step = steps == 0 ? unit : steps;
+    for (uint64_t at = 0; at < length; at += step) {
+        const uint64_t count = at_most(step, length - at);
+        const struct area chunk =
+            along_out ? (struct area){area.out0 + at, count, area.in0, area.in} : (struct area){area.out0, area.out, area.in0 + at, count};
+        struct stored raw = {0};
+        TRY(decode_raw(making->maker->fetch, weight, chunk, making->scratch, &raw, err));
+        TRY(pack_chunk(making, area, chunk, raw, err));
+    }
+    return STATUS_OK;
+}
+
+enum status tile_codes_dense(const struct making *making, struct err *err)
+{
+    const struct weight *weight = making->weight;
+    const uint64_t fit = TILE_VALUES_MAX / weight->in / 64 * 64, step = fit == 0 ? 64 : fit; /* whole runs of every layout */
+    for (uint64_t row = 0; row < making->tile.rows; row += step) {
+        const struct values_rows rows = {making->tile.row0 + row, at_most(step, making->tile.rows - row), making->seen->zero_group_of};
+        float *values;
+        TRY(values_load(making->maker->fetch, weight, rows, making->scratch, &values, err));
+        half_store(making->output->dtype, values, (size_t)(rows.out * weight->in), making->data + row * making->row_bytes, NULL);
+    }
+    return STATUS_OK;
+}
