@@ -19,7 +19,8 @@ struct codebook {
     const float *absmax; /* one a block, from the block of the first element on */
     size_t block;        /* elements that share an absmax, > 0 */
 };
-/* Elements first .. first + count of the flattened tensor: values[i] = table[code] * absmax[block]. nibbles: from the byte of element `first` on. */
+/* Elements first .. first + count of the flattened tensor: values[i] = table[code] * absmax[block]. nibbles: from the byte that holds
+ * element `first` on. */
 void codebook_load(const struct codebook *book, const uint8_t *nibbles, uint64_t first, size_t count, float *values);
 
 /* Double quantization: the absmax of blocks as codes of a table of 256. */
