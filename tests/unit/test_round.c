@@ -474,9 +474,9 @@ static void parts_add_up_in_any_order(void **state)
         assert_true(sums[i]->max_error == forward.max_error && forward.max_error > 0);
         assert_true(sums[i]->squares == forward.squares && forward.squares > 0);
     }
-    struct round_tally bad = {.overflow = 2, .underflow = 3};
-    round_tally_add(&bad, &(struct round_tally){.overflow = 5, .underflow = 7});
-    assert_true(bad.overflow == 7 && bad.underflow == 10);
+    struct round_tally bad = {.overflow = 2, .underflow = 3, .squares = 1, .squares_low = 0x1p-60};
+    round_tally_add(&bad, &(struct round_tally){.overflow = 5, .underflow = 7, .squares = 2, .squares_low = 0x1p-61});
+    assert_true(bad.overflow == 7 && bad.underflow == 10 && bad.squares == 3 && bad.squares_low == 0x1.8p-60);
 }
 
 int main(void)
