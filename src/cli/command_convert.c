@@ -23,9 +23,11 @@ struct convert_options {
         {"--from", ARGUMENT_STRING, &(o)->request.from, "FORMAT", "the source's format, among those that its files allow"}, \
         {"--base", ARGUMENT_STRING, &(o)->request.base, "DIR", "the float model's directory: config.json and side files that SRC lacks"}, \
         {"--dtype", ARGUMENT_DTYPE, &(o)->request.options.dtype, "T", "f32, f16 or bf16 for float tensors, and for scales where FORMAT has a choice"}, \
-        {"--bits", ARGUMENT_COUNT, &(o)->request.options.bits, "N", "a wider container for the codes (4 -> 8)"}, \
-        {"--group-size", ARGUMENT_GROUP, &(o)->request.options.group, "N", "finer groups: a divisor of the source's"}, \
+        {"--bits", ARGUMENT_COUNT, &(o)->request.options.bits, "N", "quantized SRC: a wider container for the codes (4 -> 8); float SRC: round to nearest (lossy)"}, \
+        {"--group-size", ARGUMENT_GROUP, &(o)->request.options.group, "N", "quantized SRC: finer groups, a divisor of its own; float SRC: the group size; -1 per channel"}, \
         {"--gptq-zeros", ARGUMENT_ZEROS, &(o)->request.reading.v1_rule, "RULE", "word-add, field-mod or no-mask: how an ambiguous GPTQ v1 zero is read"}, \
+        {"--asym", ARGUMENT_FLAG, &(o)->request.options.asymmetric, NULL, "with --bits on floats: zero points for ranges that are not symmetric"}, \
+        {"--allow-requantize", ARGUMENT_FLAG, &(o)->request.options.requantize, NULL, "codes that FORMAT cannot hold are rounded anew (lossy)"}, \
         {"--layout", ARGUMENT_LAYOUT, &(o)->request.options.variant, "WAY", "msmodelslim: packed (default, version 1.0.0) or unpacked"}, \
         {"--weights-only", ARGUMENT_FLAG, &(o)->request.options.weights_only, NULL, "drop activation parameters (W8A8) that FORMAT cannot hold"}, \
         {"--keep", ARGUMENT_STRING, &(o)->request.options.keep, "REGEX", "weights that become or stay float (searched in the full tensor name)"}, \

@@ -2,6 +2,7 @@
 
 #include "cli/emit.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <sys/resource.h>
 
@@ -37,6 +38,17 @@ static void print_plan(const struct plan *plan)
     (void)printf("disk needed: %s\n", text_bytes(plan->file_bytes, bytes));
 }
 
+/* The rounding that a weight's codes came from; NULL where they are the source's. */
+static const struct round_tally *rounding_of(const struct plan *plan, size_t weight)
+{
+    return plan->model->weight[weight].origin == NULL ? NULL : &plan->rounding[weight];
+}
+
+static double rms_of(const struct round_tally *rounding)
+{
+    return rounding->weights == 0 ? 0 : sqrt((rounding->squares + rounding->squares_low) / (double)rounding->weights);
+}
+
 static void print_notes(const struct pipeline *pipeline)
 {
     for (size_t i = 0; i < pipeline->model.note_count; i++)
@@ -62,7 +74,26 @@ static void print_classes(const struct plan *plan)
     (void)printf(" (%zu weights, %zu carried, %zu dropped)\n", plan->model->weight_count, count_carried(plan), plan->dropped_count);
     if (plan->max_relative_of != NULL)
         (void)printf("rounding  largest relative error %.3g (%s)%s\n", plan->max_relative, plan->max_relative_of,
-                     plan->kept_count > 0 ? "; codes and zeros are exact" : "");
+                     plan->kept_count > 0 && plan->count_of[EXACTNESS_LOSSY] == 0 ? "; codes and zeros are exact" : "");
+}
+
+static void print_losses(const struct plan *plan)
+{
+    struct round_tally all = {0};
+    const char *worst = NULL;
+    size_t count = 0;
+    for (size_t w = 0; w < plan->model->weight_count; w++) {
+        const struct round_tally *rounding = rounding_of(plan, w);
+        if (rounding == NULL)
+            continue;
+        if (worst == NULL || rounding->max_error > all.max_error)
+            worst = plan->model->weight[w].name;
+        round_tally_add(&all, rounding);
+        count++;
+    }
+    if (count > 0)
+        (void)printf("quantized %zu weights rounded to nearest: largest error %.3g (%s), root mean square %.3g\n", count, all.max_error, worst,
+                     rms_of(&all));
 }
 
 void report_text(const struct report *report)
@@ -78,6 +109,7 @@ void report_text(const struct report *report)
                  report->request->destination, plan->target->name, plan->file_count, plan->file_count == 1 ? "" : "s", text_bytes(plan->file_bytes, bytes),
                  pipeline->carried, pipeline->left);
     print_classes(plan);
+    print_losses(plan);
     if (report->request->dry_run)
         return;
     if (report->request->verify)
@@ -115,6 +147,11 @@ static void emit_tensor(struct emit *emit, const struct plan *plan, const struct
     emit_end(emit, ']');
     emit_string(emit, "step", plan_step_name(output->step));
     emit_string(emit, "class", plan_exactness_name(output->exactness));
+    const struct round_tally *rounding = output->step == STEP_CODES ? rounding_of(plan, output->source) : NULL;
+    if (rounding != NULL) {
+        emit_double(emit, "max_error", rounding->max_error);
+        emit_double(emit, "rms_error", rms_of(rounding));
+    }
     emit_end(emit, '}');
 }
 

@@ -67,6 +67,7 @@ struct weight {
     uint64_t groups;  /* per output row: ceil(in / spec.group) */
     struct spec spec;
     enum claim claim;
+    const struct weight *origin; /* in the arena: the weight as stored, where this one's codes are rounded anew from its values; NULL: these are stored */
     bool unset_group_of; /* a negative entry in the group map says that it is not set, instead of counting from the end (compressed-tensors) */
     uint32_t role[ROLE_COUNT]; /* index into model.tensor, or MODEL_NONE */
 };

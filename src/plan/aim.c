@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* The target's only dtype of scales, or --dtype where it has a choice, or the source's. */
-static enum dtype scale_dtype(const struct format *target, const struct options *options, enum dtype source)
+enum dtype aim_scale_dtype(const struct format *target, const struct options *options, enum dtype source)
 {
     const uint32_t held = target->can.scale_dtypes;
     if (options->keep_scale_dtype)
@@ -57,7 +57,7 @@ static struct aim aim_of(const struct weight *weight, const struct format *targe
     if (options->weights_only && !holds(target, aim.bits, aim.activation))
         aim.activation = ACTIVATION_NONE;
     aim.zeros = target->form_count > 0 ? target->form[0].asymmetric : ZERO_MID;
-    aim.dtype = scale_dtype(target, options, weight->spec.scale_dtype);
+    aim.dtype = aim_scale_dtype(target, options, weight->spec.scale_dtype);
     return aim;
 }
 

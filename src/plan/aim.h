@@ -21,6 +21,9 @@ struct aims {
     enum dtype floats;   /* that carried float tensors become; DTYPE_NONE: their own */
 };
 
+/* The target's only dtype of scales, or --dtype where it has a choice, or the source's. */
+enum dtype aim_scale_dtype(const struct format *target, const struct options *options, enum dtype source);
+
 /* `dense` is the dtype of dequantized weights where --dtype is not given. A bad --keep or --exclude is USAGE. Free with aim_free, also after a
  * failure. */
 enum status aim_make(struct aims *aims, const struct model *model, const struct format *target, const struct options *options, enum dtype dense,

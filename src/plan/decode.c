@@ -1,5 +1,7 @@
 #include "plan/decode.h"
 
+#include "plan/derive.h"
+
 #include <stdio.h>
 
 /* --- codes ------------------------------------------------------------------------------------------------------------- */
@@ -36,6 +38,8 @@ enum status decode_codes(const struct fetch *fetch, const struct weight *weight,
                          struct err *err)
 {
     struct stored raw = {0};
+    if (weight->origin != NULL)
+        return derive_codes(fetch, weight, area, scratch, codes, err);
     TRY(decode_raw(fetch, weight, area, scratch, &raw, err));
     *codes = (struct codes){scratch_take(scratch, SCRATCH_CODES, area.out * area.in, err), (size_t)area.in};
     if (codes->data == NULL)

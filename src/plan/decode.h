@@ -13,7 +13,7 @@ struct area {
     uint64_t in0, in;
 };
 
-/* The stored bytes of an area of codes, in SCRATCH_RAW: *stored points at them. */
+/* The stored bytes of an area of codes (not of a weight with an origin), in SCRATCH_RAW: *stored points at them. */
 enum status decode_raw(const struct fetch *fetch, const struct weight *weight, struct area area, struct scratch *scratch, struct stored *stored,
                        struct err *err) WARN_UNUSED;
 /* Codes of `part`, which lies inside the area that decode_raw loaded. A field that holds no code is CORRUPT (R-NONFINITE). */

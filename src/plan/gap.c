@@ -83,7 +83,7 @@ static enum status check_claim(const struct model *model, const struct weight *w
 /* Who else could hold codes of this width. */
 static const char *remedy_for_bits(unsigned bits)
 {
-    return bits == 2 || bits == 3 || bits == 4 || bits == 8 ? "--to compressed-tensors or gptq" : "--to compressed-tensors";
+    return bits == 2 || bits == 3 || bits == 4 || bits == 8 ? "--to compressed-tensors or gptq, or --allow-requantize (lossy)" : "--to compressed-tensors, or --allow-requantize (lossy)";
 }
 
 static enum status check_bits(const struct weight *weight, const struct aim *aim, const struct format *target, struct err *err)
@@ -160,7 +160,7 @@ static enum status check_zeros(const struct weight *weight, const struct survey_
     if (groups->fractions > 0) {
         (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found %llu of %llu groups whose zero is no integer, expected integers (R-RANGE)",
                       (unsigned long long)groups->fractions, (unsigned long long)groups->groups);
-        return err_try(err, "--to hf, or quantize with integer zero points");
+        return err_try(err, "--to hf, or --allow-requantize (lossy)");
     }
     if (groups->zero_min > groups->zero_max) /* no live group */
         return STATUS_OK;
@@ -252,6 +252,25 @@ static enum status dequantize(const struct gap *gap, const struct weight *weight
     return check_cast(weight->name, "values", &seen->values, aim->dtype, gap->options->exact, err);
 }
 
+/* What rounding anew cannot do. */
+static enum status check_rounding(const struct weight *weight, const struct round_tally *rounding, const struct options *options, struct err *err)
+{
+    if (rounding->nonfinite > 0)
+        return err_set(err, STATUS_CORRUPT, weight->name, "found %llu of %llu weights that are NaN or infinite, expected finite ones (R-NONFINITE)",
+                       (unsigned long long)rounding->nonfinite, (unsigned long long)rounding->weights);
+    if (rounding->overflow + rounding->underflow > 0) {
+        (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name,
+                      "found %llu of %llu groups whose scale overflows and %llu whose scale becomes zero as %s (R-SCALE)",
+                      (unsigned long long)rounding->overflow, (unsigned long long)rounding->groups, (unsigned long long)rounding->underflow,
+                      dtype_name(weight->spec.scale_dtype));
+        return err_try(err, "--dtype bf16 or f32 where the target holds it, or --keep for this layer");
+    }
+    if (!options->exact)
+        return STATUS_OK;
+    (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found codes that would be rounded anew, and --exact was given");
+    return err_try(err, "leave --exact out: the largest error of each tensor is reported");
+}
+
 enum status gap_weight(const struct gap *gap, uint32_t index, struct spec *spec, struct err *err)
 {
     const struct format *target = gap->target;
@@ -260,6 +279,8 @@ enum status gap_weight(const struct gap *gap, uint32_t index, struct spec *spec,
     const struct aim *aim = &gap->aims->weight[index];
     TRY(check_finite(weight, &seen->groups, err));
     TRY(check_claim(gap->model, weight, seen, err));
+    if (weight->origin != NULL)
+        TRY(check_rounding(weight, &seen->rounding, gap->options, err));
     if (aim->dense)
         return dequantize(gap, weight, seen, aim, spec, err);
     TRY(check_bits(weight, aim, target, err));

@@ -63,6 +63,8 @@ static enum exactness classify(const struct plan *plan, uint32_t index, enum ste
     const struct spec *from = &weight->spec, *to = &plan->spec[index];
     const struct survey_weight *seen = &plan->survey->weight[index];
     const bool refined = from->group != to->group || from->param_order == ORDER_ONE, widened = from->bits != to->bits;
+    if (weight->origin != NULL && (step == STEP_CODES || step == STEP_SCALES || step == STEP_ZEROS || step == STEP_BETA))
+        return EXACTNESS_LOSSY;
     switch (step) {
     case STEP_CODES:
         return widened ? EXACTNESS_EXACT : EXACTNESS_BYTES;

@@ -4,6 +4,7 @@
 #include "base/le.h"
 #include "codec/group.h"
 #include "codec/half.h"
+#include "plan/derive.h"
 
 #include <string.h>
 
@@ -195,6 +196,8 @@ enum status params_load(const struct fetch *fetch, const struct weight *weight, 
                         struct err *err)
 {
     *params = (struct params){.count = (size_t)(area.out * area.in)};
+    if (weight->origin != NULL)
+        return derive_params(fetch, weight, area, scratch, params, err);
     if (weight->role[ROLE_SCALES] != MODEL_NONE)
         TRY(load_floats(fetch, weight, ROLE_SCALES, area, scratch, err));
     else

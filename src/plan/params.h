@@ -2,6 +2,7 @@
 #ifndef REPAQ_PARAMS_H
 #define REPAQ_PARAMS_H
 
+#include "codec/round.h"
 #include "plan/decode.h"
 
 /* Parameters of an area of (out, group) pairs. */
@@ -13,6 +14,7 @@ struct params {
     uint8_t *field;  /* [out][groups] stored fields; NULL unless ZERO_CODES */
     size_t count;    /* out * groups */
     size_t bad;      /* betas that are NaN or infinite */
+    struct round_tally rounding; /* what rounding did, of a weight whose codes are rounded anew */
 };
 
 /* In the SCALE, OFFSET, ZERO, FIELD, RAW and TURNED slots. A weight without stored scales has deq_scale / input scale. */

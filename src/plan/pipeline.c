@@ -1,6 +1,7 @@
 #include "plan/pipeline.h"
 
 #include "base/tree.h"
+#include "plan/derive.h"
 #include "plan/directory.h"
 #include "plan/gap.h"
 
@@ -39,13 +40,20 @@ static enum status check_codes(const struct request *request, struct err *err)
 }
 
 /* A float source becomes codes only where it is asked for. */
-static enum status check_float(const struct pipeline *pipeline, const struct request *request, struct err *err)
+static enum status round_floats(struct pipeline *pipeline, const struct request *request, struct err *err)
 {
     if (pipeline->model.weight_count > 0 || request->target->form_count == 0)
         return STATUS_OK;
-    (void)err_set(err, STATUS_UNSUPPORTED, request->source, "found no quantized weights (%s), and this version does not quantize to %s",
-                  pipeline->model.format, request->target->name);
-    return err_try(err, "--to hf, or quantize with msModelSlim, AutoAWQ or GPTQModel first");
+    if (request->options.bits == 0) {
+        (void)err_set(err, STATUS_UNREPRESENTABLE, request->source, "found no quantized weights (%s), and %s holds codes: rounding to them is lossy",
+                      pipeline->model.format, request->target->name);
+        return err_try(err, "--bits 4 --group-size 128 rounds to nearest, or --to hf");
+    }
+    TRY(derive_floats(&pipeline->model, request->target, &request->options, err));
+    if (pipeline->model.weight_count > 0)
+        return STATUS_OK;
+    (void)err_set(err, STATUS_UNSUPPORTED, request->source, "found no Linear layers in decoder blocks that --bits could be for");
+    return err_try(err, "--to hf");
 }
 
 /* config.json's dtype, which dequantized weights take without --dtype; F16 where none is stated. */
@@ -65,6 +73,31 @@ static enum dtype stated_dtype(const struct pipeline *pipeline, const struct req
     return DTYPE_F16;
 }
 
+static enum status survey_source(struct pipeline *pipeline, const struct request *request, const struct resources *resources, struct err *err)
+{
+    TRY(aim_make(&pipeline->aims, &pipeline->model, request->target, &request->options, stated_dtype(pipeline, request), err));
+    return survey_run(&pipeline->survey, &pipeline->fetch, &pipeline->aims, run_workers(resources), resources->cancel, err);
+}
+
+/* Weights that the target cannot hold as they are, where --allow-requantize says that their codes may be rounded anew. */
+static enum status round_again(struct pipeline *pipeline, const struct request *request, bool *again, struct err *err)
+{
+    const struct plan_input input = {&pipeline->model, &pipeline->survey, &pipeline->aims, request->target, &request->options};
+    const size_t count = pipeline->model.weight_count;
+    bool *refused = mem_alloc(count + 1, sizeof *refused, err);
+    if (refused == NULL)
+        return STATUS_LIMIT;
+    enum status status = plan_refused(&input, refused, err);
+    for (uint32_t w = 0; status == STATUS_OK && w < count; w++) {
+        if (!refused[w])
+            continue;
+        *again = true;
+        status = derive_again(&pipeline->model, w, pipeline->survey.weight[w].zero_group_of, request->target, &request->options, err);
+    }
+    free(refused);
+    return status;
+}
+
 enum status pipeline_plan(struct pipeline *pipeline, const struct request *request, const struct resources *resources, struct err *err)
 {
     *pipeline = (struct pipeline){0};
@@ -74,7 +107,7 @@ enum status pipeline_plan(struct pipeline *pipeline, const struct request *reque
     if (request->base != NULL)
         TRY(source_open_plain(&pipeline->base, resources->ops, request->base, err));
     TRY(registry_read(&pipeline->source, request->from, request->reading, &pipeline->model, &pipeline->bid, err));
-    TRY(check_float(pipeline, request, err));
+    TRY(round_floats(pipeline, request, err));
     if (request->directory) {
         struct directory directory = directory_of(pipeline, request);
         struct slice config;
@@ -84,8 +117,15 @@ enum status pipeline_plan(struct pipeline *pipeline, const struct request *reque
         pipeline->left = directory.left;
     }
     TRY(fetch_open(&pipeline->fetch, resources->ops, &pipeline->model, err));
-    TRY(aim_make(&pipeline->aims, &pipeline->model, request->target, &request->options, stated_dtype(pipeline, request), err));
-    TRY(survey_run(&pipeline->survey, &pipeline->fetch, &pipeline->aims, run_workers(resources), resources->cancel, err));
+    TRY(survey_source(pipeline, request, resources, err));
+    bool again = false;
+    if (request->options.requantize)
+        TRY(round_again(pipeline, request, &again, err));
+    if (again) {
+        survey_free(&pipeline->survey);
+        aim_free(&pipeline->aims);
+        TRY(survey_source(pipeline, request, resources, err));
+    }
     const struct plan_input input = {&pipeline->model, &pipeline->survey, &pipeline->aims, request->target, &request->options};
     TRY(plan_make(&pipeline->plan, &input, err));
     atomic_store(&pipeline->total_bytes, pipeline->plan.tensor_bytes);

@@ -103,6 +103,24 @@ static enum status decide_weights(struct plan *plan, const struct options *optio
     return STATUS_OK;
 }
 
+enum status plan_refused(const struct plan_input *input, bool *refused, struct err *err)
+{
+    struct plan plan = {.model = input->model, .survey = input->survey, .aims = input->aims, .target = input->target};
+    int64_t group = 0;
+    enum status status = choose_group(&plan, input->options, &group, err);
+    const struct gap gap = {input->model, input->survey, input->aims, input->target, input->options, group, find_asymmetric(&plan)};
+    for (uint32_t w = 0; status == STATUS_OK && w < input->model->weight_count; w++) {
+        struct spec spec;
+        if (input->aims->weight[w].excluded)
+            continue;
+        const enum status own = gap_weight(&gap, w, &spec, err);
+        refused[w] = own == STATUS_UNREPRESENTABLE || own == STATUS_UNSUPPORTED;
+        status = refused[w] ? STATUS_OK : own;
+    }
+    plan_free(&plan);
+    return status;
+}
+
 /* How many weights that keep their codes have a property that a warning tells of. */
 struct oddities {
     size_t narrow, negative, all_zero, mixed_bits;
@@ -118,7 +136,7 @@ static struct oddities count_oddities(const struct plan *plan)
         if (!plan_keeps(plan, w))
             continue;
         odd.narrow += (can->out_warn > 0 && weight->out % can->out_warn != 0) || (can->in_warn > 0 && weight->in % can->in_warn != 0);
-        odd.negative += plan->survey->weight[w].groups.negative > 0;
+        odd.negative += can->grid == GRID_AFFINE_ZERO && plan->survey->weight[w].groups.negative > 0;
         odd.all_zero += plan->survey->weight[w].zero_group_of;
         bits = bits == 0 ? plan->spec[w].bits : bits;
         odd.mixed_bits += plan->spec[w].bits != bits;
@@ -131,8 +149,8 @@ static enum status warn_weights(struct plan *plan, struct err *err)
     const struct capability *can = &plan->target->can;
     const struct oddities odd = count_oddities(plan);
     if (odd.narrow > 0)
-        TRY(plan_warn(plan, err, "%zu weights have out_features that are no multiple of %u or in_features that are none of %u, which %s ask for", odd.narrow,
-                      can->out_warn, can->in_warn, can->warn_why));
+        TRY(plan_warn(plan, err, "%zu weights have out_features that are no multiple of %u or in_features that are none of %u, which %s ask for",
+                      odd.narrow, can->out_warn, can->in_warn, can->warn_why));
     if (odd.negative > 0)
         TRY(plan_warn(plan, err, "%zu weights have negative scales, which some kernels take for an error", odd.negative));
     if (odd.all_zero > 0)
@@ -224,6 +242,21 @@ static void tally_classes(struct plan *plan)
     }
 }
 
+/* The survey goes before the report is printed. */
+static enum status keep_roundings(struct plan *plan, struct err *err)
+{
+    for (size_t w = 0; w < plan->model->weight_count; w++) {
+        if (plan->model->weight[w].origin == NULL)
+            continue;
+        if (plan->rounding == NULL)
+            plan->rounding = arena_alloc(&plan->arena, plan->model->weight_count, sizeof *plan->rounding, err);
+        if (plan->rounding == NULL)
+            return STATUS_LIMIT;
+        plan->rounding[w] = plan->survey->weight[w].rounding;
+    }
+    return STATUS_OK;
+}
+
 /* The file names of the form that most weights take. */
 static enum status choose_names(struct plan *plan, struct err *err)
 {
@@ -242,7 +275,11 @@ static enum status choose_names(struct plan *plan, struct err *err)
 enum status plan_make(struct plan *plan, const struct plan_input *input, struct err *err)
 {
     const struct options *options = input->options;
-    *plan = (struct plan){.model = input->model, .survey = input->survey, .aims = input->aims, .target = input->target, .no_group_of = options->no_group_of,
+    *plan = (struct plan){.model = input->model,
+                          .survey = input->survey,
+                          .aims = input->aims,
+                          .target = input->target,
+                          .no_group_of = options->no_group_of,
                           .variant = options->variant};
     TRY(decide_weights(plan, options, err));
     TRY(choose_names(plan, err));
@@ -250,7 +287,7 @@ enum status plan_make(struct plan *plan, const struct plan_input *input, struct 
     TRY(warn_weights(plan, err));
     TRY(outputs_files(plan, options, err));
     tally_classes(plan);
-    return STATUS_OK;
+    return keep_roundings(plan, err);
 }
 
 void plan_forget_headers(struct plan *plan)

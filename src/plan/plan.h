@@ -78,6 +78,7 @@ struct plan {
     bool no_group_of;
     enum variant variant;        /* --layout */
     size_t count_of[EXACTNESS_COUNT];
+    struct round_tally *rounding; /* [model->weight_count], in the arena; NULL where no codes are rounded anew */
     double max_relative;         /* largest relative error of a rounded value */
     const char *max_relative_of; /* its tensor; NULL if nothing is rounded */
 };
@@ -96,6 +97,9 @@ enum status plan_make(struct plan *plan, const struct plan_input *input, struct 
 bool plan_keeps(const struct plan *plan, size_t index);
 /* The row of the target's table that a weight which keeps its codes is stored by. */
 const struct form *plan_form(const struct plan *plan, size_t index);
+/* refused[w], [model->weight_count]: the target cannot hold weight w as it is (UNREPRESENTABLE, or UNSUPPORTED for codes of another grid). Other errors
+ * end it. */
+enum status plan_refused(const struct plan_input *input, bool *refused, struct err *err) WARN_UNUSED;
 void plan_free(struct plan *plan);
 /* Frees the headers once they are written. */
 void plan_forget_headers(struct plan *plan);

@@ -17,6 +17,9 @@ enum scratch_slot {
     SCRATCH_GROUP_OF,
     SCRATCH_VALUE,  /* weights as floats */
     SCRATCH_DENSE,  /* stored bytes of float weights */
+    SCRATCH_PARAM,  /* of groups that are rounded, as the next two */
+    SCRATCH_WIDE,
+    SCRATCH_DERIVED,
     SCRATCH_STORE,  /* bytes to be written */
     SCRATCH_COUNT,
 };

@@ -67,6 +67,7 @@ static enum status survey_params(const struct surveying *context, uint32_t index
         TRY(params_load(context->fetch, weight, area, scratch, &params, err));
         group_measure(params.scale, params.offset, params.zero, params.count, weight->spec.bits, &part);
         part.bad_zeros += params.bad;
+        round_tally_add(&result->rounding, &params.rounding);
         group_tally_add(&result->groups, &part);
         result->ambiguous += params_ambiguous(context->fetch, weight, area, &params);
         if (!aim->dense)

@@ -5,6 +5,7 @@
 
 #include "codec/group.h"
 #include "codec/half.h"
+#include "codec/round.h"
 #include "plan/aim.h"
 #include "plan/fetch.h"
 
@@ -15,6 +16,7 @@ struct survey_weight {
     struct cast_tally scales;   /* of casting the scales to the dtype that the target will hold; count 0 if they keep theirs */
     struct cast_tally zeros;    /* of the offsets or betas in the dtype that the target will hold; count 0 if it holds none */
     struct cast_tally values;   /* of the dequantized weight in its dtype; count 0 if it keeps its codes */
+    struct round_tally rounding; /* of a weight whose codes are rounded anew */
     uint64_t ambiguous;         /* GPTQ v1: all-ones fields below the top of their word, read by no known rule */
     bool trivial_group_of;      /* no g_idx, or g_idx[k] == k / group, or all zero */
     bool input_zero;            /* static activations whose stored zero is not 0 */

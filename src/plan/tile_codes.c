@@ -55,11 +55,31 @@ static enum status pack_chunk(const struct making *making, struct area whole, st
 }
 
 /* Reads along the source's slow axis, so that pieces are as long as the tile allows, and packs each chunk while it is in cache. */
+/* Codes that are rounded anew: rows at a time, of the tile's columns. */
+static enum status pack_derived(const struct making *making, struct area area, struct err *err)
+{
+    const struct layout *to = layout_row(making->spec->codes_layout);
+    const uint64_t run = layout_align(to, AXIS_OUT), fit = TILE_VALUES_MAX / (making->weight->in + 1) / run * run, step = fit == 0 ? run : fit;
+    const unsigned add = (1u << (making->spec->bits - 1)) - (1u << (making->weight->spec.bits - 1));
+    for (uint64_t o = 0; o < area.out; o += step) {
+        const struct area part = {area.out0 + o, at_most(step, area.out - o), area.in0, area.in};
+        struct codes codes;
+        TRY(decode_codes(making->maker->fetch, making->weight, part, making->scratch, &codes, err));
+        for (uint64_t k = 0; add != 0 && k < part.out * part.in; k++)
+            codes.data[k] = (uint8_t)(codes.data[k] + add);
+        const struct layout_rect at = layout_rect(to, o, part.out, 0, part.in);
+        pack_codes(to, codes, (size_t)part.out, (size_t)part.in, (struct stored){making->data + at.row0 * making->row_bytes + at.byte0, making->row_bytes});
+    }
+    return STATUS_OK;
+}
+
 enum status tile_codes_packed(const struct making *making, struct err *err)
 {
     const struct weight *weight = making->weight;
     const struct layout *from = layout_row(weight->spec.codes_layout), *to = layout_row(making->spec->codes_layout);
     const struct area area = area_of(to, weight, making->tile);
+    if (weight->origin != NULL)
+        return pack_derived(making, area, err);
     const bool along_out = from->slow == AXIS_OUT;
     const uint64_t length = along_out ? area.out : area.in, across = along_out ? area.in : area.out;
     /* One step across the slow axis is `across` fields; a chunk is about 128 channels or columns, or more, in whole runs of both. */

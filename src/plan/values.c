@@ -1,6 +1,7 @@
 #include "plan/values.h"
 
 #include "codec/group.h"
+#include "codec/half.h"
 
 /* One group of one row: codes [count] of the same scale and zero. */
 struct run {
@@ -71,9 +72,25 @@ static enum status load_affine(const struct fetch *fetch, const struct weight *w
     return STATUS_OK;
 }
 
+static enum status load_dense(const struct fetch *fetch, const struct weight *weight, struct values_rows rows, struct scratch *scratch, float *values,
+                              struct err *err)
+{
+    const uint32_t tensor = weight->role[ROLE_DENSE];
+    const enum dtype dtype = fetch->model->tensor[tensor].dtype;
+    const uint64_t row_bytes = weight->in * dtype_bits(dtype) / 8;
+    uint8_t *raw = scratch_take(scratch, SCRATCH_DENSE, rows.out * row_bytes, err);
+    if (raw == NULL)
+        return STATUS_LIMIT;
+    TRY(fetch_bytes(fetch, tensor, rows.out0 * row_bytes, raw, rows.out * row_bytes, err));
+    half_load(dtype, raw, (size_t)(rows.out * weight->in), values);
+    return STATUS_OK;
+}
+
 enum status values_load(const struct fetch *fetch, const struct weight *weight, struct values_rows rows, struct scratch *scratch, float **values,
                         struct err *err)
 {
+    if (weight->origin != NULL) /* the values that its codes stand for are not asked for: its origin's are */
+        return err_set(err, STATUS_UNSUPPORTED, weight->name, "found a weight that is rounded anew, whose values are its origin's");
     *values = scratch_take(scratch, SCRATCH_VALUE, rows.out * weight->in * sizeof **values, err);
     if (*values == NULL)
         return STATUS_LIMIT;
@@ -82,6 +99,7 @@ enum status values_load(const struct fetch *fetch, const struct weight *weight, 
     case GRID_AFFINE_BETA:
         return load_affine(fetch, weight, rows, scratch, *values, err);
     case GRID_DENSE:
+        return load_dense(fetch, weight, rows, scratch, *values, err);
     case GRID_MINIFLOAT:
     case GRID_CODEBOOK:
     case GRID_GGML_BLOCK:

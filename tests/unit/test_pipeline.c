@@ -164,7 +164,7 @@ static void statuses_of_refusals(void **state)
     refused(take(&request, "msmodelslim/synth-edge-missing-shard", "awq"), STATUS_CORRUPT, "00002-of-00002");
     refused(take(&request, "msmodelslim/synth-edge-desc-mismatch", "awq"), STATUS_CORRUPT, "R-INCOMPLETE");
     refused(take(&request, "msmodelslim/edge-w8a16-chan-asym-zeros-asc", "awq"), STATUS_UNREPRESENTABLE, "R-BITS");
-    refused(take(&request, "hf/tiny-float-sharded", "awq"), STATUS_UNSUPPORTED, "no quantized weights");
+    refused(take(&request, "hf/tiny-float-sharded", "awq"), STATUS_UNREPRESENTABLE, "no quantized weights");
     take(&request, SYMMETRIC, "awq")->request.options.exact = true;
     refused(&request, STATUS_UNREPRESENTABLE, "R-SCALE");
     take(&request, SYMMETRIC, "awq")->request.from = "gptq";
