@@ -1,0 +1,44 @@
+/* What an engine takes of one target format, as pure data: src/check fills it from its tables, convert --for ENGINE makes the plan obey. */
+#ifndef REPAQ_CONSTRAINTS_H
+#define REPAQ_CONSTRAINTS_H
+
+#include "base/err.h"
+#include "ir/model.h"
+
+#define CONSTRAINTS_PER_CHANNEL 1u /* beside the powers of two of constraints.groups */
+
+/* All zero: anything goes. */
+struct constraints {
+    const char *engine;    /* for messages: "vllm" */
+    uint32_t bits;         /* bit b: codes of b bits; 0: any */
+    uint32_t groups;       /* sum of the group sizes taken, powers of two from 16 on, and CONSTRAINTS_PER_CHANNEL; 0: any */
+    uint32_t scale_dtypes; /* bit d: scales of enum dtype d; 0: any */
+    uint16_t out_multiple, in_multiple; /* of a weight's shape; 0: any */
+    bool symmetric_only;   /* every zero is 2^(bits-1) */
+    bool no_zero_at_zero;  /* no zero of 0 */
+    bool no_negative_scales;
+    bool no_act_order;     /* no group map but k / group */
+    bool no_rules;         /* one width and group size for all weights, none of the Linear layers float: no `dynamic` */
+};
+
+/* What the data says of one weight as the target will hold it. */
+struct constraints_facts {
+    bool asymmetric;      /* a live zero is not 2^(bits-1) */
+    bool zero_at_zero;
+    bool negative_scales;
+    bool act_order;       /* its group map is not trivial */
+    bool ruled;           /* it needs a rule of its own in the config */
+};
+
+/* True if the group size is taken; per_channel where one group spans the row, and then the size is the row's. */
+bool constraints_group_fits(const struct constraints *constraints, uint64_t group, bool per_channel);
+/* Holds a weight, as `target` will describe it, against the engine. UNREPRESENTABLE names the weight, what was found, what the engine takes, and a
+ * remedy where there is one. NULL constraints take everything. */
+enum status constraints_check(const struct constraints *constraints, const struct weight *weight, const struct spec *target,
+                              const struct constraints_facts *facts, struct err *err) WARN_UNUSED;
+/* "4 or 8"; "any" for 0. Into buffer; returns buffer. */
+const char *constraints_bits_text(uint32_t bits, char *buffer, size_t size);
+/* "-1, 32, 64 or 128"; "any" for 0. */
+const char *constraints_groups_text(uint32_t groups, char *buffer, size_t size);
+
+#endif
