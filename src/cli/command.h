@@ -30,6 +30,7 @@ struct command {
     X(convert, "convert", "SRC DST --to FORMAT [options]", "move a checkpoint into another format, without quantizing again", true) \
     X(inspect, "inspect", "SRC [--tensors] [--hash] [--json]", "say what a checkpoint is", true) \
     X(verify, "verify", "A B [--exact] [--tolerance REL] [--json]", "compare two checkpoints of any two formats", true) \
+    X(check, "check", "SRC --for ENGINE [--json]", "say what an engine would refuse, and what it would load wrongly without a word", true) \
     X(index, "index", "DIR [--check | --write] [--json]", "hold model.safetensors.index.json against the shards, or rewrite it", true) \
     X(formats, "formats", "[--from A --to B] [--json]", "print what each format can hold, or what a pair can exchange exactly", true) \
     X(ms_to_vllm, "ms_to_vllm", "--model W.safetensors --json D.json [options]", "drop-in for msModelSlim's ms_to_vllm.py", false)

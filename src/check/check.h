@@ -1,0 +1,15 @@
+/* check: what an engine would refuse of a checkpoint, and what it would load wrongly without a word. */
+#ifndef REPAQ_CHECK_H
+#define REPAQ_CHECK_H
+
+#include "check/rules.h"
+
+/* Opens the checkpoint and runs every rule that applies to subject->engine, which the caller sets; the rest is zero. Findings are in subject->findings.
+ * Errors: IO, LIMIT, UNSUPPORTED (no weights, or a format that no table is about), CORRUPT where a weight file's
+ * header cannot be parsed. Free with subject_free, also after a failure. */
+enum status check_run(struct subject *subject, const struct resources *resources, const char *path, struct err *err) WARN_UNUSED;
+
+/* What an engine takes of a format, for convert --for ENGINE. UNSUPPORTED if it does not load the format; the remedy names those that it does. */
+enum status check_constraints(enum engine_id engine, const char *format, struct constraints *constraints, struct err *err) WARN_UNUSED;
+
+#endif

@@ -1,0 +1,140 @@
+#include "check/engines.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *const encoding_names[] = {"hf", "awq", "gptq", "gptq_v2", "compressed-tensors", "mlx", "msmodelslim"};
+_Static_assert(sizeof encoding_names / sizeof encoding_names[0] == ENCODING_COUNT, "one name an encoding");
+
+#define ACCELERATE (TRAIT_METADATA_PT | TRAIT_TOKENIZER)
+#define SERVER (TRAIT_FUSES | TRAIT_SPLITS | TRAIT_TOKENIZER)
+#define GPTQ_KERNELS (TRAIT_IGNORES_ZEROS | TRAIT_FLAG_ORDERS)
+
+static const struct engine engines_table[] = {
+    [ENGINE_VLLM] = {"vllm", "vLLM", "0.28", SERVER | GPTQ_KERNELS | TRAIT_MODEL_DTYPE | TRAIT_NEEDS_KEYS | TRAIT_LISTED_FLOATS | TRAIT_TOP_CONFIG, NULL, NULL},
+    [ENGINE_SGLANG] = {"sglang", "SGLang", "2026", SERVER | GPTQ_KERNELS | TRAIT_MODEL_DTYPE | TRAIT_NEEDS_KEYS | TRAIT_LISTED_FLOATS, NULL, NULL},
+    [ENGINE_TRANSFORMERS] = {"transformers", "transformers", "5.x",
+                             GPTQ_KERNELS | TRAIT_METADATA_KNOWN | TRAIT_TOKENIZER | TRAIT_LISTED_FLOATS | TRAIT_ACT_SCALES | TRAIT_QUANTIZER_GATE, "model",
+                             NULL},
+    [ENGINE_AUTOAWQ] = {"autoawq", "AutoAWQ", "88e4c76", ACCELERATE | TRAIT_FUSES | TRAIT_ACT_SCALES, "model", NULL},
+    [ENGINE_GPTQMODEL] = {"gptqmodel", "GPTQModel", "7.3.4",
+                          ACCELERATE | GPTQ_KERNELS | TRAIT_SIDE_FILE_WINS | TRAIT_LISTED_FLOATS | TRAIT_QUANTIZER_GATE, "model", "gptq_model-"},
+    [ENGINE_AUTOGPTQ] = {"autogptq", "AutoGPTQ", "9f7d370", ACCELERATE | TRAIT_SIDE_FILE_WINS | TRAIT_LISTED_FLOATS, "model", "gptq_model-"},
+    [ENGINE_LLAMA_CPP] = {"llama.cpp", "llama.cpp's convert_hf_to_gguf", "2026-08", TRAIT_NEEDS_GROUP_OF | TRAIT_TOKENIZER | TRAIT_STRICT, "model", NULL},
+    [ENGINE_OLLAMA] = {"ollama", "Ollama (FROM a directory)", "2026-08", TRAIT_TOKENIZER | TRAIT_STRICT, "model", "consolidated"},
+    [ENGINE_VLLM_ASCEND] = {"vllm-ascend", "vLLM Ascend", "182b75e", SERVER, NULL, NULL},
+    [ENGINE_MINDIE] = {"mindie", "MindIE-LLM", "8b4871a", SERVER, NULL, NULL},
+    [ENGINE_MLX] = {"mlx", "mlx-lm", "2026-08", TRAIT_TOKENIZER | TRAIT_STRICT, "model", NULL},
+    [ENGINE_LMDEPLOY] = {"lmdeploy", "LMDeploy TurboMind", "2026", SERVER | TRAIT_LISTED_FLOATS, NULL, NULL},
+};
+_Static_assert(sizeof engines_table / sizeof engines_table[0] == ENGINE_COUNT, "one row an engine");
+
+#define BITS2(a, b) (1u << (a) | 1u << (b))
+#define BITS4(a, b, c, d) (BITS2(a, b) | BITS2(c, d))
+#define MARLIN (CONSTRAINTS_PER_CHANNEL | 32 | 64 | 128)
+#define TORCH (MARLIN | 16 | 256 | 512 | 1024)
+#define NPU (CONSTRAINTS_PER_CHANNEL | 64 | 128)
+#define LIMITS(...) .limits = {__VA_ARGS__}
+
+#define ROW(id, stored, ...) {.engine = ENGINE_##id, .encoding = ENCODING_##stored, __VA_ARGS__}
+
+static const struct acceptance acceptance_table[] = {
+    ROW(VLLM, HF, .limits = {0}),
+    ROW(VLLM, AWQ, LIMITS(.bits = 1u << 4, .groups = MARLIN, .out_multiple = 8), .out_warn = 64),
+    ROW(VLLM, GPTQ, LIMITS(.bits = BITS2(4, 8), .groups = MARLIN, .symmetric_only = true), .out_warn = 64, .in_warn = 128),
+    ROW(VLLM, GPTQ_V2, LIMITS(.bits = BITS2(4, 8), .groups = MARLIN, .symmetric_only = true), .out_warn = 64, .in_warn = 128),
+    ROW(VLLM, CT, LIMITS(.bits = BITS2(4, 8), .groups = MARLIN)),
+    ROW(SGLANG, HF, .limits = {0}),
+    ROW(SGLANG, AWQ, LIMITS(.bits = 1u << 4, .groups = 32 | 64 | 128, .out_multiple = 8), .out_warn = 64),
+    ROW(SGLANG, GPTQ, LIMITS(.bits = BITS4(2, 3, 4, 8)), .groups_warn = MARLIN, .out_warn = 64, .in_warn = 128),
+    ROW(SGLANG, GPTQ_V2, LIMITS(.bits = BITS4(2, 3, 4, 8)), .groups_warn = MARLIN, .out_warn = 64, .in_warn = 128),
+    ROW(SGLANG, CT, LIMITS(.bits = BITS2(4, 8), .groups = MARLIN)),
+    ROW(SGLANG, MS, .note_severity = SEVERITY_WARN, .note = "on NPUs only"),
+    ROW(TRANSFORMERS, HF, .limits = {0}),
+    ROW(TRANSFORMERS, AWQ, LIMITS(.bits = 1u << 4, .groups = MARLIN | 16)),
+    ROW(TRANSFORMERS, GPTQ, LIMITS(.bits = BITS4(2, 3, 4, 8), .groups = TORCH, .no_rules = true), .out_warn = 32, .in_warn = 32),
+    ROW(TRANSFORMERS, GPTQ_V2, LIMITS(.bits = BITS4(2, 3, 4, 8), .groups = TORCH, .no_rules = true), .out_warn = 32, .in_warn = 32),
+    ROW(TRANSFORMERS, CT, LIMITS(.bits = 0x1feu)),
+    ROW(AUTOAWQ, AWQ, LIMITS(.bits = 1u << 4, .scale_dtypes = 1u << DTYPE_F16, .out_multiple = 8), .groups_warn = MARLIN,
+        .out_warn = 64),
+    ROW(GPTQMODEL, AWQ, LIMITS(.bits = 1u << 4, .groups = MARLIN | 16)),
+    ROW(GPTQMODEL, GPTQ, LIMITS(.bits = 0x1fcu, .groups = TORCH), .groups_warn = MARLIN, .out_warn = 32, .in_warn = 32),
+    ROW(GPTQMODEL, GPTQ_V2, LIMITS(.bits = 0x1fcu, .groups = TORCH), .groups_warn = MARLIN, .out_warn = 32, .in_warn = 32),
+    ROW(AUTOGPTQ, AWQ, .note_severity = SEVERITY_FAIL, .note = "imports it by quantizing again through F16: zeros of 0 become 15"),
+    ROW(AUTOGPTQ, GPTQ, LIMITS(.bits = BITS4(2, 3, 4, 8), .no_rules = true), .out_warn = 32, .in_warn = 32),
+    ROW(LLAMA_CPP, HF, .limits = {0}),
+    ROW(LLAMA_CPP, GPTQ, LIMITS(.bits = BITS2(2, 4) | 1u << 8, .no_rules = true)),
+    ROW(LLAMA_CPP, GPTQ_V2, LIMITS(.bits = BITS2(2, 4) | 1u << 8, .no_rules = true)),
+    ROW(LLAMA_CPP, CT, LIMITS(.bits = BITS4(1, 2, 4, 8), .no_act_order = true), .misfit = SEVERITY_SILENT),
+    ROW(OLLAMA, HF, .limits = {0}),
+    ROW(VLLM_ASCEND, HF, .limits = {0}),
+    ROW(VLLM_ASCEND, CT, LIMITS(.bits = BITS2(4, 8), .symmetric_only = true, .no_negative_scales = true, .no_act_order = true)),
+    ROW(VLLM_ASCEND, MS,
+        LIMITS(.bits = 1u << 8, .groups = CONSTRAINTS_PER_CHANNEL, .symmetric_only = true, .no_negative_scales = true, .no_act_order = true)),
+    ROW(MINDIE, HF, .limits = {0}),
+    ROW(MINDIE, MS, LIMITS(.bits = BITS2(4, 8), .no_negative_scales = true, .no_act_order = true), .groups_warn = NPU),
+    ROW(MLX, HF, .limits = {0}),
+    ROW(MLX, AWQ, LIMITS(.bits = 1u << 4, .groups = 32 | 64 | 128), .note_severity = SEVERITY_WARN, .note = "rounds -zero * scale to the scales' dtype"),
+    ROW(MLX, GPTQ, .note_severity = SEVERITY_SILENT, .note = "reads the codes in AWQ's order, which GPTQ does not have"),
+    ROW(MLX, GPTQ_V2, .note_severity = SEVERITY_SILENT, .note = "reads the codes in AWQ's order, which GPTQ does not have"),
+    ROW(MLX, CT, LIMITS(.bits = 1u << 4, .groups = 32, .symmetric_only = true, .no_act_order = true), .misfit = SEVERITY_SILENT),
+    ROW(MLX, MLX, LIMITS(.bits = BITS4(2, 3, 4, 5) | BITS2(6, 8), .groups = 32 | 64 | 128, .no_act_order = true)),
+    ROW(LMDEPLOY, HF, .limits = {0}),
+    ROW(LMDEPLOY, AWQ, LIMITS(.bits = 1u << 4, .groups = 128, .out_multiple = 8)),
+    ROW(LMDEPLOY, GPTQ, LIMITS(.bits = 1u << 4, .groups = 128, .no_act_order = true, .no_rules = true)),
+};
+
+const char *engines_encoding_name(enum encoding encoding)
+{
+    return encoding < ENCODING_COUNT ? encoding_names[encoding] : "unknown";
+}
+
+enum encoding engines_encoding(const char *format)
+{
+    for (int e = 0; e < ENCODING_COUNT; e++)
+        if (strcmp(encoding_names[e], format) == 0)
+            return (enum encoding)e;
+    return ENCODING_COUNT;
+}
+
+const struct engine *engines_at(enum engine_id id)
+{
+    return &engines_table[id];
+}
+
+enum engine_id engines_find(const char *name)
+{
+    for (int e = 0; e < ENGINE_COUNT; e++)
+        if (strcmp(engines_table[e].name, name) == 0)
+            return (enum engine_id)e;
+    return ENGINE_COUNT;
+}
+
+const char *engines_names(char *buffer, size_t size)
+{
+    size_t used = 0;
+    buffer[0] = '\0';
+    for (int e = 0; e < ENGINE_COUNT && used < size; e++)
+        used += (size_t)snprintf(buffer + used, size - used, "%s%s", e == 0 ? "" : ", ", engines_table[e].name);
+    return buffer;
+}
+
+const struct acceptance *engines_accept(enum engine_id engine, enum encoding encoding)
+{
+    for (size_t i = 0; i < sizeof acceptance_table / sizeof acceptance_table[0]; i++)
+        if (acceptance_table[i].engine == engine && acceptance_table[i].encoding == encoding)
+            return &acceptance_table[i];
+    return NULL;
+}
+
+const char *engines_formats(enum engine_id engine, char *buffer, size_t size)
+{
+    size_t used = 0;
+    buffer[0] = '\0';
+    for (int e = 0; e < ENCODING_COUNT && used < size; e++) {
+        const struct acceptance *row = engines_accept(engine, (enum encoding)e);
+        if (row != NULL && row->note_severity < SEVERITY_FAIL)
+            used += (size_t)snprintf(buffer + used, size - used, "%s%s", used == 0 ? "" : ", ", encoding_names[e]);
+    }
+    return buffer;
+}

@@ -1,0 +1,167 @@
+/* E13 to E15: AWQ's config, the list of float layers, and activation scales. */
+#include "base/limits.h"
+#include "check/rules.h"
+#include "check/spread.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+enum status judge_awq_config(struct subject *subject, struct err *err)
+{
+    const struct jsondoc *settings = subject->settings;
+    int64_t bits = 4;
+    const bool given = jsondoc_int(subject_member(settings, "bits", "w_bit"), &bits);
+    const char *version = jsondoc_string(subject_member(settings, "version", "backend"));
+    if (given && bits != 4)
+        TRY(subject_report(subject, (struct remark){SEVERITY_FAIL, subject->settings_where, subject_text(subject, err, "bits %" PRId64, bits),
+                           "4: AWQ has no other",
+                           NULL, 0}, err));
+    if (version != NULL && strcasecmp(version, "gemm") != 0)
+        TRY(subject_report(subject, (struct remark){subject->engine == ENGINE_AUTOAWQ ? SEVERITY_WARN : SEVERITY_FAIL, subject->settings_where,
+                           subject_text(subject, err, "version \"%s\"", version), "\"gemm\", which every engine reads", "save it with version gemm", 0}, err));
+    if (subject_flag(settings, "zero_point") == 0)
+        TRY(subject_report(subject, (struct remark){subject->engine == ENGINE_AUTOAWQ ? SEVERITY_FAIL : SEVERITY_WARN, subject->settings_where,
+                           "zero_point: false",
+                           "true: Marlin and CPU kernels need it", "set zero_point: true if the zeros are stored", 0}, err));
+    return STATUS_OK;
+}
+
+/* --- E14 -------------------------------------------------------------------------------------------------------------------- */
+
+/* True if a word of the list, which may hold lists, is part of the name: that is how engines match. */
+static bool in_list(const struct jsondoc *list, const char *name, bool nested)
+{
+    for (const struct jsondoc *item = jsondoc_first(list); item != NULL; item = jsondoc_next(item)) {
+        const char *word = jsondoc_string(item);
+        if (nested && word == NULL && in_list(item, name, false))
+            return true;
+        if (word != NULL && word[0] != '\0' && strstr(name, word) != NULL)
+            return true;
+    }
+    return false;
+}
+
+/* The text of a module pattern such as "-:^model\.layers\.0\.mlp\.down_proj$" without its marks, compared literally; patterns that are more than that
+ * are taken to match what contains their longest plain run. */
+static bool pattern_covers(const char *pattern, const char *name)
+{
+    char plain[LIMIT_NAME_BYTES_MAX + 1], best[LIMIT_NAME_BYTES_MAX + 1] = "";
+    size_t used = 0;
+    for (const char *at = pattern;; at++) {
+        const bool escaped = *at == '\\' && at[1] == '.', special = *at != '\0' && strchr("^$*+?()[]{}|\\", *at) != NULL;
+        if (escaped)
+            at++;
+        if (!escaped && (*at == '\0' || special || (*at == '.' && at[1] != '\0' && strchr("*+?", at[1]) != NULL))) {
+            plain[used] = '\0';
+            if (used > strlen(best))
+                memcpy(best, plain, used + 1);
+            used = 0;
+            if (*at == '\0')
+                break;
+        } else if (used < LIMIT_NAME_BYTES_MAX) {
+            plain[used++] = *at;
+        }
+    }
+    return best[0] != '\0' && strstr(name, best) != NULL;
+}
+
+static bool skipped_by_rule(const struct jsondoc *settings, const char *name)
+{
+    const struct jsondoc *rules = jsondoc_get(settings, "dynamic");
+    for (const struct jsondoc *rule = jsondoc_first(rules); rule != NULL; rule = jsondoc_next(rule))
+        if (strncmp(jsondoc_name(rule), "-:", 2) == 0 && pattern_covers(jsondoc_name(rule) + 2, name))
+            return true;
+    return false;
+}
+
+/* True if the engine would leave this module float. */
+static bool left_float(const struct subject *subject, const char *name)
+{
+    const struct jsondoc *blocks = jsondoc_get(subject->settings, "modules_in_block_to_quantize");
+    if (strcmp(name, "lm_head") == 0 || slice_ends(slice_of(name), ".lm_head"))
+        return true; /* no engine quantizes a head that the config does not name */
+    if (subject->encoding == ENCODING_AWQ)
+        return in_list(jsondoc_get(subject->settings, "modules_to_not_convert"), name, false);
+    if (strstr(name, ".layers.") == NULL)
+        return true; /* GPTQ: blocks only */
+    if (jsondoc_first(blocks) != NULL && !in_list(blocks, name, true))
+        return true;
+    const bool rules = subject->accepts == NULL || !subject->accepts->limits.no_rules;
+    return rules && skipped_by_rule(subject->settings, name);
+}
+
+static enum severity unlisted_severity(const struct subject *subject)
+{
+    if (subject->encoding == ENCODING_AWQ || subject->engine == ENGINE_AUTOGPTQ || subject->engine == ENGINE_TRANSFORMERS)
+        return SEVERITY_FAIL;
+    return SEVERITY_WARN; /* current versions look at the tensors */
+}
+
+enum status judge_awq_listed(struct subject *subject, struct err *err)
+{
+    const bool awq = subject->encoding == ENCODING_AWQ;
+    struct spread unlisted = {0}, listed = {0};
+    if ((subject->row->traits & TRAIT_LISTED_FLOATS) == 0)
+        return STATUS_OK;
+    for (size_t m = 0; m < subject->module_count; m++) {
+        const struct module *module = &subject->module[m];
+        const bool head = slice_ends(slice_of(module->name), "lm_head");
+        const bool engine_float = left_float(subject, module->name);
+        if (module->weight == MODEL_NONE && !engine_float)
+            spread_add(&unlisted, module->name);
+        if (module->weight != MODEL_NONE && engine_float && !(head && subject_flag(subject->settings, "lm_head") == 1))
+            spread_add(&listed, module->name);
+    }
+    if (unlisted.count > 0)
+        TRY(subject_report(subject, (struct remark){unlisted_severity(subject), spread_text(&unlisted, subject, err),
+                           "a float Linear layer that the config does not leave out",
+                           awq ? "its full name in modules_to_not_convert" : subject->engine == ENGINE_AUTOGPTQ ? "all layers of blocks quantized"
+                                                                           : "a rule -: in dynamic, or its absence from modules_in_block_to_quantize",
+                           awq ? "repaq convert --to awq writes the list" : "repaq convert --to gptq writes the rules", 0}, err));
+    if (listed.count == 0)
+        return STATUS_OK;
+    return subject_report(subject, (struct remark){SEVERITY_SILENT, spread_text(&listed, subject, err),
+                          "a quantized layer that the engine makes a float one by the config",
+                          awq ? "modules_to_not_convert with full names: a part of a name matches its namesakes" : "a config that quantizes it",
+                          "repaq convert writes full names", 0}, err);
+}
+
+enum status judge_awq_stray(struct subject *subject, struct err *err)
+{
+    static const char *const suffixes[] = {".g_idx", ".qzeros", ".scales"};
+    char name[LIMIT_NAME_BYTES_MAX + 32];
+    const struct model *model = &subject->headers.model;
+    for (size_t t = 0; t < model->tensor_count; t++) {
+        const struct slice own = slice_of(model->tensor[t].name);
+        for (size_t s = 0; s < sizeof suffixes / sizeof suffixes[0]; s++) {
+            if (!slice_ends(own, suffixes[s]))
+                continue;
+            const int size = (int)(own.size - strlen(suffixes[s]));
+            (void)snprintf(name, sizeof name, "%.*s.weight", size, own.data);
+            if (model_find(model, slice_of(name)) != MODEL_NONE)
+                TRY(subject_report(subject, (struct remark){SEVERITY_FAIL, own.data, subject_text(subject, err, "a tensor of a quantized layer beside %s",
+                                   name),
+                                   "none: engines take the layer for a quantized one", "repaq convert --exclude", 0}, err));
+        }
+    }
+    return STATUS_OK;
+}
+
+/* --- E15 -------------------------------------------------------------------------------------------------------------------- */
+
+enum status judge_awq_act_scales(struct subject *subject, struct err *err)
+{
+    static const char *const suffixes[] = {"act.scales", "gelu_impl.scales", ".pre_quant_scale", ".div.mul_scale"};
+    struct spread found = {0};
+    const struct model *model = &subject->headers.model;
+    for (size_t t = 0; t < model->tensor_count; t++)
+        for (size_t s = 0; s < sizeof suffixes / sizeof suffixes[0]; s++)
+            if (slice_ends(slice_of(model->tensor[t].name), suffixes[s]) && !(s < 2 && (subject->row->traits & TRAIT_ACT_SCALES) != 0))
+                spread_add(&found, model->tensor[t].name);
+    if (found.count == 0)
+        return STATUS_OK;
+    return subject_report(subject, (struct remark){SEVERITY_SILENT, spread_text(&found, subject, err), "an activation scale (R-ACTSCALE)",
+                          "none: the engine does not apply it", "serve it with the tool that wrote it", 0}, err);
+}
