@@ -36,6 +36,7 @@ enum trait {
     TRAIT_QUANTIZER_GATE = 1 << 13, /* asymmetric v1 zeros only from gptqmodel >= 0.9.0 */
     TRAIT_TOKENIZER = 1 << 14,      /* needs the tokenizer files beside the weights */
     TRAIT_STRICT = 1 << 15,         /* an absent tensor is an error; elsewhere it is what memory held */
+    TRAIT_BLOCK_LIST = 1 << 16,     /* reads modules_in_block_to_quantize */
 };
 
 struct engine {

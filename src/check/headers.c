@@ -106,12 +106,16 @@ static enum status read_one(struct headers *headers, const struct file *file, co
     enum status status = model_add_file(&found, name, file->bytes, &own, err);
     if (status == STATUS_OK) {
         status = safetensors_read(file, own, &found, &why);
-        if (status == STATUS_CORRUPT && scan_header(file, &headers->arena, &row->format, NULL) == STATUS_OK)
+        struct err broken = {0};
+        const enum status scan = status == STATUS_OK || status == STATUS_CORRUPT ? scan_header(file, &headers->arena, &row->format, &broken) : status;
+        if (status == STATUS_CORRUPT && scan == STATUS_OK)
             status = note_damage(headers, row, &why, err);
-        else if (status == STATUS_OK)
-            status = scan_header(file, &headers->arena, &row->format, err);
-        else if (err != NULL)
-            *err = why;
+        else if (status != STATUS_OK || scan != STATUS_OK) {
+            const bool first = status != STATUS_OK && (scan == STATUS_CORRUPT || scan == status); /* its message is the better one */
+            if (err != NULL)
+                *err = first ? why : broken;
+            status = first ? status : scan;
+        }
     }
     if (status == STATUS_OK)
         status = take_tensors(headers, &found, index, err);

@@ -12,11 +12,7 @@
 #define MI (1u << ENGINE_MINDIE)
 #define SG (1u << ENGINE_SGLANG)
 
-/* The engines that have a scheme for the type in Linear layers, and in experts. */
-static const struct {
-    const char *type;
-    uint32_t linear, experts;
-} schemes[] = {
+static const struct ascend_scheme schemes[] = {
     {"W8A16", VA | MI, MI},
     {"W4A16", MI, MI}, /* vLLM Ascend has experts of this type from compressed-tensors only */
     {"W8A8", VA | MI | SG, MI | SG},
@@ -32,6 +28,11 @@ static const struct {
     {"W8A8_MXFP8", VA | SG, VA | SG},
     {"W8A8FP8_DYNAMIC", VA, VA},
 };
+
+const struct ascend_scheme *judge_ascend_scheme(size_t index)
+{
+    return index < sizeof schemes / sizeof schemes[0] ? &schemes[index] : NULL;
+}
 
 static const char *description_of(const struct subject *subject)
 {

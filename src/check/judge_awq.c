@@ -1,5 +1,6 @@
 /* E13 to E15: AWQ's config, the list of float layers, and activation scales. */
 #include "base/limits.h"
+#include "check/listing.h"
 #include "check/rules.h"
 #include "check/spread.h"
 
@@ -30,66 +31,32 @@ enum status judge_awq_config(struct subject *subject, struct err *err)
 
 /* --- E14 -------------------------------------------------------------------------------------------------------------------- */
 
-/* True if a word of the list, which may hold lists, is part of the name: that is how engines match. */
-static bool in_list(const struct jsondoc *list, const char *name, bool nested)
-{
-    for (const struct jsondoc *item = jsondoc_first(list); item != NULL; item = jsondoc_next(item)) {
-        const char *word = jsondoc_string(item);
-        if (nested && word == NULL && in_list(item, name, false))
-            return true;
-        if (word != NULL && word[0] != '\0' && strstr(name, word) != NULL)
-            return true;
-    }
-    return false;
-}
+/* What the config says of layers: which stay float, and (GPTQ) which are quantized, if it names them. */
+struct lists {
+    struct listing floats, quantized;
+};
 
-/* The text of a module pattern such as "-:^model\.layers\.0\.mlp\.down_proj$" without its marks, compared literally; patterns that are more than that
- * are taken to match what contains their longest plain run. */
-static bool pattern_covers(const char *pattern, const char *name)
+static enum status read_lists(const struct subject *subject, struct lists *lists, struct err *err)
 {
-    char plain[LIMIT_NAME_BYTES_MAX + 1], best[LIMIT_NAME_BYTES_MAX + 1] = "";
-    size_t used = 0;
-    for (const char *at = pattern;; at++) {
-        const bool escaped = *at == '\\' && at[1] == '.', special = *at != '\0' && strchr("^$*+?()[]{}|\\", *at) != NULL;
-        if (escaped)
-            at++;
-        if (!escaped && (*at == '\0' || special || (*at == '.' && at[1] != '\0' && strchr("*+?", at[1]) != NULL))) {
-            plain[used] = '\0';
-            if (used > strlen(best))
-                memcpy(best, plain, used + 1);
-            used = 0;
-            if (*at == '\0')
-                break;
-        } else if (used < LIMIT_NAME_BYTES_MAX) {
-            plain[used++] = *at;
-        }
-    }
-    return best[0] != '\0' && strstr(name, best) != NULL;
-}
-
-static bool skipped_by_rule(const struct jsondoc *settings, const char *name)
-{
-    const struct jsondoc *rules = jsondoc_get(settings, "dynamic");
-    for (const struct jsondoc *rule = jsondoc_first(rules); rule != NULL; rule = jsondoc_next(rule))
-        if (strncmp(jsondoc_name(rule), "-:", 2) == 0 && pattern_covers(jsondoc_name(rule) + 2, name))
-            return true;
-    return false;
+    if (subject->encoding == ENCODING_AWQ)
+        return listing_add_words(&lists->floats, jsondoc_get(subject->settings, "modules_to_not_convert"), err);
+    if ((subject->row->traits & TRAIT_BLOCK_LIST) != 0)
+        TRY(listing_add_words(&lists->quantized, jsondoc_get(subject->settings, "modules_in_block_to_quantize"), err));
+    if (subject->accepts != NULL && subject->accepts->limits.no_rules) /* not read */
+        return STATUS_OK;
+    return listing_add_rules(&lists->floats, jsondoc_get(subject->settings, "dynamic"), err);
 }
 
 /* True if the engine would leave this module float. */
-static bool left_float(const struct subject *subject, const char *name)
+static bool left_float(const struct subject *subject, const struct lists *lists, const char *name)
 {
-    const struct jsondoc *blocks = jsondoc_get(subject->settings, "modules_in_block_to_quantize");
-    if (strcmp(name, "lm_head") == 0 || slice_ends(slice_of(name), ".lm_head"))
-        return true; /* no engine quantizes a head that the config does not name */
-    if (subject->encoding == ENCODING_AWQ)
-        return in_list(jsondoc_get(subject->settings, "modules_to_not_convert"), name, false);
-    if (strstr(name, ".layers.") == NULL)
+    if (slice_ends(slice_of(name), "lm_head")) /* quantized only where the config says so, and never by optimum */
+        return subject_flag(subject->settings, "lm_head") != 1 || subject->engine == ENGINE_TRANSFORMERS;
+    if (subject->encoding != ENCODING_AWQ && strstr(name, ".layers.") == NULL)
         return true; /* GPTQ: blocks only */
-    if (jsondoc_first(blocks) != NULL && !in_list(blocks, name, true))
+    if (lists->quantized.count > 0 && !listing_covers(&lists->quantized, name))
         return true;
-    const bool rules = subject->accepts == NULL || !subject->accepts->limits.no_rules;
-    return rules && skipped_by_rule(subject->settings, name);
+    return listing_covers(&lists->floats, name);
 }
 
 static enum severity unlisted_severity(const struct subject *subject)
@@ -99,19 +66,16 @@ static enum severity unlisted_severity(const struct subject *subject)
     return SEVERITY_WARN; /* current versions look at the tensors */
 }
 
-enum status judge_awq_listed(struct subject *subject, struct err *err)
+static enum status judge_lists(struct subject *subject, const struct lists *lists, struct err *err)
 {
     const bool awq = subject->encoding == ENCODING_AWQ;
     struct spread unlisted = {0}, listed = {0};
-    if ((subject->row->traits & TRAIT_LISTED_FLOATS) == 0)
-        return STATUS_OK;
     for (size_t m = 0; m < subject->module_count; m++) {
         const struct module *module = &subject->module[m];
-        const bool head = slice_ends(slice_of(module->name), "lm_head");
-        const bool engine_float = left_float(subject, module->name);
-        if (module->weight == MODEL_NONE && !engine_float)
+        const bool leaves = left_float(subject, lists, module->name);
+        if (module->weight == MODEL_NONE && !leaves)
             spread_add(&unlisted, module->name);
-        if (module->weight != MODEL_NONE && engine_float && !(head && subject_flag(subject->settings, "lm_head") == 1))
+        if (module->weight != MODEL_NONE && leaves)
             spread_add(&listed, module->name);
     }
     if (unlisted.count > 0)
@@ -126,6 +90,19 @@ enum status judge_awq_listed(struct subject *subject, struct err *err)
                           "a quantized layer that the engine makes a float one by the config",
                           awq ? "modules_to_not_convert with full names: a part of a name matches its namesakes" : "a config that quantizes it",
                           "repaq convert writes full names", 0}, err);
+}
+
+enum status judge_awq_listed(struct subject *subject, struct err *err)
+{
+    struct lists lists = {0};
+    if ((subject->row->traits & TRAIT_LISTED_FLOATS) == 0)
+        return STATUS_OK;
+    enum status status = read_lists(subject, &lists, err);
+    if (status == STATUS_OK)
+        status = judge_lists(subject, &lists, err);
+    listing_free(&lists.floats);
+    listing_free(&lists.quantized);
+    return status;
 }
 
 enum status judge_awq_stray(struct subject *subject, struct err *err)

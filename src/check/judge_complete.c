@@ -82,6 +82,17 @@ static enum status judge_blocks(struct subject *subject, const struct blocks *bl
     return STATUS_OK;
 }
 
+/* Experts as one tensor (MLX, transformers 5) instead of one a number. */
+static bool has_stacked_experts(const struct model *model)
+{
+    static const char *const names[] = {".switch_mlp.", ".experts.gate_up_proj", ".experts.down_proj"};
+    for (size_t t = 0; t < model->tensor_count; t++)
+        for (size_t n = 0; n < sizeof names / sizeof names[0]; n++)
+            if (strstr(model->tensor[t].name, names[n]) != NULL)
+                return true;
+    return false;
+}
+
 /* Modules of the family that no block has. */
 static enum status judge_family(struct subject *subject, const struct blocks *blocks, const struct family *family, struct err *err)
 {
@@ -91,7 +102,8 @@ static enum status judge_family(struct subject *subject, const struct blocks *bl
             (void)snprintf(name, sizeof name, "%s*.%s", blocks->base, family->module[i]);
             TRY(absent(subject, name, subject_text(subject, err, "one in every block: model_type is %s", family->model_type), err));
         }
-    const int64_t experts = family->expert == NULL ? 0 : subject_int(subject->text_config, family->expert_count, 0);
+    const bool numbered = family->expert != NULL && !has_stacked_experts(&subject->headers.model);
+    const int64_t experts = !numbered ? 0 : subject_int(subject->text_config, family->expert_count, 0);
     for (unsigned e = 0; e < (unsigned)(experts > 0 && experts < 4096 ? experts : 0); e++) {
         char inner[80];
         const char *number = strstr(family->expert, "%u");
@@ -121,7 +133,12 @@ static enum status judge_ends(struct subject *subject, const struct blocks *bloc
     const int tied = subject_flag(subject->text_config, "tie_word_embeddings") >= 0 ? subject_flag(subject->text_config, "tie_word_embeddings")
                                                                                    : subject_flag(subject->config, "tie_word_embeddings");
     (void)snprintf(head, sizeof head, "%.*slm_head", prefix >= 6 ? prefix - 6 : 0, blocks->base); /* "model." goes */
-    if (tied == 1 || (tied < 0 && !family->head) || blocks_has(blocks, "lm_head") || blocks_has(blocks, head))
+    const bool stored = blocks_has(blocks, "lm_head") || blocks_has(blocks, head);
+    if (tied == 1 && stored)
+        return subject_report(subject, (struct remark){SEVERITY_WARN, "lm_head", "a head beside tie_word_embeddings: true: engines take either",
+                              "one of the two",
+                              "remove it if it equals the embedding", 0}, err);
+    if (tied == 1 || (tied < 0 && !family->head) || stored)
         return STATUS_OK;
     return absent(subject, "lm_head", "one, as tie_word_embeddings is not true", err);
 }

@@ -47,6 +47,14 @@ static enum status compare_side(struct subject *subject, size_t side, struct err
     return STATUS_OK;
 }
 
+static bool is_packed(const struct model *model)
+{
+    for (size_t t = 0; t < model->tensor_count; t++)
+        if (slice_ends(slice_of(model->tensor[t].name), ".qweight"))
+            return true;
+    return false;
+}
+
 enum status judge_config_side_files(struct subject *subject, struct err *err)
 {
     for (size_t i = 0; i < SUBJECT_SIDE_FILES; i++) {
@@ -54,7 +62,7 @@ enum status judge_config_side_files(struct subject *subject, struct err *err)
             continue;
         if (subject->quant != NULL) {
             TRY(compare_side(subject, i, err));
-        } else if (subject->encoding == ENCODING_HF || subject->encoding == ENCODING_MS) {
+        } else if (!is_packed(&subject->headers.model)) {
             TRY(subject_report(subject, (struct remark){SEVERITY_FAIL, subject_side_name(i), "a quantization config beside weights that it does not describe",
                                "none", "remove the file", 0}, err));
         }

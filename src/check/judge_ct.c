@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define GROUPS_MAX 64 /* schemes that are looked at: each may look at every module */
+
 static enum status report(struct subject *subject, enum severity severity, const char *found, const char *expected, struct err *err)
 {
     return subject_report(subject, (struct remark){severity, subject->settings_where, found, expected,
@@ -110,9 +112,10 @@ enum status judge_ct_groups(struct subject *subject, struct err *err)
     char list[100];
     const struct jsondoc *groups = jsondoc_get(subject->settings, "config_groups");
     const struct constraints *limits = subject->accepts == NULL ? NULL : &subject->accepts->limits;
+    size_t seen = 0;
     if (subject->engine == ENGINE_LLAMA_CPP)
         TRY(judge_llama(subject, groups, err));
-    for (const struct jsondoc *group = jsondoc_first(groups); group != NULL && limits != NULL; group = jsondoc_next(group)) {
+    for (const struct jsondoc *group = jsondoc_first(groups); group != NULL && limits != NULL && seen++ < GROUPS_MAX; group = jsondoc_next(group)) {
         const struct jsondoc *weights = jsondoc_get(group, "weights");
         const int64_t bits = subject_int(weights, "num_bits", 8), size = subject_int(weights, "group_size", -1);
         const bool is_int = !subject_is(weights, "type", "float");

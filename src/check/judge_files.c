@@ -1,5 +1,6 @@
 /* E0, E1 (damage), E2, E3, E25: what lies in the directory. */
 #include "check/rules.h"
+#include "check/spread.h"
 #include "plan/inventory.h"
 
 #include <string.h>
@@ -51,16 +52,38 @@ static const struct {
 };
 _Static_assert(sizeof index_verdicts / sizeof index_verdicts[0] == FINDING_COUNT, "a verdict a kind");
 
+/* "found X, expected Y" of a finding, without its first word. */
+static const char *without_found(const char *text)
+{
+    static const char found[] = "found ";
+    return strncmp(text, found, sizeof found - 1) == 0 ? text + sizeof found - 1 : text;
+}
+
 static enum status judge_index(struct subject *subject, const struct inventory *inventory, struct err *err)
 {
+    struct spread unlisted = {0};
     for (size_t f = 0; f < inventory->finding_count; f++) {
         const struct finding *finding = &inventory->finding[f];
         const bool lost = finding->kind == FINDING_MISSING_SHARD || finding->kind == FINDING_STALE;
-        TRY(subject_report(subject, (struct remark){index_verdicts[finding->kind].severity, subject_text(subject, err, "%s", finding->what),
-                           subject_text(subject, err, "%s (%s in %s)", finding->text, inventory_finding_name(finding->kind), inventory->index_name),
+        if (finding->kind == FINDING_UNLISTED && unlisted.count > 0) {
+            unlisted.count++;
+            continue;
+        }
+        const char *what = subject_text(subject, err, "%s", finding->what);
+        if (finding->kind == FINDING_UNLISTED) {
+            spread_add(&unlisted, what);
+            continue;
+        }
+        TRY(subject_report(subject, (struct remark){index_verdicts[finding->kind].severity, what,
+                           subject_text(subject, err, "%s (%s in %s)", without_found(finding->text), inventory_finding_name(finding->kind),
+                           inventory->index_name),
                            index_verdicts[finding->kind].expected, lost ? "fetch the checkpoint again" : "repaq index DIR --write", 0}, err));
     }
-    return STATUS_OK;
+    if (unlisted.count == 0)
+        return STATUS_OK;
+    return subject_report(subject, (struct remark){index_verdicts[FINDING_UNLISTED].severity, spread_text(&unlisted, subject, err),
+                          subject_text(subject, err, "a tensor that %s does not list", inventory->index_name), index_verdicts[FINDING_UNLISTED].expected,
+                          "repaq index DIR --write", 0}, err);
 }
 
 enum status judge_files_index(struct subject *subject, struct err *err)
@@ -68,7 +91,8 @@ enum status judge_files_index(struct subject *subject, struct err *err)
     struct err why = {0};
     struct inventory inventory;
     if (subject->open_error.status != STATUS_OK)
-        return subject_report(subject, (struct remark){SEVERITY_FAIL, subject->source.path, subject->open_error.what, "one index", "remove the stale one", 0},
+        return subject_report(subject, (struct remark){SEVERITY_FAIL, subject->source.path, without_found(subject->open_error.what), "one index",
+            "remove the stale one", 0},
             err);
     if (subject->source.only != NULL || subject->index_count > 1 || subject->headers.damaged)
         return STATUS_OK;
@@ -76,7 +100,8 @@ enum status judge_files_index(struct subject *subject, struct err *err)
     if (status == STATUS_OK)
         status = judge_index(subject, &inventory, err);
     else if (status == STATUS_CORRUPT || status == STATUS_UNSUPPORTED)
-        status = subject_report(subject, (struct remark){SEVERITY_FAIL, subject_text(subject, err, "%s", why.where), subject_text(subject, err, "%s", why.what),
+        status = subject_report(subject, (struct remark){SEVERITY_FAIL, subject_text(subject, err, "%s", why.where), subject_text(subject, err, "%s",
+                                without_found(why.what)),
                                 "an index that names the shards beside it", "repaq index DIR --write", 0}, err);
     else
         *err = why;
@@ -133,6 +158,22 @@ enum status judge_files_metadata(struct subject *subject, struct err *err)
     return STATUS_OK;
 }
 
+enum status judge_files_dtypes(struct subject *subject, struct err *err)
+{
+    static const enum dtype unknown[] = {DTYPE_F64, DTYPE_F8_E5M2, DTYPE_F4, DTYPE_F6_E2M3, DTYPE_F6_E3M2};
+    struct spread found = {0};
+    const struct model *model = &subject->headers.model;
+    for (size_t t = 0; t < model->tensor_count; t++)
+        for (size_t d = 0; d < sizeof unknown / sizeof unknown[0]; d++)
+            if (model->tensor[t].dtype == unknown[d])
+                spread_add(&found, model->tensor[t].name);
+    if (found.count == 0)
+        return STATUS_OK;
+    return subject_report(subject, (struct remark){SEVERITY_FAIL, spread_text(&found, subject, err), "a dtype that the reader throws at",
+                          "no F64, F8_E5M2, F6 or F4",
+                          "repaq convert --dtype", 0}, err);
+}
+
 /* --- E25 -------------------------------------------------------------------------------------------------------------------- */
 
 static enum status want_file(struct subject *subject, const char *found, const char *expected, struct err *err)
@@ -182,10 +223,10 @@ enum status judge_files_side(struct subject *subject, struct err *err)
 /* An error says "found X, expected Y": a finding has both apart. */
 static enum status judge_error(struct subject *subject, const struct err *why, enum severity severity, struct err *err)
 {
-    static const char found[] = "found ", expected[] = ", expected ";
+    static const char expected[] = ", expected ";
     if (why->status == STATUS_OK)
         return STATUS_OK;
-    const char *text = strncmp(why->what, found, sizeof found - 1) == 0 ? why->what + sizeof found - 1 : why->what;
+    const char *text = without_found(why->what);
     const char *cut = strstr(text, expected);
     return subject_report(subject, (struct remark){severity, why->where, subject_text(subject, err, "%.*s",
                           (int)(cut == NULL ? strlen(text) : (size_t)(cut - text)), text),

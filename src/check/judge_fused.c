@@ -108,6 +108,20 @@ static unsigned largest_cut(const struct weight *weight)
     return best;
 }
 
+/* Only Marlin cuts weights in another order than the columns', and ROCm has no Marlin. */
+static enum status judge_ordered(struct subject *subject, struct err *err)
+{
+    struct spread ordered = {0};
+    for (size_t w = 0; subject->surveyed && w < subject->model.weight_count; w++)
+        if (!subject->survey.weight[w].trivial_group_of)
+            spread_add(&ordered, subject->model.weight[w].name);
+    if (ordered.count == 0)
+        return STATUS_OK;
+    return subject_report(subject, (struct remark){SEVERITY_WARN, spread_text(&ordered, subject, err),
+                          "an activation order, which not all kernels take on ROCm or cut",
+                          "consecutive groups", NULL, 0}, err);
+}
+
 enum status judge_fused_parallel(struct subject *subject, struct err *err)
 {
     const int64_t heads = subject_int(subject->text_config, "num_attention_heads", 0);
@@ -118,6 +132,7 @@ enum status judge_fused_parallel(struct subject *subject, struct err *err)
         wanted *= 2;
     if ((subject->row->traits & TRAIT_SPLITS) == 0)
         return STATUS_OK;
+    TRY(judge_ordered(subject, err));
     for (size_t w = 0; w < subject->model.weight_count; w++) {
         const struct weight *weight = &subject->model.weight[w];
         const unsigned cut = largest_cut(weight);

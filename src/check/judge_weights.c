@@ -110,7 +110,13 @@ static enum status judge_bits(struct subject *subject, struct err *err)
 
 enum status judge_weights_bits_gptq(struct subject *subject, struct err *err)
 {
-    return judge_bits(subject, err);
+    struct spread bytes = {0};
+    TRY(judge_bits(subject, err));
+    for (size_t w = 0; subject->engine == ENGINE_AUTOGPTQ && w < subject->model.weight_count; w++)
+        if (subject->model.weight[w].spec.bits == 8)
+            spread_add(&bytes, subject->model.weight[w].name);
+    return report(subject, &bytes, (struct remark){SEVERITY_WARN, NULL, "8 bits: its CUDA kernels keep 4 bits of every zero point",
+        "4 bits, or the torch kernel", "serve it with GPTQModel", 0}, err);
 }
 
 enum status judge_weights_bits(struct subject *subject, struct err *err)

@@ -26,6 +26,14 @@ enum status rules_run(struct subject *subject, struct err *err) WARN_UNUSED;
 #include "check/rules.def"
 #undef X
 
+/* The engines that have a scheme for an msModelSlim type. */
+struct ascend_scheme {
+    const char *type;         /* "W8A8_DYNAMIC" */
+    uint32_t linear, experts; /* bit e: enum engine_id */
+};
+/* NULL behind the last one. */
+const struct ascend_scheme *judge_ascend_scheme(size_t index);
+
 /* The module that `name` becomes one with (q_proj for k_proj) into mate; false if there is none, or no room for it. */
 bool judge_fused_mate(const char *name, char *mate, size_t size);
 
