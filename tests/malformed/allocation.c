@@ -1,10 +1,11 @@
-/* The Nth allocation of a conversion fails, for every N: the run ends with STATUS_LIMIT and a message, nothing leaks that a checker can see, and
+/* The Nth allocation of a conversion, or of a check, fails, for every N: the run ends with STATUS_LIMIT and a message, nothing leaks that a checker can see, and
  * nothing is at the destination.
  *
  *   allocation FIXTURE-DIR SCRATCH-DIR [STEP]        linked with -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
  *
  * Prints a line a case and "N passed, N failed"; exit 1 on a failure. */
 #include "base/tree.h"
+#include "check/check.h"
 #include "plan/pipeline.h"
 
 #include <errno.h>
@@ -52,12 +53,25 @@ void *__wrap_realloc(void *data, size_t size)
 struct scene {
     const char *source, *target, *out, *staging;
     bool verify;
+    const char *engine; /* check for it instead of converting; NULL: convert */
 };
 
 static void clear(const struct scene *scene)
 {
     if (tree_remove(&file_posix, scene->out, NULL) != STATUS_OK || tree_remove(&file_posix, scene->staging, NULL) != STATUS_OK)
         printf("FAIL cannot clear %s\n", scene->out);
+}
+
+/* check writes nothing: what it leaves at the destination is what is looked for after a conversion, so a mark is put there. */
+static enum status check(const struct scene *scene, struct err *err)
+{
+    const struct resources resources = {&file_posix, 1, UINT64_C(64) << 20, NULL};
+    struct subject subject = {.engine = engines_find(scene->engine)};
+    const enum status status = check_run(&subject, &resources, scene->source, err);
+    subject_free(&subject);
+    if (status == STATUS_OK)
+        (void)mkdir(scene->out, 0777);
+    return status;
 }
 
 static enum status convert(const struct scene *scene, struct err *err)
@@ -67,6 +81,8 @@ static enum status convert(const struct scene *scene, struct err *err)
                                     .verify = scene->verify, .options = {.dtype = DTYPE_NONE}};
     const struct resources resources = {&file_posix, 1, UINT64_C(64) << 20, NULL};
     *err = (struct err){0};
+    if (scene->engine != NULL)
+        return check(scene, err);
     enum status status = pipeline_plan(&pipeline, &request, &resources, err);
     if (status == STATUS_OK)
         status = pipeline_run(&pipeline, &request, &resources, err);
@@ -132,6 +148,10 @@ int main(int argc, char **argv)
         {"msmodelslim/edge-w4a16-g32-sym-zeros-safe", "awq"}, {"msmodelslim/edge-w4a16-chan-asym-zeros-safe", "gptq_v2"},
         {"gptq/gptq-qwen2-4bit-g128-sym", "awq"}, {"awq/awq-qwen2-4bit-g128", "gptq"}, {"hf/tiny-float-sharded", "hf"},
     };
+    static const char *const checks[][2] = {
+        {"gptq/gptq-qwen2-4bit-g128-sym", "vllm"}, {"awq/awq-qwen2-4bit-g128", "transformers"}, {"msmodelslim/edge-w8a16-chan-asym-zeros-asc", "vllm-ascend"},
+        {"msmodelslim/synth-edge-truncated-shard", "mindie"},
+    };
     unsigned passed = 0, failed = 0;
     if (argc < 3) {
         fprintf(stderr, "usage: allocation FIXTURE-DIR SCRATCH-DIR [STEP]\n");
@@ -146,7 +166,17 @@ int main(int argc, char **argv)
         char source[1024];
         (void)snprintf(source, sizeof source, "%s/%s", argv[1], scenes[i][0]);
         for (int persistent = 0; persistent < 2; persistent++) {
-            const struct scene scene = {source, scenes[i][1], out, staging, i == 0};
+            const struct scene scene = {source, scenes[i][1], out, staging, i == 0, NULL};
+            const bool good = run_scene(&scene, step, persistent != 0);
+            passed += good;
+            failed += !good;
+        }
+    }
+    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
+        char source[1024];
+        (void)snprintf(source, sizeof source, "%s/%s", argv[1], checks[i][0]);
+        for (int persistent = 0; persistent < 2; persistent++) {
+            const struct scene scene = {source, checks[i][1], out, staging, false, checks[i][1]};
             const bool good = run_scene(&scene, step, persistent != 0);
             passed += good;
             failed += !good;
