@@ -53,8 +53,19 @@ static void print_acceptance(const struct engine *engine, const struct acceptanc
                  is_float ? "-" : constraints_groups_text(limits->groups, groups, sizeof groups), used == 0 ? "-" : more);
 }
 
+static const char *engines_text(uint32_t engines, char *buffer, size_t size)
+{
+    size_t used = 0;
+    buffer[0] = '\0';
+    for (int e = 0; e < ENGINE_COUNT && used < size; e++)
+        if ((engines >> e & 1) != 0)
+            used += (size_t)snprintf(buffer + used, size - used, "%s%s", used == 0 ? "" : ", ", engines_at((enum engine_id)e)->name);
+    return used == 0 ? "-" : buffer;
+}
+
 static void print_engines(void)
 {
+    char linear[200], experts[200];
     (void)printf("| engine | what | version read |\n|---|---|---|\n");
     for (int e = 0; e < ENGINE_COUNT; e++)
         (void)printf("| `%s` | %s | %s |\n", engines_at((enum engine_id)e)->name, engines_at((enum engine_id)e)->title, engines_at((enum engine_id)e)->read);
@@ -63,6 +74,10 @@ static void print_engines(void)
         for (int c = 0; c < ENCODING_COUNT; c++)
             if (engines_accept((enum engine_id)e, (enum encoding)c) != NULL)
                 print_acceptance(engines_at((enum engine_id)e), engines_accept((enum engine_id)e, (enum encoding)c));
+    (void)printf("\n| msModelSlim type | Linear layers | experts |\n|---|---|---|\n");
+    for (size_t s = 0; judge_ascend_scheme(s) != NULL; s++)
+        (void)printf("| %s | %s | %s |\n", judge_ascend_scheme(s)->type, engines_text(judge_ascend_scheme(s)->linear, linear, sizeof linear),
+                     engines_text(judge_ascend_scheme(s)->experts, experts, sizeof experts));
     (void)printf("\n| rule | what holds where it passes |\n|---|---|\n");
     for (size_t r = 0; r < rules_count(); r++)
         (void)printf("| %s | %s |\n", rules_at(r)->id, rules_at(r)->title);
@@ -74,7 +89,7 @@ static void print_text(const struct subject *subject)
 {
     static const char *const words[] = {"PASS", "WARN", "FAIL", "SILENT"};
     const struct findings *findings = &subject->findings;
-    size_t passed = 0, skipped = 0, shown = 0;
+    size_t passed = 0, shown = 0;
     for (size_t f = 0; f < findings->count; f++) {
         const struct remark *remark = &findings->remark[f];
         shown = f == 0 || findings->remark[f - 1].rule != remark->rule ? 0 : shown;
@@ -84,13 +99,11 @@ static void print_text(const struct subject *subject)
         else if (shown == LINES_PER_RULE + 1)
             (void)printf("...    %-3s %" PRIu64 " more of this rule\n", rules_at(remark->rule)->id, findings->result[remark->rule].count - LINES_PER_RULE);
     }
-    for (size_t r = 0; r < rules_count(); r++) {
+    for (size_t r = 0; r < rules_count(); r++)
         passed += findings->result[r].ran && findings->result[r].count == 0;
-        skipped += !findings->result[r].ran;
-    }
-    (void)printf("%s, %s: %s (%" PRIu64 " silent, %" PRIu64 " fail, %" PRIu64 " warn; %zu rules passed, %zu do not apply)\n", subject->row->name,
+    (void)printf("%s, %s: %s (%" PRIu64 " silent, %" PRIu64 " fail, %" PRIu64 " warn; %zu rules passed)\n", subject->row->name,
                  engines_encoding_name(subject->encoding), findings_refuse(findings) ? "refused" : "accepted", findings->count_of[SEVERITY_SILENT],
-                 findings->count_of[SEVERITY_FAIL], findings->count_of[SEVERITY_WARN], passed, skipped);
+                 findings->count_of[SEVERITY_FAIL], findings->count_of[SEVERITY_WARN], passed);
 }
 
 static void print_json(const struct subject *subject, const char *path)

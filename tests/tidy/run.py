@@ -256,16 +256,21 @@ def loops_in_formats(root):
             yield "%s asserts on input" % path.name
 
 
+# What documents embed between <!-- NAME --> and <!-- /NAME -->, the command that prints it, and how often at least.
+EMBEDDED = (("formats", ("formats",), 2), ("engines", ("check", "--engines"), 1))
+
+
 def stale_tables(root, build):
-    table = subprocess.run([str(build / "repaq"), "formats"], stdout=subprocess.PIPE, check=True).stdout.decode().strip()
-    embedded = 0
-    for path in [root / "README.md"] + sorted((root / "docs").rglob("*.md")):
-        for found in re.findall(r"<!-- formats -->\n(.*?)<!-- /formats -->", path.read_text(), flags=re.S):
-            embedded += 1
-            if found.strip() != table:
-                yield "%s does not hold what `repaq formats` prints" % path.relative_to(root)
-    if embedded < 2:
-        yield "README.md and docs/ embed the table %d times, expected at least 2" % embedded
+    for name, command, least in EMBEDDED:
+        table = subprocess.run([str(build / "repaq"), *command], stdout=subprocess.PIPE, check=True).stdout.decode().strip()
+        embedded = 0
+        for path in [root / "README.md"] + sorted((root / "docs").rglob("*.md")):
+            for found in re.findall(r"<!-- %s -->\n(.*?)<!-- /%s -->" % (name, name), path.read_text(), flags=re.S):
+                embedded += 1
+                if found.strip() != table:
+                    yield "%s does not hold what `repaq %s` prints" % (path.relative_to(root), " ".join(command))
+        if embedded < least:
+            yield "README.md and docs/ embed the table of %s %d times, expected at least %d" % (name, embedded, least)
 
 
 def dead_links(root):

@@ -1,0 +1,2 @@
+# SRC does not exist.
+"$REPAQ" check nothing --for vllm

@@ -1,0 +1,2 @@
+# The tables.
+"$REPAQ" check --engines

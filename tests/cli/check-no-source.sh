@@ -1,0 +1,2 @@
+# No SRC.
+"$REPAQ" check --for vllm

@@ -1,0 +1,3 @@
+# A directory without weights.
+mkdir m
+"$REPAQ" check m --for vllm

@@ -1,0 +1,2 @@
+# The options of check.
+"$REPAQ" check --help
