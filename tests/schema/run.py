@@ -139,6 +139,7 @@ def outputs_are_valid(repaq, fixtures, scratch):
             output(repaq, "formats --from %s --to %s" % (a, b), "formats", 0, "formats", "--from", a, "--to", b)
     output(repaq, "formats of an unknown one", "formats", 2, "formats", "--from", "exl9", "--to", "awq")
     indexes_are_valid(repaq, fixtures / "hf" / "tiny-float-sharded", scratch)
+    checks_are_valid(repaq, fixtures, scratch)
 
 
 def indexes_are_valid(repaq, source, scratch):
@@ -162,6 +163,19 @@ def indexes_are_valid(repaq, source, scratch):
     output(repaq, "index --check of a rewritten index", "index-command", 0, "index", folder)
     index.unlink()
     output(repaq, "index of shards without one", "index-command", 1, "index", folder)
+
+
+def checks_are_valid(repaq, fixtures, scratch):
+    """Every fixture, the broken ones among them, for every engine that the schema names: what is found is a result, never an error."""
+    engines = load(SCHEMAS / "check.json")["$defs"]["result"]["properties"]["engine"]["enum"]
+    for source in sorted(path for path in fixtures.glob("*/*") if path.is_dir()):
+        for engine in engines:
+            code = run(repaq, "check", source, "--for", engine)[0]
+            label = "check %s/%s for %s" % (source.parent.name, source.name, engine)
+            document = output(repaq, label, "check", code, "check", source, "--for", engine)
+            check(label + ": accepted exactly if it exits 0", code in (0, 1) and document["accepted"] == (code == 0), document)
+    output(repaq, "check for an unknown engine", "check", 2, "check", fixtures / "awq" / "awq-qwen2-4bit-g128", "--for", "exllama")
+    output(repaq, "check of nothing", "check", 3, "check", scratch / "nothing", "--for", "vllm")
 
 
 # What repaq writes is narrower than what it reads: required and optional members.
