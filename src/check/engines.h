@@ -37,6 +37,7 @@ enum trait {
     TRAIT_TOKENIZER = 1 << 14,      /* needs the tokenizer files beside the weights */
     TRAIT_STRICT = 1 << 15,         /* an absent tensor is an error; elsewhere it is what memory held */
     TRAIT_BLOCK_LIST = 1 << 16,     /* reads modules_in_block_to_quantize */
+    TRAIT_CONFIG_ONLY = 1 << 17,    /* looks for quantization_config in config.json and nowhere else */
 };
 
 struct engine {

@@ -66,6 +66,24 @@ static enum severity unlisted_severity(const struct subject *subject)
     return SEVERITY_WARN; /* current versions look at the tensors */
 }
 
+/* What would make the engine leave a layer float. */
+static struct remark unlisted_remark(const struct subject *subject)
+{
+    const bool rules = subject->accepts == NULL || !subject->accepts->limits.no_rules;
+    struct remark remark = {unlisted_severity(subject), NULL, "a float Linear layer that the config does not leave out", NULL, NULL, 0};
+    if (subject->encoding == ENCODING_AWQ) {
+        remark.expected = "its full name in modules_to_not_convert";
+        remark.remedy = "repaq convert --to awq writes the list";
+    } else if (rules) {
+        remark.expected = "a rule -: in dynamic, or its absence from modules_in_block_to_quantize";
+        remark.remedy = "repaq convert --to gptq writes the rules";
+    } else {
+        remark.expected = (subject->row->traits & TRAIT_BLOCK_LIST) != 0 ? "its absence from modules_in_block_to_quantize" : "all layers of blocks quantized";
+        remark.remedy = "quantize the same layers in every block, or repaq convert --to awq";
+    }
+    return remark;
+}
+
 static enum status judge_lists(struct subject *subject, const struct lists *lists, struct err *err)
 {
     const bool awq = subject->encoding == ENCODING_AWQ;
@@ -78,12 +96,11 @@ static enum status judge_lists(struct subject *subject, const struct lists *list
         if (module->weight != MODEL_NONE && leaves)
             spread_add(&listed, module->name);
     }
-    if (unlisted.count > 0)
-        TRY(subject_report(subject, (struct remark){unlisted_severity(subject), spread_text(&unlisted, subject, err),
-                           "a float Linear layer that the config does not leave out",
-                           awq ? "its full name in modules_to_not_convert" : subject->engine == ENGINE_AUTOGPTQ ? "all layers of blocks quantized"
-                                                                           : "a rule -: in dynamic, or its absence from modules_in_block_to_quantize",
-                           awq ? "repaq convert --to awq writes the list" : "repaq convert --to gptq writes the rules", 0}, err));
+    if (unlisted.count > 0) {
+        struct remark remark = unlisted_remark(subject);
+        remark.where = spread_text(&unlisted, subject, err);
+        TRY(subject_report(subject, remark, err));
+    }
     if (listed.count == 0)
         return STATUS_OK;
     return subject_report(subject, (struct remark){SEVERITY_SILENT, spread_text(&listed, subject, err),

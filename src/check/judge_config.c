@@ -84,6 +84,10 @@ static const struct {
 
 enum status judge_config_keys(struct subject *subject, struct err *err)
 {
+    if ((subject->row->traits & TRAIT_CONFIG_ONLY) != 0 && subject->quant == NULL)
+        TRY(subject_report(subject, (struct remark){SEVERITY_FAIL, "config.json", subject_text(subject, err, "no quantization_config, only %s",
+                           subject->settings_where),
+                           "it: the engine reads no other file", "copy the object into config.json", 0}, err));
     if ((subject->row->traits & TRAIT_NEEDS_KEYS) == 0)
         return STATUS_OK;
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {

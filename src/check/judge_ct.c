@@ -1,5 +1,8 @@
 /* E20: compressed-tensors. */
+#include "check/listing.h"
 #include "check/rules.h"
+#include "check/spread.h"
+#include "formats/parts.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -134,4 +137,44 @@ enum status judge_ct_groups(struct subject *subject, struct err *err)
             TRY(judge_npu(subject, group, err));
     }
     return STATUS_OK;
+}
+
+/* --- float layers ----------------------------------------------------------------------------------------------------------- */
+
+static bool targets_linear(const struct jsondoc *groups)
+{
+    for (const struct jsondoc *group = jsondoc_first(groups); group != NULL; group = jsondoc_next(group)) {
+        const struct jsondoc *targets = jsondoc_kind(group) == JSONDOC_ARRAY ? group : jsondoc_get(group, "targets");
+        for (const struct jsondoc *target = jsondoc_first(targets); target != NULL; target = jsondoc_next(target))
+            if (jsondoc_string(target) != NULL && strcmp(jsondoc_string(target), "Linear") == 0)
+                return true;
+    }
+    return false;
+}
+
+enum status judge_ct_ignore(struct subject *subject, struct err *err)
+{
+    struct listing ignore = {0};
+    struct spread unlisted = {0};
+    const struct model *model = &subject->headers.model;
+    enum status status = STATUS_OK;
+    if (!targets_linear(jsondoc_get(subject->settings, "config_groups")))
+        return STATUS_OK;
+    status = listing_add_ignore(&ignore, jsondoc_get(subject->settings, "ignore"), err);
+    for (size_t t = 0; t < model->tensor_count && status == STATUS_OK; t++) {
+        struct slice module;
+        if (!parts_dense_linear(&model->tensor[t], &module))
+            continue;
+        const char *name = subject_text(subject, err, "%.*s", (int)module.size, module.data);
+        const bool head = name != NULL && slice_ends(module, "lm_head") && subject->engine != ENGINE_TRANSFORMERS; /* no Linear elsewhere */
+        if (name == NULL)
+            status = STATUS_LIMIT;
+        else if (!head && !listing_covers(&ignore, name))
+            spread_add(&unlisted, name);
+    }
+    listing_free(&ignore);
+    if (status != STATUS_OK || unlisted.count == 0)
+        return status;
+    return subject_report(subject, (struct remark){SEVERITY_FAIL, spread_text(&unlisted, subject, err), "a float Linear layer that \"ignore\" does not name",
+                          "every one: the target is Linear", "repaq convert --to compressed-tensors writes the list", 0}, err);
 }

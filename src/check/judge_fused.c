@@ -93,13 +93,19 @@ static bool is_cut_along_in(const char *name)
     return false;
 }
 
+/* Channels that a cut must not part: a group along in, the codes of a word along out. */
+static uint64_t unit_of(const struct weight *weight)
+{
+    if (is_cut_along_in(weight->name) && weight->groups > 1)
+        return weight->spec.group;
+    return weight->spec.bits > 0 && weight->spec.bits < 32 ? 32u / weight->spec.bits : 1;
+}
+
 /* The largest power of two, up to PARALLEL_MAX, that cuts the weight into whole groups and words. */
 static unsigned largest_cut(const struct weight *weight)
 {
     unsigned best = 1;
-    const bool along_in = is_cut_along_in(weight->name);
-    const uint64_t size = along_in ? weight->in : weight->out, word = weight->spec.bits > 0 ? 32u / weight->spec.bits : 1;
-    const uint64_t unit = along_in && weight->groups > 1 ? weight->spec.group : word;
+    const uint64_t size = is_cut_along_in(weight->name) ? weight->in : weight->out, unit = unit_of(weight);
     for (unsigned parts = 2; parts <= PARALLEL_MAX && unit > 0; parts *= 2)
         if (size % parts == 0 && size / parts % unit == 0)
             best = parts;
@@ -149,6 +155,6 @@ enum status judge_fused_parallel(struct subject *subject, struct err *err)
     const bool along_in = is_cut_along_in(worst->name);
     return subject_report(subject, (struct remark){SEVERITY_WARN, spread_text(&narrow, subject, err),
                           subject_text(subject, err, "tensor parallelism up to %u only: %" PRIu64 " %s channels in groups of %" PRIu64, best,
-                                       along_in ? worst->in : worst->out, along_in ? "input" : "output", along_in ? worst->spec.group : 32u / worst->spec.bits),
+                                       along_in ? worst->in : worst->out, along_in ? "input" : "output", unit_of(worst)),
                           subject_text(subject, err, "%u, which the attention heads allow", wanted), "repaq convert --group-size with a smaller one", 0}, err);
 }

@@ -160,14 +160,23 @@ enum status judge_gptq_group_of(struct subject *subject, struct err *err)
 
 /* --- E11, E12 --------------------------------------------------------------------------------------------------------------- */
 
+/* Rules that only skip modules: whether the engine would do without them shows in the layers (E14). */
+static bool is_harmless(const struct subject *subject, const struct jsondoc *rules)
+{
+    for (const struct jsondoc *rule = jsondoc_first(rules); rule != NULL; rule = jsondoc_next(rule))
+        if (jsondoc_name(rule) == NULL || strncmp(jsondoc_name(rule), "-:", 2) != 0)
+            return false;
+    return subject->read;
+}
+
 enum status judge_gptq_dynamic(struct subject *subject, struct err *err)
 {
     const struct jsondoc *rules = jsondoc_get(subject->settings, "dynamic");
-    if (jsondoc_first(rules) == NULL || subject->accepts == NULL || !subject->accepts->limits.no_rules)
+    const char *first = jsondoc_name(jsondoc_first(rules));
+    if (first == NULL || subject->accepts == NULL || !subject->accepts->limits.no_rules || is_harmless(subject, rules))
         return STATUS_OK;
     return subject_report(subject, (struct remark){SEVERITY_FAIL, subject->settings_where,
-                          subject_text(subject, err, "\"dynamic\" with rules such as %s, which %s does not read", jsondoc_name(jsondoc_first(rules)),
-                                       subject->row->title),
+                          subject_text(subject, err, "\"dynamic\" with rules such as %s, which %s does not read", first, subject->row->title),
                           "one width and group size for all quantized layers, named in modules_in_block_to_quantize", NULL, 0}, err);
 }
 

@@ -18,6 +18,12 @@ static enum severity misfit(const struct subject *subject)
     return subject->accepts == NULL || subject->accepts->misfit == SEVERITY_PASS ? SEVERITY_FAIL : subject->accepts->misfit;
 }
 
+/* Integers; floats of few bits have kernels of their own. */
+static bool is_affine(const struct weight *weight)
+{
+    return weight->spec.grid == GRID_AFFINE_ZERO || weight->spec.grid == GRID_AFFINE_BETA;
+}
+
 /* One finding for all the weights of a spread; none if it is empty. */
 static enum status report(struct subject *subject, const struct spread *spread, struct remark remark, struct err *err)
 {
@@ -99,7 +105,7 @@ static enum status judge_bits(struct subject *subject, struct err *err)
             spread_add(&wrong, subject->settings_where);
     }
     for (size_t w = 0; w < subject->model.weight_count && subject->read; w++) {
-        if ((bits >> subject->model.weight[w].spec.bits & 1) != 0)
+        if (!is_affine(&subject->model.weight[w]) || (bits >> subject->model.weight[w].spec.bits & 1) != 0)
             continue;
         found = subject->model.weight[w].spec.bits;
         spread_add(&wrong, subject->model.weight[w].name);
@@ -133,6 +139,8 @@ enum status judge_weights_groups(struct subject *subject, struct err *err)
     uint64_t bad = 0, odd = 0;
     for (size_t w = 0; w < subject->model.weight_count; w++) {
         const struct weight *weight = &subject->model.weight[w];
+        if (!is_affine(weight))
+            continue;
         const bool kept = subject->encoding == ENCODING_MS && limits->groups == CONSTRAINTS_PER_CHANNEL && weight->spec.bits == 4; /* E21 says it */
         if (!kept && !constraints_group_fits(limits, weight->spec.group, weight->groups == 1)) {
             bad = weight->spec.group;

@@ -69,6 +69,19 @@ enum status listing_add_rules(struct listing *listing, const struct jsondoc *dyn
     return STATUS_OK;
 }
 
+enum status listing_add_ignore(struct listing *listing, const struct jsondoc *ignore, struct err *err)
+{
+    char run[LIMIT_NAME_BYTES_MAX];
+    for (const struct jsondoc *item = jsondoc_first(ignore); item != NULL; item = jsondoc_next(item)) {
+        const char *word = jsondoc_string(item);
+        if (word != NULL && strncmp(word, "re:", 3) == 0)
+            TRY(add_word(listing, run, longest_run(word + 3, run), err));
+        else if (word != NULL)
+            TRY(add_word(listing, word, strlen(word), err));
+    }
+    return STATUS_OK;
+}
+
 bool listing_covers(const struct listing *listing, const char *name)
 {
     if (map_find(&listing->whole, slice_of(name)) != MAP_NONE)

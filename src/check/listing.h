@@ -18,6 +18,8 @@ struct listing {
 enum status listing_add_words(struct listing *listing, const struct jsondoc *list, struct err *err) WARN_UNUSED;
 /* Adds what the "-:" rules of `dynamic` skip, as text: of a pattern such as "-:^model\.layers\.0\.mlp\.down_proj$" its longest plain run. */
 enum status listing_add_rules(struct listing *listing, const struct jsondoc *dynamic, struct err *err) WARN_UNUSED;
+/* Adds the strings of compressed-tensors' ignore: whole names, and of "re:PATTERN" its longest plain run. */
+enum status listing_add_ignore(struct listing *listing, const struct jsondoc *ignore, struct err *err) WARN_UNUSED;
 bool listing_covers(const struct listing *listing, const char *name);
 void listing_free(struct listing *listing);
 

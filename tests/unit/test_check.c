@@ -260,6 +260,11 @@ static void config_keys(void **state)
     expect_none(&(struct llama){.encoding = ENCODING_AWQ,
                                 .quant = "{\"quant_method\": \"awq\", \"w_bit\": 4, \"q_group_size\": 128, \"zero_point\": true, \"version\": \"gemm\"}"},
                                 "vllm", NULL);
+    llama_write(&(struct llama){.encoding = ENCODING_GPTQ}, PLACE);
+    spill(PLACE, "quantize_config.json", GPTQ, sizeof GPTQ - 1);
+    expect_here("transformers", "E5", FAIL, "quantize_config.json");
+    expect_none_here("vllm", NULL);
+    expect_none_here("autogptq", NULL);
     expect(&(struct llama){.encoding = ENCODING_GPTQ, .config = ", \"text_config\": {\"model_type\": \"llama\", \"quantization_config\": " GPTQ "}"}, "vllm",
            "E24",
            WARN, "text_config");
@@ -325,10 +330,21 @@ static void gptq_configs(void **state)
 {
     static const char dynamic[] = "{" GPTQ_KEYS "\"sym\": true, \"dynamic\": {\"-:^model\\\\.layers\\\\.0\\\\.mlp\\\\.down_proj$\": {}}}";
     (void)state;
-    expect(&(struct llama){.encoding = ENCODING_GPTQ, .quant = dynamic, .dense = "0.mlp.down_proj"}, "transformers", "E11", FAIL, "dynamic");
-    expect_here("transformers", "E14", FAIL, "model.layers.0.mlp.down_proj");
+    expect(&(struct llama){.encoding = ENCODING_GPTQ, .quant = dynamic, .dense = "0.mlp.down_proj"}, "transformers", "E14", FAIL,
+        "model.layers.0.mlp.down_proj");
+    expect_here("autogptq", "E14", FAIL, "model.layers.0.mlp.down_proj");
+    expect_none_here("llama.cpp", NULL); /* it takes what is quantized from the tensors */
     expect_none_here("gptqmodel", "E14");
     expect_none_here("vllm", NULL);
+    expect_none(&(struct llama){.encoding = ENCODING_GPTQ, .dense = "mlp.down_proj",
+                                .quant = "{" GPTQ_KEYS "\"sym\": true, \"dynamic\": {\"-:.*down_proj$\": {}}, \"modules_in_block_to_quantize\": "
+                                         "[[\"self_attn.q_proj\", \"self_attn.k_proj\", \"self_attn.v_proj\", \"self_attn.o_proj\", \"mlp.gate_proj\", \"mlp.up_proj\"]]}"},
+                "transformers", NULL);
+    expect(&(struct llama){.encoding = ENCODING_GPTQ, .quant = "{" GPTQ_KEYS "\"sym\": true, \"dynamic\": {\"+:.*up_proj\": {\"bits\": 4}}}"}, "llama.cpp",
+           "E11", FAIL,
+           "+:.*up_proj");
+    expect_here("transformers", "E11", FAIL, "+:.*up_proj");
+    expect_none_here("gptqmodel", NULL);
     expect(&(struct llama){.encoding = ENCODING_GPTQ, .quant = "{" GPTQ_KEYS "\"sym\": true, \"checkpoint_format\": \"gptq_p\"}"}, "vllm", "E12", FAIL,
         "gptq_p");
     expect_none_here("gptqmodel", "E12");
@@ -418,6 +434,11 @@ static void ct_configs(void **state)
     expect(&(struct llama){.encoding = ENCODING_CT, .quant = "{\"quant_method\": \"compressed-tensors\", \"format\": \"mxfp4-pack-quantized\", \"version\": \"0.13.0\"}"},
            "vllm", "E20", SILENT, "0.13.0");
     expect(&(struct llama){.encoding = ENCODING_CT, .quant = CT}, "autoawq", "E0", FAIL, "compressed-tensors");
+    expect(&(struct llama){.encoding = ENCODING_CT, .quant = CT, .dense = "0.mlp.down_proj"}, "vllm", "E20", FAIL, "model.layers.0.mlp.down_proj");
+    expect_none(&(struct llama){.encoding = ENCODING_CT, .dense = "0.mlp.down_proj",
+                                .quant = "{\"quant_method\": \"compressed-tensors\", \"format\": \"pack-quantized\", \"version\": \"0.18.0\", "
+                                         "\"ignore\": [\"lm_head\", \"re:.*mlp\\\\.down_proj$\"], \"config_groups\": {" CT_GROUP(CT_ARGUMENTS) "}}"}, "vllm",
+                                             "E20");
 }
 
 /* --- E21, E22: msModelSlim ---------------------------------------------------------------------------------------------------------------- */
