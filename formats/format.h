@@ -66,7 +66,7 @@ struct format {
     /* Other members of config.json that hold the same object; NULL: quantization_config alone. NULL-terminated. */
     const char *const *config_keys;
     /* The text of the side file that lists every tensor; NULL if there is none. */
-    enum status (*list)(const struct summary *summary, const struct listing *listing, struct text *text, struct err *err);
+    enum status (*list)(const struct summary *summary, const struct tensor_list *listing, struct text *text, struct err *err);
     /* Other names than the format's own, where the largest scheme's form decides; in the arena. NULL: never. */
     enum status (*rename)(const struct form *form, enum variant variant, struct arena *arena, struct file_names *names, struct err *err);
     const char *metadata; /* `format` in the files' __metadata__; NULL: "pt" */

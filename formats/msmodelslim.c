@@ -420,7 +420,7 @@ static int64_t group_size_of(const struct summary *summary)
     return 0;
 }
 
-static enum status msmodelslim_list(const struct summary *summary, const struct listing *listing, struct text *text, struct err *err)
+static enum status msmodelslim_list(const struct summary *summary, const struct tensor_list *listing, struct text *text, struct err *err)
 {
     text_format(text, "{\n    \"model_quant_type\": \"%s\",\n", summary->scheme[0].form->name);
     if (summary->variant != VARIANT_UNPACKED)

@@ -39,7 +39,7 @@ struct mixed_rule {
 };
 
 /* Every tensor of an output checkpoint, for a side file that lists them. */
-struct listing {
+struct tensor_list {
     const char *const *name;          /* [count]; sorted */
     const struct form *const *form;   /* [count]; NULL: a float tensor */
     size_t count;

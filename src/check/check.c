@@ -23,3 +23,28 @@ enum status check_constraints(enum engine_id engine, const char *format, struct 
     constraints->engine = engines_at(engine)->name;
     return STATUS_OK;
 }
+
+static enum status refuse_finding(const struct subject *subject, struct err *err)
+{
+    const struct findings *findings = &subject->findings;
+    for (size_t f = 0; f < findings->count; f++) {
+        const struct remark *remark = &findings->remark[f];
+        if (remark->severity < SEVERITY_FAIL)
+            continue;
+        (void)err_set(err, STATUS_UNREPRESENTABLE, remark->where, "what was written would be %s by %s: found %s, expected %s (%s)",
+                      remark->severity == SEVERITY_SILENT ? "loaded wrongly" : "refused", subject->row->title, remark->found, remark->expected,
+                      rules_at(remark->rule)->id);
+        return remark->remedy == NULL ? STATUS_UNREPRESENTABLE : err_try(err, "%s", remark->remedy);
+    }
+    return STATUS_OK;
+}
+
+enum status check_written(const char *dir, const struct resources *resources, const void *context, struct err *err)
+{
+    struct subject subject = {.engine = *(const enum engine_id *)context};
+    enum status status = check_run(&subject, resources, dir, err);
+    if (status == STATUS_OK)
+        status = refuse_finding(&subject, err);
+    subject_free(&subject);
+    return status;
+}

@@ -9,6 +9,10 @@
  * header cannot be parsed. Free with subject_free, also after a failure. */
 enum status check_run(struct subject *subject, const struct resources *resources, const char *path, struct err *err) WARN_UNUSED;
 
+/* Holds a directory that was just written against *context, an enum engine_id: UNREPRESENTABLE with the first finding that would be refused or loaded
+ * wrongly (pipeline.h: struct judge). */
+enum status check_written(const char *dir, const struct resources *resources, const void *context, struct err *err) WARN_UNUSED;
+
 /* What an engine takes of a format, for convert --for ENGINE. UNSUPPORTED if it does not load the format; the remedy names those that it does. */
 enum status check_constraints(enum engine_id engine, const char *format, struct constraints *constraints, struct err *err) WARN_UNUSED;
 

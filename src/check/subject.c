@@ -145,8 +145,7 @@ static enum status read_weights(struct subject *subject, const struct resources 
     subject->read = status == STATUS_OK;
     if (status == STATUS_OK) {
         why = &subject->survey_error;
-        const struct survey_casts none = {DTYPE_NONE, DTYPE_NONE};
-        status = survey_run(&subject->survey, &subject->fetch, none, run_workers(resources), resources->cancel, why);
+        status = survey_run(&subject->survey, &subject->fetch, NULL, run_workers(resources), resources->cancel, why);
         subject->surveyed = status == STATUS_OK;
     }
     if (is_fatal(status)) {

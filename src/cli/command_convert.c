@@ -1,3 +1,4 @@
+#include "check/check.h"
 #include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/progress.h"
@@ -11,7 +12,9 @@
 /* Everything that the command line can set. */
 struct convert_options {
     struct request request;
-    const char *to, *progress;
+    const char *to, *progress, *engine;
+    struct constraints constraints; /* of --for, as the next */
+    enum engine_id engine_id;
     unsigned threads;
     uint64_t memory;
     bool json;
@@ -23,8 +26,8 @@ struct convert_options {
         {"--from", ARGUMENT_STRING, &(o)->request.from, "FORMAT", "the source's format, among those that its files allow"}, \
         {"--base", ARGUMENT_STRING, &(o)->request.base, "DIR", "the float model's directory: config.json and side files that SRC lacks"}, \
         {"--dtype", ARGUMENT_DTYPE, &(o)->request.options.dtype, "T", "f32, f16 or bf16 for float tensors, and for scales where FORMAT has a choice"}, \
-        {"--bits", ARGUMENT_COUNT, &(o)->request.options.bits, "N", "quantized SRC: a wider container for the codes (4 -> 8); float SRC: round to nearest (lossy)"}, \
-        {"--group-size", ARGUMENT_GROUP, &(o)->request.options.group, "N", "quantized SRC: finer groups, a divisor of its own; float SRC: the group size; -1 per channel"}, \
+        {"--bits", ARGUMENT_COUNT, &(o)->request.options.bits, "N", "a wider container for the codes (4 -> 8); of a float SRC: round to nearest (lossy)"}, \
+        {"--group-size", ARGUMENT_GROUP, &(o)->request.options.group, "N", "finer groups, a divisor of the source's; of a float SRC: any; -1 per channel"}, \
         {"--gptq-zeros", ARGUMENT_ZEROS, &(o)->request.reading.v1_rule, "RULE", "word-add, field-mod or no-mask: how an ambiguous GPTQ v1 zero is read"}, \
         {"--asym", ARGUMENT_FLAG, &(o)->request.options.asymmetric, NULL, "with --bits on floats: zero points for ranges that are not symmetric"}, \
         {"--allow-requantize", ARGUMENT_FLAG, &(o)->request.options.requantize, NULL, "codes that FORMAT cannot hold are rounded anew (lossy)"}, \
@@ -32,6 +35,7 @@ struct convert_options {
         {"--weights-only", ARGUMENT_FLAG, &(o)->request.options.weights_only, NULL, "drop activation parameters (W8A8) that FORMAT cannot hold"}, \
         {"--keep", ARGUMENT_STRING, &(o)->request.options.keep, "REGEX", "weights that become or stay float (searched in the full tensor name)"}, \
         {"--exclude", ARGUMENT_STRING, &(o)->request.options.exclude, "REGEX", "tensors to drop (searched in the full tensor name)"}, \
+        {"--for", ARGUMENT_STRING, &(o)->engine, "ENGINE", "obey what an engine takes of FORMAT (repaq check --engines)"}, \
         {"--max-shard-size", ARGUMENT_BYTES, &(o)->request.options.shard_bytes_max, "SIZE", "5GB; default: one output shard per source shard"}, \
         {"--exact", ARGUMENT_FLAG, &(o)->request.options.exact, NULL, "refuse even rounded scales"}, \
         {"--verify", ARGUMENT_FLAG, &(o)->request.verify, NULL, "read the result back and compare it with the source before it is put in place"}, \
@@ -69,6 +73,23 @@ static enum status take_target(struct convert_options *options, struct err *err)
     return STATUS_OK;
 }
 
+/* --for ENGINE: the plan obeys what the engine takes of the target. */
+static enum status take_engine(struct convert_options *options, struct err *err)
+{
+    char names[200];
+    if (options->engine == NULL)
+        return STATUS_OK;
+    options->engine_id = engines_find(options->engine);
+    if (options->engine_id == ENGINE_COUNT) {
+        (void)err_set(err, STATUS_USAGE, "--for", "found \"%s\", expected an engine", options->engine);
+        return err_try(err, "one of: %s", engines_names(names, sizeof names));
+    }
+    TRY(check_constraints(options->engine_id, options->request.target->name, &options->constraints, err));
+    options->request.judge = (struct judge){check_written, &options->engine_id};
+    options->request.options.constraints = &options->constraints;
+    return STATUS_OK;
+}
+
 static enum status parse(struct session *session, int argc, char **argv, struct convert_options *options, struct err *err)
 {
     const struct argument rows[] = CONVERT_ROWS(options);
@@ -87,7 +108,8 @@ static enum status parse(struct session *session, int argc, char **argv, struct 
     if (options->memory > 0)
         session->resources.memory_bytes = options->memory;
     TRY(command_check_resources(session, options->threads > LIMIT_THREADS_MAX ? "--threads" : "--memory", err));
-    return take_target(options, err);
+    TRY(take_target(options, err));
+    return take_engine(options, err);
 }
 
 static enum status run(struct session *session, const struct convert_options *options, struct pipeline *pipeline, struct err *err)

@@ -156,7 +156,7 @@ static enum status list_tensors(const struct plan *plan, const struct summary *s
         forms[t] = is_float(sorted[t]) ? NULL : plan_form(plan, sorted[t]->source);
     }
     if (status == STATUS_OK)
-        status = plan->target->list(summary, &(struct listing){names, forms, plan->tensor_count}, text, err);
+        status = plan->target->list(summary, &(struct tensor_list){names, forms, plan->tensor_count}, text, err);
     free(sorted);
     free(names);
     free(forms);

@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-static uint64_t gcd(uint64_t a, uint64_t b)
+uint64_t gap_common_divisor(uint64_t a, uint64_t b)
 {
     while (b != 0) {
         const uint64_t rest = a % b;
@@ -30,7 +30,7 @@ int64_t gap_common_group(const struct model *model, const struct capability *can
         const struct weight *weight = &model->weight[w];
         if (can->groups == GROUPS_SHARED_OR_CHANNEL && weight->groups == 1)
             continue;
-        common = gcd(common, weight->spec.group);
+        common = gap_common_divisor(common, weight->spec.group);
         grouped = grouped || weight->groups > 1;
     }
     if (common == 0)
@@ -83,7 +83,8 @@ static enum status check_claim(const struct model *model, const struct weight *w
 /* Who else could hold codes of this width. */
 static const char *remedy_for_bits(unsigned bits)
 {
-    return bits == 2 || bits == 3 || bits == 4 || bits == 8 ? "--to compressed-tensors or gptq, or --allow-requantize (lossy)" : "--to compressed-tensors, or --allow-requantize (lossy)";
+    return bits == 2 || bits == 3 || bits == 4 || bits == 8 ? "--to compressed-tensors or gptq, or --allow-requantize (lossy)"
+                                                            : "--to compressed-tensors, or --allow-requantize (lossy)";
 }
 
 static enum status check_bits(const struct weight *weight, const struct aim *aim, const struct format *target, struct err *err)
@@ -252,6 +253,22 @@ static enum status dequantize(const struct gap *gap, const struct weight *weight
     return check_cast(weight->name, "values", &seen->values, aim->dtype, gap->options->exact, err);
 }
 
+/* What the engine of --for takes. Weights that differ from the first one need rules of their own. */
+static enum status check_engine(const struct gap *gap, const struct weight *weight, const struct survey_weight *seen, const struct spec *spec,
+                                struct err *err)
+{
+    const struct weight *first = &gap->model->weight[0];
+    const struct group_tally *groups = &seen->groups;
+    const struct constraints_facts facts = {
+        .asymmetric = groups->not_mid > 0,
+        .zero_at_zero = groups->zero_min <= groups->zero_max && groups->zero_min + middle_shift(weight, spec->bits) == 0,
+        .negative_scales = groups->negative > 0,
+        .act_order = !seen->trivial_group_of,
+        .ruled = gap->aims->weight[0].bits != spec->bits || (gap->group == 0 && first->spec.group != weight->spec.group && weight->groups > 1),
+    };
+    return constraints_check(gap->options->constraints, weight, spec, &facts, err);
+}
+
 /* What rounding anew cannot do. */
 static enum status check_rounding(const struct weight *weight, const struct round_tally *rounding, const struct options *options, struct err *err)
 {
@@ -305,6 +322,7 @@ enum status gap_weight(const struct gap *gap, uint32_t index, struct spec *spec,
     spec->zeros_layout = (uint16_t)form->zeros;
     TRY(check_zeros(weight, seen, spec, target, err));
     TRY(check_shape(weight, spec, target, err));
+    TRY(check_engine(gap, weight, seen, spec, err));
     TRY(check_cast(weight->name, "scales", &seen->scales, spec->scale_dtype, gap->options->exact, err));
     return check_cast(weight->name, "biases", spec->zero_kind == ZERO_BETA ? &seen->zeros : &(struct cast_tally){0}, spec->scale_dtype, gap->options->exact,
                       err);

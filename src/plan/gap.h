@@ -6,6 +6,9 @@
 #include "plan/options.h"
 #include "plan/survey.h"
 
+/* The greatest one; of 0 and b: b. */
+uint64_t gap_common_divisor(uint64_t a, uint64_t b);
+
 /* The group size that all weights of a target with a single one must take: the largest that divides all, among those that it holds. -1: all are per
  * channel. 0: there is none, or nothing to share. */
 int64_t gap_common_group(const struct model *model, const struct capability *can);

@@ -3,6 +3,7 @@
 #define REPAQ_OPTIONS_H
 
 #include "formats/format.h"
+#include "plan/constraints.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,6 +18,7 @@ struct options {
     bool requantize;          /* --allow-requantize: codes may be derived anew from quantized weights */
     const char *keep;         /* --keep REGEX: weights that stay float; NULL: none */
     const char *exclude;      /* --exclude REGEX: tensors that are dropped; NULL: none */
+    const struct constraints *constraints; /* --for: what the engine takes of the target; NULL: anything */
     bool exact;               /* --exact: refuse rounded scales and floats */
     uint64_t shard_bytes_max; /* --max-shard-size; 0: the source's sharding */
     bool keep_scale_dtype;    /* ms_to_vllm: scales keep their dtype whatever the target's engines read */

@@ -182,6 +182,8 @@ static enum status write_all(struct pipeline *pipeline, const struct request *re
         return STATUS_OK;
     const struct directory directory = directory_of(pipeline, request);
     TRY(directory_write(&directory, &pipeline->plan, staging, pipeline->hash, err));
+    if (request->judge.judge != NULL)
+        TRY(request->judge.judge(staging->dir, resources, request->judge.context, err));
     survey_free(&pipeline->survey); /* the plan has drawn its conclusions; the proof needs the room */
     return request->verify ? prove(pipeline, request, staging, resources, err) : STATUS_OK;
 }

@@ -7,6 +7,12 @@
 #include "plan/plan.h"
 #include "plan/run.h"
 
+/* Looks at the staged directory before it is put in place; an error leaves nothing there. */
+struct judge {
+    enum status (*judge)(const char *dir, const struct resources *resources, const void *context, struct err *err); /* NULL: nobody */
+    const void *context; /* borrowed */
+};
+
 struct request {
     const char *source, *destination;
     const char *base;           /* --base; NULL */
@@ -14,6 +20,7 @@ struct request {
     const struct format *target;
     struct read_options reading;
     struct options options;
+    struct judge judge;         /* --for */
     bool dry_run, verify, force;
     bool directory;             /* false: ms_to_vllm writes one bare weight file */
 };

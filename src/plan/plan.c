@@ -53,10 +53,29 @@ const struct form *plan_form(const struct plan *plan, size_t index)
     return &plan->target->form[plan->spec[index].form];
 }
 
+/* The largest group size that the engine of --for takes and that refines every weight; 0 where each one's own is taken already, or none is. */
+static int64_t engine_group(const struct plan *plan, const struct constraints *constraints)
+{
+    uint64_t common = 0;
+    bool fits = true;
+    for (size_t w = 0; w < plan->model->weight_count; w++) {
+        const struct weight *weight = &plan->model->weight[w];
+        fits = fits && constraints_group_fits(constraints, weight->spec.group, weight->groups == 1);
+        common = gap_common_divisor(common, weight->spec.group);
+    }
+    uint64_t best = 0;
+    for (uint64_t size = 16; !fits && size <= UINT64_C(1) << 30; size *= 2)
+        if (constraints_group_fits(constraints, size, false) && common % size == 0)
+            best = size;
+    return (int64_t)best;
+}
+
 /* Group size that weights are refined to; 0 keeps each one's own. */
 static enum status choose_group(struct plan *plan, const struct options *options, int64_t *group, struct err *err)
 {
     *group = options->group;
+    if (*group == 0 && options->constraints != NULL && options->constraints->groups != 0)
+        *group = engine_group(plan, options->constraints);
     if (*group != 0 || plan->target->can.groups == GROUPS_EACH)
         return STATUS_OK;
     *group = gap_common_group(plan->model, &plan->target->can);

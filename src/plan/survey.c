@@ -55,7 +55,7 @@ static enum status survey_casts(const struct weight *weight, const struct aim *a
 static enum status survey_params(const struct surveying *context, uint32_t index, struct scratch *scratch, struct survey_weight *result, struct err *err)
 {
     const struct weight *weight = &context->fetch->model->weight[index];
-    const struct aim *aim = &context->aims->weight[index];
+    const struct aim *aim = context->aims == NULL ? NULL : &context->aims->weight[index];
     uint64_t step = SURVEY_PAIRS_MAX / weight->groups / SURVEY_ALIGN * SURVEY_ALIGN;
     if (step == 0)
         step = SURVEY_ALIGN;
@@ -70,7 +70,7 @@ static enum status survey_params(const struct surveying *context, uint32_t index
         round_tally_add(&result->rounding, &params.rounding);
         group_tally_add(&result->groups, &part);
         result->ambiguous += params_ambiguous(context->fetch, weight, area, &params);
-        if (!aim->dense)
+        if (aim != NULL && !aim->dense)
             TRY(survey_casts(weight, aim, &params, scratch, result, err));
     }
     return STATUS_OK;
@@ -189,7 +189,7 @@ static enum status survey_weight(const struct surveying *context, uint32_t index
         TRY(survey_group_of(context, weight, scratch, result, err));
         TRY(survey_activation(context, weight, result, err));
     }
-    return context->aims->weight[index].dense && result->groups.bad_scales + result->groups.bad_zeros == 0
+    return context->aims != NULL && context->aims->weight[index].dense && result->groups.bad_scales + result->groups.bad_zeros == 0
                ? survey_values(context, index, scratch, result, err)
                : STATUS_OK;
 }
@@ -204,7 +204,7 @@ static enum status survey_job(void *opaque, size_t index, unsigned worker, struc
     const uint32_t at = (uint32_t)(index - model->weight_count);
     const struct tensor *tensor = &model->tensor[at];
     struct survey_tensor *result = &context->survey->tensor[at];
-    const bool cast = tensor->fate == FATE_CARRY && context->aims->floats != DTYPE_NONE && dtype_is_plain_float(tensor->dtype) &&
+    const bool cast = tensor->fate == FATE_CARRY && context->aims != NULL && context->aims->floats != DTYPE_NONE && dtype_is_plain_float(tensor->dtype) &&
                       tensor->dtype != context->aims->floats;
     if (tensor->fate == FATE_DROP_TWIN)
         return survey_twin(context, at, scratch, result, err);

@@ -34,7 +34,7 @@ struct survey {
     struct survey_tensor *tensor; /* owned; [model->tensor_count] */
 };
 
-/* Surveys on `workers` threads. Free with survey_free, also after a failure. */
+/* Surveys on `workers` threads. aims may be NULL: nothing is converted, and nothing cast. Free with survey_free, also after a failure. */
 enum status survey_run(struct survey *survey, const struct fetch *fetch, const struct aims *aims, unsigned workers, const atomic_int *cancel,
                        struct err *err) WARN_UNUSED;
 void survey_free(struct survey *survey);

@@ -40,7 +40,8 @@ static bool moves(const struct making *making, enum role *role)
 {
     const struct spec *from = &making->weight->spec, *to = making->spec;
     *role = making->output->step == STEP_SCALES ? ROLE_SCALES : making->output->step == STEP_BETA ? ROLE_BETA : ROLE_ZEROS;
-    if (making->weight->origin != NULL || making->weight->role[*role] == MODEL_NONE || making->maker->fetch->model->tensor[making->weight->role[*role]].dtype != to->scale_dtype)
+    if (making->weight->origin != NULL || making->weight->role[*role] == MODEL_NONE ||
+        making->maker->fetch->model->tensor[making->weight->role[*role]].dtype != to->scale_dtype)
         return false;
     return *role == ROLE_SCALES || (from->zero_kind == to->zero_kind && from->bits == to->bits);
 }

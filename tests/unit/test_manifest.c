@@ -31,6 +31,7 @@ struct given {
     struct output_file file[2];
     struct output_tensor output[TENSORS];
     struct dropped dropped;
+    struct spec spec; /* of the weight in the target */
     struct plan plan;
     struct digest hash[TENSORS];
 };
@@ -61,7 +62,7 @@ static struct given *fill(struct given *g)
             g->hash[t].byte[b] = (uint8_t)(16 * t + b);
     g->dropped = (struct dropped){4, "norm bias of zeros"};
     g->plan = (struct plan){.model = &g->model, .target = &gptq_format, .tensor = g->output, .tensor_count = TENSORS, .file = g->file, .file_count = 2,
-                            .dropped = &g->dropped, .dropped_count = 1};
+                            .dropped = &g->dropped, .dropped_count = 1, .spec = &g->spec};
     return g;
 }
 
