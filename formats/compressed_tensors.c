@@ -33,6 +33,11 @@ static const struct part int_part[] = {
     {ROLE_INPUT_SCALE, ".input_scale", false, WHEN_ALWAYS, DTYPE_NONE},
     {ROLE_INPUT_ZERO, ".input_zero_point", false, WHEN_NONZERO, DTYPE_I8},
 };
+static const struct part float_part[] = {
+    {ROLE_CODES, ".weight", true, WHEN_ALWAYS, DTYPE_F8_E4M3},
+    {ROLE_SCALES, ".weight_scale", true, WHEN_ALWAYS, DTYPE_NONE},
+    {ROLE_INPUT_SCALE, ".input_scale", false, WHEN_ALWAYS, DTYPE_NONE},
+};
 #define PACKED(width) \
     { \
         .name = "pack-quantized", .bits = width, .codes = LAYOUT_ROW_IN##width, .zeros = LAYOUT_ROW_OUT##width, .symmetric = ZERO_MID, \
@@ -42,6 +47,11 @@ static const struct part int_part[] = {
     { \
         .name = "int-quantized", .bits = width, .activation = kind, .codes = LAYOUT_BYTE_INT##width, .zeros = LAYOUT_BYTE_INT##width, \
         .symmetric = ZERO_MID, .asymmetric = ZERO_CODES, .order = ORDER_OUT_GROUP, .part = int_part, .part_count = parts \
+    }
+#define FLOATS(kind, parts) \
+    { \
+        .name = "float-quantized", .grid = GRID_MINIFLOAT, .bits = 8, .activation = kind, .codes = LAYOUT_BYTE_INT8, .symmetric = ZERO_MID, \
+        .asymmetric = ZERO_NEVER, .part = float_part, .part_count = parts \
     }
 static const struct form ct_form[] = {
     PACKED(1),
@@ -56,6 +66,9 @@ static const struct form ct_form[] = {
     INTEGERS(8, ACTIVATION_STATIC, 5),
     INTEGERS(4, ACTIVATION_DYNAMIC, 3),
     INTEGERS(4, ACTIVATION_STATIC, 5),
+    FLOATS(ACTIVATION_NONE, 2),
+    FLOATS(ACTIVATION_DYNAMIC, 2),
+    FLOATS(ACTIVATION_STATIC, 3),
 };
 
 static void compressed_tensors_probe(const struct source *source, struct bid *bid)
@@ -71,7 +84,7 @@ static void compressed_tensors_probe(const struct source *source, struct bid *bi
 
 /* --- which tensors are a weight -------------------------------------------------------------------------------------------------- */
 
-/* "X.weight" of I8 beside "X.weight_scale" is an int-quantized weight; other dtypes there are another format's. */
+/* "X.weight" of I8 or F8_E4M3 beside "X.weight_scale" is an int-quantized or float-quantized weight; other dtypes there are another format's. */
 static enum status bind_integers(struct model *model, struct err *err)
 {
     for (uint32_t i = 0; i < model->tensor_count; i++) {
@@ -83,10 +96,9 @@ static enum status bind_integers(struct model *model, struct err *err)
         const struct slice module = {name.data, name.size - strlen(".weight")};
         if (!parts_sibling(model, module, ".weight_scale", &scale))
             continue;
-        if (model->tensor[i].dtype != DTYPE_I8) {
+        if (model->tensor[i].dtype != DTYPE_I8 && model->tensor[i].dtype != DTYPE_F8_E4M3) {
             (void)err_set(err, STATUS_UNSUPPORTED, model_where(model, i, where, sizeof where),
-                          "found %s codes, expected I8: compressed-tensors is read as "
-                          "pack-quantized and int-quantized",
+                          "found %s codes, expected I8 or F8_E4M3: compressed-tensors is read as pack-quantized, int-quantized and float-quantized",
                           dtype_name(model->tensor[i].dtype));
             return err_try(err, "repaq check says which engines take it as it is");
         }
@@ -211,7 +223,7 @@ static enum status shape_zeros(const struct model *model, struct weight *weight,
         choose_layout(zeros->shape[0], weight->out, layouts.column, layouts.spare_column, older, &weight->spec.zeros_layout))
         return STATUS_OK;
     const bool one = weight->spec.param_order == ORDER_ONE && model_elements(zeros) == 1;
-    const bool signed_bytes = zeros->dtype == DTYPE_I8 && (bits == 4 || bits == 8);
+    const bool signed_bytes = zeros->dtype == DTYPE_I8;
     weight->spec.zeros_layout = bits == 4 ? LAYOUT_BYTE_INT4 : LAYOUT_BYTE_INT8;
     if (signed_bytes &&
         (one || model_is_2d(zeros, weight->out, weight->groups) || (zeros->rank == 1 && weight->groups == 1 && zeros->shape[0] == weight->out)))
@@ -271,6 +283,23 @@ static enum status check_activation(const struct model *model, struct weight *we
     return STATUS_OK;
 }
 
+/* FP8 with a scale per tensor, channel or block. */
+static enum status shape_floats(const struct model *model, struct weight *weight, const struct ct_scheme *scheme, struct err *err)
+{
+    const uint32_t at = weight->role[ROLE_CODES];
+    const struct tensor *codes = &model->tensor[at];
+    char where[700], shape[128];
+    if (codes->rank != 2 || model_elements(codes) == 0)
+        return err_set(err, STATUS_CORRUPT, model_where(model, at, where, sizeof where), "found shape %s, expected two dimensions (R-SHAPE)",
+                       model_shape_text(codes, shape, sizeof shape));
+    weight->out = codes->shape[0];
+    weight->in = codes->shape[1];
+    weight->spec =
+        (struct spec){.grid = GRID_MINIFLOAT, .bits = 8, .zero_kind = ZERO_MID, .activation = scheme->activation, .codes_layout = LAYOUT_BYTE_INT8};
+    TRY(shape_blocks(model, weight, scheme->block, err));
+    return check_activation(model, weight, err);
+}
+
 static enum status bind_weight(struct source *source, struct model *model, struct weight *weight, const struct ctconfig *config, struct err *err)
 {
     const struct ct_scheme *scheme;
@@ -281,8 +310,10 @@ static enum status bind_weight(struct source *source, struct model *model, struc
                       ignored ? "ignores this module" : "has no group whose targets name this module");
         return err_try(err, "use the config.json that was written with these weights");
     }
+    if (scheme->floats && scheme->bits == 8 && model->tensor[weight->role[ROLE_CODES]].dtype == DTYPE_F8_E4M3)
+        return shape_floats(model, weight, scheme, err);
     if (scheme->floats || scheme->bits > 8)
-        return err_set(err, STATUS_UNSUPPORTED, weight->name, "found %u-bit %s weights (%s), expected integers of 1 to 8 bits", scheme->bits,
+        return err_set(err, STATUS_UNSUPPORTED, weight->name, "found %u-bit %s weights (%s), expected integers of 1 to 8 bits or FP8", scheme->bits,
                        scheme->floats ? "float" : "integer", scheme->format);
     if (scheme->strategy == CT_BLOCK)
         return err_set(err, STATUS_UNSUPPORTED, weight->name, "found integer weights in two-dimensional blocks, expected groups, channels or one scale");
@@ -324,17 +355,28 @@ static enum status compressed_tensors_read(struct source *source, const struct r
 
 /* --- writing ----------------------------------------------------------------------------------------------------------------------- */
 
+/* How scales are shared, in the words of compressed-tensors. */
+static const char *strategy_of(const struct scheme *scheme)
+{
+    return scheme->one ? "tensor" : scheme->rows > 0 ? "block" : scheme->group == -1 ? "channel" : "group";
+}
+
 static void describe_weights(const struct scheme *scheme, struct jsondoc *group)
 {
     struct jsondoc *weights = jsondoc_add_object(group, "weights");
     jsondoc_add_int(weights, "num_bits", scheme->form->bits);
-    jsondoc_add_string(weights, "type", "int");
+    jsondoc_add_string(weights, "type", scheme->form->grid == GRID_MINIFLOAT ? "float" : "int");
     jsondoc_add_bool(weights, "symmetric", scheme->symmetric);
-    jsondoc_add_string(weights, "strategy", scheme->group == -1 ? "channel" : "group");
-    if (scheme->group == -1)
-        jsondoc_add_null(weights, "group_size");
-    else
+    jsondoc_add_string(weights, "strategy", strategy_of(scheme));
+    if (strcmp(strategy_of(scheme), "group") == 0)
         jsondoc_add_int(weights, "group_size", scheme->group);
+    else
+        jsondoc_add_null(weights, "group_size");
+    if (scheme->rows > 0) {
+        struct jsondoc *block = jsondoc_add_array(weights, "block_structure");
+        jsondoc_add_u64(block, NULL, scheme->rows);
+        jsondoc_add_int(block, NULL, scheme->group);
+    }
     if (scheme->act_order)
         jsondoc_add_string(weights, "actorder", "group");
     else
@@ -344,16 +386,18 @@ static void describe_weights(const struct scheme *scheme, struct jsondoc *group)
 
 static void describe_activations(const struct scheme *scheme, struct jsondoc *group)
 {
-    const bool dynamic = scheme->form->activation == ACTIVATION_DYNAMIC;
+    const bool dynamic = scheme->form->activation == ACTIVATION_DYNAMIC, blocks = dynamic && scheme->rows > 0;
     if (scheme->form->activation == ACTIVATION_NONE) {
         jsondoc_add_null(group, "input_activations");
         return;
     }
     struct jsondoc *input = jsondoc_add_object(group, "input_activations");
     jsondoc_add_int(input, "num_bits", 8);
-    jsondoc_add_string(input, "type", "int");
+    jsondoc_add_string(input, "type", scheme->form->grid == GRID_MINIFLOAT ? "float" : "int");
     jsondoc_add_bool(input, "symmetric", !scheme->input_zero);
-    jsondoc_add_string(input, "strategy", dynamic ? "token" : "tensor");
+    jsondoc_add_string(input, "strategy", blocks ? "group" : dynamic ? "token" : "tensor");
+    if (blocks)
+        jsondoc_add_int(input, "group_size", scheme->group);
     jsondoc_add_bool(input, "dynamic", dynamic);
 }
 
@@ -396,7 +440,7 @@ static void compressed_tensors_describe(const struct summary *summary, struct js
         jsondoc_add_string(ignore, NULL, "lm_head");
     jsondoc_add_null(config, "kv_cache_scheme");
     jsondoc_add_null(config, "global_compression_ratio");
-    jsondoc_add_string(config, "version", "0.19.0");
+    jsondoc_add_string(config, "version", summary->act_order ? "0.18.0" : "0.19.0"); /* from 0.19.0 on act-order is refused */
 }
 
 const struct format compressed_tensors_format = {
@@ -405,6 +449,7 @@ const struct format compressed_tensors_format = {
     .can = {.grid = GRID_AFFINE_ZERO,
             .reads = true,
             .writes = true,
+            .warn_order = "compressed-tensors from 0.19 on, and transformers with it, refuses actorder \"group\" (vLLM takes it)",
             .zero_at_zero = true,
             .act_order = true,
             .short_group = true,

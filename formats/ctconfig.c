@@ -48,6 +48,21 @@ static enum status take_strategy(const struct jsondoc *weights, struct ct_scheme
     return wrong(scheme->name, "strategy", "tensor, channel, group or block", err);
 }
 
+/* [rows, columns], or the older "128x128". */
+static enum status take_block(const struct jsondoc *weights, struct ct_scheme *scheme, struct err *err)
+{
+    const struct jsondoc *block = jsondoc_get(weights, "block_structure"), *first = jsondoc_first(block), *second = first == NULL ? NULL : jsondoc_next(first);
+    const char *text = jsondoc_string(block);
+    unsigned rows, columns;
+    if (text != NULL && sscanf(text, "%9ux%9u", &rows, &columns) == 2) {
+        scheme->block[0] = rows;
+        scheme->block[1] = columns;
+    } else if (!jsondoc_int(first, &scheme->block[0]) || !jsondoc_int(second, &scheme->block[1]) || jsondoc_next(second) != NULL) {
+        return wrong(scheme->name, "block_structure", "two positive integers", err);
+    }
+    return scheme->block[0] > 0 && scheme->block[1] > 0 ? STATUS_OK : wrong(scheme->name, "block_structure", "two positive integers", err);
+}
+
 static enum status take_weights(const struct jsondoc *weights, struct ct_scheme *scheme, struct err *err)
 {
     const struct jsondoc *bits = jsondoc_get(weights, "num_bits"), *type = jsondoc_get(weights, "type"), *symmetric = jsondoc_get(weights, "symmetric");
@@ -63,7 +78,8 @@ static enum status take_weights(const struct jsondoc *weights, struct ct_scheme 
     scheme->symmetric = true;
     if (given(symmetric) && !jsondoc_bool(symmetric, &scheme->symmetric))
         return wrong(scheme->name, "symmetric", "true or false", err);
-    return take_strategy(weights, scheme, err);
+    TRY(take_strategy(weights, scheme, err));
+    return scheme->strategy == CT_BLOCK ? take_block(weights, scheme, err) : STATUS_OK;
 }
 
 /* Integer activations of 8 bits are a property of the weight; others change what the engine computes in ways that no target here holds. */

@@ -18,6 +18,7 @@ struct ct_scheme {
     bool symmetric;
     enum ct_strategy strategy;
     int64_t group;           /* CT_GROUP */
+    int64_t block[2];        /* CT_BLOCK: rows, columns */
     enum activation activation;
 };
 

@@ -31,6 +31,7 @@ enum variant { VARIANT_ANY, VARIANT_PACKED, VARIANT_UNPACKED };
 /* One way in which a format stores a quantized weight. The first row that fits a weight is taken. */
 struct form {
     const char *name; /* "W4A16", "pack-quantized" */
+    enum grid grid;   /* GRID_DENSE: that of the format */
     uint8_t bits;
     enum activation activation;
     enum span span;

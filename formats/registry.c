@@ -96,7 +96,8 @@ const struct form *registry_form(const struct format *format, const struct want 
         const struct form *form = &format->form[i];
         const bool spans = form->span == SPAN_ANY || (form->span == SPAN_CHANNEL) == want->per_channel;
         const bool packs = form->variant == VARIANT_ANY || form->variant == (want->variant == VARIANT_ANY ? VARIANT_PACKED : want->variant);
-        if (form->bits == want->bits && form->activation == want->activation && spans && packs)
+        const bool floats = form->grid == GRID_MINIFLOAT;
+        if (form->bits == want->bits && form->activation == want->activation && spans && packs && floats == (want->grid == GRID_MINIFLOAT))
             return form;
     }
     return NULL;
@@ -114,7 +115,7 @@ uint32_t registry_widths(const struct format *format)
 {
     uint32_t widths = 0;
     for (size_t i = 0; i < format->form_count; i++)
-        if (format->form[i].activation == ACTIVATION_NONE)
+        if (format->form[i].activation == ACTIVATION_NONE && (format->form[i].grid != GRID_MINIFLOAT || format->can.grid == GRID_MINIFLOAT))
             widths |= 1u << format->form[i].bits;
     return widths;
 }

@@ -17,6 +17,7 @@ struct want {
     enum activation activation;
     bool per_channel;
     enum variant variant; /* VARIANT_ANY is the format's default */
+    enum grid grid;       /* GRID_MINIFLOAT, or else that of integers */
 };
 /* The first fitting row of a format's table, or NULL. */
 const struct form *registry_form(const struct format *format, const struct want *want);

@@ -11,6 +11,9 @@ enum status shape_from_codes(const struct model *model, struct weight *weight, i
 
 /* The group map of a weight, where it has one: I32 [in]. */
 enum status shape_group_of(const struct model *model, const struct weight *weight, struct err *err) WARN_UNUSED;
+/* Groups of a weight of floats whose scales are plain floats: one for all, one a channel ([out] or [out][1]), or one for each block of block[0] x
+ * block[1] (zeros: none stated). Sets spec.rows, group, param_order, scale_dtype and groups. */
+enum status shape_blocks(const struct model *model, struct weight *weight, const int64_t block[2], struct err *err) WARN_UNUSED;
 /* The shape [a, b] that a tensor must have, else CORRUPT (R-SHAPE). */
 enum status shape_expect(const struct model *model, uint32_t tensor, uint64_t a, uint64_t b, struct err *err) WARN_UNUSED;
 /* The dtype a tensor must have, else CORRUPT. */

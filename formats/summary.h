@@ -10,6 +10,8 @@ struct scheme {
     int64_t group;            /* -1 per channel */
     bool symmetric;           /* its zeros are not stored */
     bool act_order;
+    bool one;                 /* one scale for the whole weight */
+    uint64_t rows;            /* output channels that share scales, in blocks of rows x group; 0: each has its own */
     bool input_zero;          /* static activations whose zero is not 0 */
     const char *const *name;  /* [count]; modules, sorted */
     size_t count;

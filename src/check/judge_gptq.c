@@ -183,8 +183,7 @@ enum status judge_gptq_dynamic(struct subject *subject, struct err *err)
 enum status judge_gptq_format(struct subject *subject, struct err *err)
 {
     const char *format = jsondoc_string(subject_member(subject->settings, "checkpoint_format", "format"));
-    const bool known = format == NULL || subject_is(subject->settings, "checkpoint_format", "gptq") || subject->encoding == ENCODING_GPTQ_V2 ||
-                       strcasecmp(format, "gptq") == 0;
+    const bool known = format == NULL || strcasecmp(format, "gptq") == 0 || strcasecmp(format, "gptq_v2") == 0;
     const bool planar = format != NULL && strcasecmp(format, "gptq_p") == 0 && subject->engine == ENGINE_GPTQMODEL;
     if (known || planar)
         return STATUS_OK;

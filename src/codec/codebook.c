@@ -63,3 +63,13 @@ void codebook_load_int8(const int8_t *codes, float scb, size_t count, float *val
         values[i] = product * reciprocal;
     }
 }
+
+bool codebook_is_known(const float table[16])
+{
+    bool nf4 = true, fp4 = true;
+    for (size_t i = 0; i < 16; i++) {
+        nf4 = nf4 && table[i] == codebook_nf4[i];
+        fp4 = fp4 && table[i] == codebook_fp4[i];
+    }
+    return nf4 || fp4;
+}

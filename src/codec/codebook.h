@@ -8,11 +8,15 @@
 #ifndef REPAQ_CODEBOOK_H
 #define REPAQ_CODEBOOK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /* The tables that bitsandbytes has built in and uses whatever a file's quant_map says (get_4bit_type of bitsandbytes/functional.py). */
 extern const float codebook_nf4[16], codebook_fp4[16];
+
+/* True if each of the 16 values is NF4's, or each is FP4's; -0 and 0 are one. */
+bool codebook_is_known(const float table[16]);
 
 struct codebook {
     const float *table;  /* [16] */

@@ -214,6 +214,14 @@ const char *jsondoc_string(const struct jsondoc *doc)
     return jsondoc_kind(doc) == JSONDOC_STRING ? node(doc)->valuestring : NULL;
 }
 
+bool jsondoc_double(const struct jsondoc *doc, double *value)
+{
+    if (jsondoc_kind(doc) != JSONDOC_NUMBER)
+        return false;
+    *value = strtod(node(doc)->valuestring, NULL);
+    return isfinite(*value);
+}
+
 bool jsondoc_int(const struct jsondoc *doc, int64_t *value)
 {
     if (jsondoc_kind(doc) != JSONDOC_NUMBER)

@@ -25,6 +25,7 @@ const struct jsondoc *jsondoc_next(const struct jsondoc *doc);
 const char *jsondoc_name(const struct jsondoc *doc);   /* the member's name, NULL for an element */
 const char *jsondoc_string(const struct jsondoc *doc); /* NULL if doc is NULL or no string */
 bool jsondoc_int(const struct jsondoc *doc, int64_t *value); /* false if no number, or not an integer up to 2^53 */
+bool jsondoc_double(const struct jsondoc *doc, double *value); /* false if no number, or not finite */
 bool jsondoc_bool(const struct jsondoc *doc, bool *value);
 
 /* Building for output. A NULL parent, or memory running out, makes calls no-ops; jsondoc_print then fails once. `name` is NULL in arrays. */

@@ -50,6 +50,13 @@ enum activation {
 };
 const char *spec_activation_name(enum activation activation); /* "static" */
 
+/* How a stored scale becomes the factor of a code. */
+enum scale_rule {
+    SCALE_STORED,
+    SCALE_ABSMAX,  /* an int8 row's largest magnitude: the factor is 1/127 of it (bitsandbytes) */
+    SCALE_CODED,   /* codes of a table, times scales of their own, plus an offset (bitsandbytes, double quantization) */
+};
+
 struct spec {
     enum grid grid;
     uint8_t bits;          /* of a code */
@@ -57,9 +64,14 @@ struct spec {
     enum zero_rule zero_rule; /* ZERO_CODES */
     enum order param_order; /* of scales, and of offsets */
     enum dtype scale_dtype;
+    enum scale_rule scale_rule;
+    float scale_offset;    /* SCALE_CODED */
+    uint32_t scale_group;  /* SCALE_CODED: scales that share one of their own */
+    uint64_t rows;         /* output channels that share scales, in two-dimensional blocks; 0: each has its own */
     uint64_t group;        /* consecutive input columns that share (scale, zero); = in for per-channel */
     enum activation activation;
     uint8_t form;          /* the row of its format's table (formats/format.h) */
+    uint32_t experts;      /* stacked weights of out / experts channels each; 0: one weight of two dimensions */
     uint16_t codes_layout; /* enum layout_id of codec/layout.h */
     uint16_t zeros_layout; /* ZERO_CODES */
 };

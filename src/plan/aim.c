@@ -43,7 +43,7 @@ static bool is_embedding(const char *name)
 static bool holds(const struct format *target, unsigned bits, enum activation activation)
 {
     for (size_t i = 0; i < target->form_count; i++)
-        if (target->form[i].bits == bits && target->form[i].activation == activation)
+        if (target->form[i].bits == bits && target->form[i].activation == activation && target->form[i].grid != GRID_MINIFLOAT)
             return true;
     return false;
 }
@@ -57,7 +57,7 @@ static struct aim aim_of(const struct weight *weight, const struct format *targe
     if (options->weights_only && !holds(target, aim.bits, aim.activation))
         aim.activation = ACTIVATION_NONE;
     aim.zeros = target->form_count > 0 ? target->form[0].asymmetric : ZERO_MID;
-    aim.dtype = aim_scale_dtype(target, options, weight->spec.scale_dtype);
+    aim.dtype = weight->spec.grid == GRID_MINIFLOAT ? weight->spec.scale_dtype : aim_scale_dtype(target, options, weight->spec.scale_dtype);
     return aim;
 }
 

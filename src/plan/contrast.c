@@ -89,6 +89,7 @@ struct side {
     struct params params;     /* of the rows at hand, all groups */
     const uint32_t *group_of; /* [in]; owned by the caller */
     struct codes codes;
+    int centre; /* the zero of a symmetric weight */
 };
 
 /* Loads the parameters of rows, and refuses v1 zeros that known writers mean differently. */
@@ -117,7 +118,19 @@ static uint64_t rows_of(const struct weight *weight)
 /* Both sides count zeros and codes from the middle, so that a wider container compares equal. */
 static int centre(const struct side *side)
 {
-    return 1 << (side->weight->spec.bits - 1);
+    return side->centre;
+}
+
+/* Codes of a wider container are counted from its middle, but where a bias says where zero is they may stay as they were: the first live zeros tell. */
+static void find_centres(struct side *a, struct side *b)
+{
+    a->centre = 1 << (a->weight->spec.bits - 1);
+    b->centre = 1 << (b->weight->spec.bits - 1);
+    if (a->centre == b->centre || (a->params.beta == NULL && b->params.beta == NULL))
+        return;
+    const int32_t za = a->params.zero[a->group_of[0]], zb = b->params.zero[b->group_of[0]];
+    if (za == GROUP_NO_ZERO || zb == GROUP_NO_ZERO || za == zb)
+        a->centre = b->centre;
 }
 
 /* Betas of both sides, or zeros: where neither stands for an integer, the floats decide. */
@@ -232,6 +245,32 @@ static float value_at(const struct side *side, uint64_t row, uint64_t k)
     return scale == 0.0f ? 0.0f : (float)(side->codes.data[row * side->codes.stride + k] - side->params.zero[g]) * scale;
 }
 
+/* Weights of another grid than integers: their values. */
+static enum status contrast_values(const struct contrast *contrast, struct pair *pair, struct err *err)
+{
+    const struct weight *a = &contrast->a->model->weight[pair->a], *b = &contrast->b->model->weight[pair->b];
+    const uint64_t rows = (UINT64_C(1) << 20) / a->in / CONTRAST_ROWS * CONTRAST_ROWS, step = rows == 0 ? CONTRAST_ROWS : rows;
+    struct spread spread = {0};
+    for (uint64_t out0 = 0; out0 < a->out; out0 += step) {
+        const struct values_rows part = {out0, a->out - out0 < step ? a->out - out0 : step, false, NULL};
+        float *left, *right;
+        TRY(values_load(contrast->a, a, part, contrast->scratch_a, &left, err));
+        TRY(values_load(contrast->b, b, part, contrast->scratch_b, &right, err));
+        for (uint64_t i = 0; i < part.out * a->in; i++) {
+            widen(&spread, left[i], right[i]);
+            if (float_bits(left[i]) != float_bits(right[i]) && !(isnan(left[i]) && isnan(right[i])))
+                differ(pair, &pair->values, &(struct spot){"value", out0 + i / a->in, i % a->in, (double)left[i], (double)right[i]});
+        }
+    }
+    apply_tolerance(contrast, pair, &spread);
+    return STATUS_OK;
+}
+
+static bool is_affine(const struct weight *weight)
+{
+    return weight->spec.grid == GRID_AFFINE_ZERO || weight->spec.grid == GRID_AFFINE_BETA;
+}
+
 enum status contrast_weights(const struct contrast *contrast, struct pair *pair, struct err *err)
 {
     struct side a = {.fetch = contrast->a, .weight = &contrast->a->model->weight[pair->a], .scratch = contrast->scratch_a};
@@ -240,6 +279,8 @@ enum status contrast_weights(const struct contrast *contrast, struct pair *pair,
         differ_shape(pair, "other dimensions");
         return STATUS_OK;
     }
+    if (!is_affine(a.weight) || !is_affine(b.weight))
+        return contrast_values(contrast, pair, err);
     TRY(load_group_of(&a, err));
     TRY(load_group_of(&b, err));
     const uint64_t step = rows_of(a.weight);
@@ -248,6 +289,8 @@ enum status contrast_weights(const struct contrast *contrast, struct pair *pair,
         const uint64_t rows = a.weight->out - out0 < step ? a.weight->out - out0 : step;
         TRY(load_rows(&a, out0, rows, err));
         TRY(load_rows(&b, out0, rows, err));
+        if (out0 == 0)
+            find_centres(&a, &b);
         for (uint64_t row = 0; row < rows; row++) {
             contrast_row(&a, &b, pair, row, out0);
             for (uint64_t k = 0; contrast->options->tolerance >= 0 && k < a.weight->in; k++)
@@ -287,6 +330,42 @@ static enum status reads_trivially(struct side *side, bool *trivial, struct err 
     return STATUS_OK;
 }
 
+/* A stack of experts against [expert][in][channel]: rows of values meet columns of the tensor. */
+static enum status contrast_experts(const struct contrast *contrast, const struct side *side, const struct fetch *dense, uint32_t tensor, struct pair *pair,
+                                    struct err *err)
+{
+    const struct weight *weight = side->weight;
+    const struct tensor *stored = &dense->model->tensor[tensor];
+    const uint64_t size = dtype_bits(stored->dtype) / 8, channels = weight->out / weight->spec.experts, in = weight->in;
+    struct spread spread = {0};
+    for (uint64_t row = 0; row < weight->out;) {
+        const uint64_t expert = row / channels, channel = row % channels, left = channels - channel, rows = left < CONTRAST_ROWS ? left : CONTRAST_ROWS;
+        float *exact, *values = scratch_take(contrast->scratch_b, SCRATCH_SCALE, rows * in * sizeof *values, err);
+        uint8_t *raw = scratch_take(contrast->scratch_b, SCRATCH_RAW, rows * in * size, err);
+        if (values == NULL || raw == NULL)
+            return STATUS_LIMIT;
+        TRY(values_load(side->fetch, weight, (struct values_rows){row, rows, false, NULL}, side->scratch, &exact, err));
+        TRY(fetch_rect(dense, tensor, channels * size, (struct layout_rect){expert * in, in, channel * size, rows * size}, raw, err));
+        half_load(stored->dtype, raw, (size_t)(rows * in), values);
+        for (uint64_t i = 0; i < rows * in; i++)
+            contrast_value(pair, &spread, &(struct spot){"value", row + i / in, i % in, 0, 0}, exact[i], stored->dtype, values[i % in * rows + i / in]);
+        row += rows;
+    }
+    apply_tolerance(contrast, pair, &spread);
+    return STATUS_OK;
+}
+
+/* True if the tensor holds the floats of the weight: [out][in], or [expert][in][channel] of a stack. */
+static bool holds_values(const struct tensor *tensor, const struct weight *weight)
+{
+    const uint64_t experts = weight->spec.experts;
+    if (!dtype_is_plain_float(tensor->dtype))
+        return false;
+    if (experts == 0)
+        return model_is_2d(tensor, weight->out, weight->in);
+    return tensor->rank == 3 && tensor->shape[0] == experts && tensor->shape[1] == weight->in && tensor->shape[2] == weight->out / experts;
+}
+
 enum status contrast_with_float(const struct contrast *contrast, struct pair *pair, struct err *err)
 {
     const bool left = pair->weight_a;
@@ -296,12 +375,14 @@ enum status contrast_with_float(const struct contrast *contrast, struct pair *pa
     const struct tensor *stored = &dense->model->tensor[tensor];
     struct spread spread = {0};
     bool trivial;
-    if (!model_is_2d(stored, side.weight->out, side.weight->in) || !dtype_is_plain_float(stored->dtype)) {
+    if (!holds_values(stored, side.weight)) {
         differ_shape(pair, "other dimensions or dtype");
         return STATUS_OK;
     }
+    if (side.weight->spec.experts > 0)
+        return contrast_experts(contrast, &side, dense, tensor, pair, err);
     const uint64_t size = dtype_bits(stored->dtype) / 8;
-    const bool affine = side.weight->spec.grid == GRID_AFFINE_ZERO || side.weight->spec.grid == GRID_AFFINE_BETA;
+    const bool affine = is_affine(side.weight);
     TRY(reads_trivially(&side, &trivial, err));
     const uint64_t fewer = rows_of(side.weight) / 4 / CONTRAST_ROWS * CONTRAST_ROWS; /* floats take four bytes a value */
     const uint64_t step = fewer == 0 ? CONTRAST_ROWS : fewer;
@@ -310,7 +391,7 @@ enum status contrast_with_float(const struct contrast *contrast, struct pair *pa
         float *exact;
         if (affine)
             TRY(load_params(&side, out0, rows, err));
-        TRY(values_load(quantized, side.weight, (struct values_rows){out0, rows, trivial}, side.scratch, &exact, err));
+        TRY(values_load(quantized, side.weight, (struct values_rows){out0, rows, trivial, NULL}, side.scratch, &exact, err));
         uint8_t *raw = scratch_take(contrast->scratch_b, SCRATCH_RAW, count * size, err);
         float *values = scratch_take(contrast->scratch_b, SCRATCH_SCALE, count * sizeof *values, err);
         if (raw == NULL || values == NULL)

@@ -1,6 +1,7 @@
 #include "plan/gap.h"
 
 #include <stdio.h>
+#include <string.h>
 
 uint64_t gap_common_divisor(uint64_t a, uint64_t b)
 {
@@ -96,7 +97,7 @@ static enum status check_bits(const struct weight *weight, const struct aim *aim
         return err_try(err, "leave the width as it is: --bits %u (ms_to_vllm: --w_bit %u), or --allow-requantize", weight->spec.bits, weight->spec.bits);
     }
     const bool weight_only = aim->bits <= 8 && (registry_widths(target) >> aim->bits & 1);
-    const struct want want = {aim->bits, aim->activation, true, VARIANT_ANY};
+    const struct want want = {.bits = aim->bits, .activation = aim->activation, .per_channel = true};
     if (aim->activation == ACTIVATION_NONE ? weight_only : registry_form(target, &want) != NULL)
         return STATUS_OK;
     if (aim->activation != ACTIVATION_NONE && weight_only) {
@@ -114,7 +115,8 @@ static enum status check_order(const struct weight *weight, const struct survey_
 {
     if (seen->trivial_group_of || target->can.act_order)
         return STATUS_OK;
-    (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found groups in activation order (g_idx), which %s cannot hold (R-ACTORDER)", target->name);
+    (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name,
+                  "found groups in activation order (g_idx), expected g_idx[k] = k / group_size: %s holds no other (R-ACTORDER)", target->name);
     return err_try(err, "--to gptq_v2");
 }
 
@@ -129,13 +131,14 @@ static enum status check_fields(const struct weight *weight, const struct group_
     const int64_t add = middle_shift(weight, bits), most = (INT64_C(1) << bits) - 1;
     if (groups->zero_min + add < 0 || groups->zero_max + add > most) {
         (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name,
-                      "found %llu of %llu groups with a zero outside 0..%lld (zeros %lld..%lld), which %s cannot hold (R-RANGE)",
+                      "found %llu of %llu groups with a zero outside 0..%lld (zeros %lld..%lld), expected zeros that %s can hold (R-RANGE)",
                       (unsigned long long)(groups->below_zero + groups->above_code), (unsigned long long)groups->groups, (long long)most,
                       (long long)(groups->zero_min + add), (long long)(groups->zero_max + add), target->name);
         return err_try(err, "--to hf, or quantize so that each group's range includes 0 (w_sym=True, or the GPTQ or HQQ method)");
     }
     if (groups->zero_min + add == 0 && !target->can.zero_at_zero) {
-        (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found %llu of %llu groups with zero 0, which GPTQ v1 cannot hold (R-ZERO-V1)",
+        (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name,
+                      "found %llu of %llu groups with zero 0, expected 1 or more: GPTQ v1 holds no other (R-ZERO-V1)",
                       (unsigned long long)groups->equal_zero, (unsigned long long)groups->groups);
         return err_try(err, weight->spec.bits == 4 ? "--to gptq_v2, awq or compressed-tensors" : "--to gptq_v2 or compressed-tensors");
     }
@@ -155,8 +158,9 @@ static enum status check_zeros(const struct weight *weight, const struct survey_
                                struct err *err)
 {
     const struct group_tally *groups = &seen->groups;
-    const bool same = spec->zero_kind == weight->spec.zero_kind && spec->bits == weight->spec.bits;
-    if (same && (spec->zero_kind == ZERO_BETA || spec->zero_kind == ZERO_OFFSET)) /* floats that move: any value will do */
+    const bool same = spec->zero_kind == weight->spec.zero_kind;
+    if (same &&
+        (spec->zero_kind == ZERO_BETA || (spec->zero_kind == ZERO_OFFSET && spec->bits == weight->spec.bits))) /* floats that move: any value will do */
         return STATUS_OK;
     if (groups->fractions > 0) {
         (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found %llu of %llu groups whose zero is no integer, expected integers (R-RANGE)",
@@ -179,7 +183,7 @@ static enum status check_zeros(const struct weight *weight, const struct survey_
             return STATUS_OK;
     }
     (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name,
-                  "found %llu of %llu groups with other zeros than %d (zeros %lld..%lld), which %s cannot hold (R-RANGE)",
+                  "found %llu of %llu groups with other zeros than %d (zeros %lld..%lld), expected zeros that %s can hold (R-RANGE)",
                   (unsigned long long)groups->not_mid, (unsigned long long)groups->groups, 1 << (weight->spec.bits - 1), (long long)groups->zero_min,
                   (long long)groups->zero_max, target->name);
     return err_try(err, "--to compressed-tensors");
@@ -229,12 +233,14 @@ static enum status check_shape(const struct weight *weight, const struct spec *s
                    target->name, (unsigned long long)(of_codes > of_zeros ? of_codes : of_zeros), (unsigned long long)layout_align(codes, AXIS_IN));
 }
 
+/* A value that becomes zero is rounded like others; a scale that does loses its whole group. */
 static enum status check_cast(const char *where, const char *what, const struct cast_tally *cast, enum dtype to, bool exact, struct err *err)
 {
-    if (cast->overflow > 0 || cast->underflow > 0) {
+    if (cast->overflow > 0 || (cast->underflow > 0 && strcmp(what, "values") != 0)) {
         (void)err_set(err, STATUS_UNREPRESENTABLE, where, "found %llu of %llu %s that overflow and %llu that become zero as %s (R-SCALE)",
                       (unsigned long long)cast->overflow, (unsigned long long)cast->count, what, (unsigned long long)cast->underflow, dtype_name(to));
-        return err_try(err, "--to gptq --dtype bf16 has the range of F32, where the loader takes BF16");
+        return err_try(err, strcmp(what, "values") == 0 ? "--dtype bf16 or f32 has the range"
+                                                        : "--to compressed-tensors keeps their dtype; --to gptq --dtype bf16 has the range of F32");
     }
     if (!exact || cast->inexact == 0)
         return STATUS_OK;
@@ -288,6 +294,25 @@ static enum status check_rounding(const struct weight *weight, const struct roun
     return err_try(err, "leave --exact out: the largest error of each tensor is reported");
 }
 
+/* Codes that no integer grid holds: they move as they are into a form of their own grid, or become floats. */
+static enum status move_floats(const struct gap *gap, const struct weight *weight, const struct aim *aim, struct spec *spec, struct err *err)
+{
+    const struct want want = {.bits = aim->bits, .activation = aim->activation, .grid = GRID_MINIFLOAT};
+    const struct form *form = weight->spec.grid == GRID_MINIFLOAT && weight->spec.experts == 0 ? registry_form(gap->target, &want) : NULL;
+    if (weight->spec.grid == GRID_CODEBOOK) {
+        (void)err_set(err, STATUS_UNSUPPORTED, weight->name, "found codes of a table (NF4, FP4), which no integer grid holds (R-CODEBOOK)");
+        return err_try(err, "--to hf, or --allow-requantize (lossy)");
+    }
+    if (form == NULL || form->part[0].dtype != gap->model->tensor[weight->role[ROLE_CODES]].dtype || !dtype_is_plain_float(weight->spec.scale_dtype)) {
+        (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found %s codes, which no integer grid holds, and %s has no place for (R-FP8)",
+                      dtype_name(gap->model->tensor[weight->role[ROLE_CODES]].dtype), gap->target->name);
+        return err_try(err, "--to hf, or --allow-requantize (lossy)");
+    }
+    *spec = weight->spec;
+    spec->form = (uint8_t)(form - gap->target->form);
+    return STATUS_OK;
+}
+
 enum status gap_weight(const struct gap *gap, uint32_t index, struct spec *spec, struct err *err)
 {
     const struct format *target = gap->target;
@@ -300,6 +325,8 @@ enum status gap_weight(const struct gap *gap, uint32_t index, struct spec *spec,
         TRY(check_rounding(weight, &seen->rounding, gap->options, err));
     if (aim->dense)
         return dequantize(gap, weight, seen, aim, spec, err);
+    if (weight->spec.grid == GRID_MINIFLOAT || weight->spec.grid == GRID_CODEBOOK)
+        return move_floats(gap, weight, aim, spec, err);
     TRY(check_bits(weight, aim, target, err));
     TRY(check_order(weight, seen, target, err));
     *spec = (struct spec){.grid = aim->zeros == ZERO_BETA ? GRID_AFFINE_BETA : GRID_AFFINE_ZERO,
@@ -308,7 +335,7 @@ enum status gap_weight(const struct gap *gap, uint32_t index, struct spec *spec,
                           .scale_dtype = aim->dtype,
                           .activation = aim->activation};
     TRY(choose_group(gap, weight, seen, spec, err));
-    const struct want want = {aim->bits, aim->activation, spec->group >= weight->in, gap->options->variant};
+    const struct want want = {.bits = aim->bits, .activation = aim->activation, .per_channel = spec->group >= weight->in, .variant = gap->options->variant};
     const struct form *form = registry_form(target, &want);
     if (form == NULL) {
         (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found %u-bit codes in groups of %llu with %s activations, which %s cannot hold (R-GROUP)",

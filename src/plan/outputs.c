@@ -42,23 +42,25 @@ static enum exactness classify_zeros(const struct spec *from, const struct spec 
 {
     if (from->zero_kind == to->zero_kind && to->zero_kind != ZERO_CODES && cast->inexact > 0)
         return EXACTNESS_ROUNDED;
+    const bool spare = from->zero_kind == ZERO_CODES && layout_row(from->zeros_layout)->tail == TAIL_SPARE;
     const bool cast_over = to->zero_kind != ZERO_CODES && from->scale_dtype != to->scale_dtype;
-    return changed || cast_over || from->zero_kind != to->zero_kind || from->zero_rule != to->zero_rule ? EXACTNESS_EXACT : EXACTNESS_BYTES;
+    return changed || spare || cast_over || from->zero_kind != to->zero_kind || from->zero_rule != to->zero_rule ? EXACTNESS_EXACT : EXACTNESS_BYTES;
 }
 
-/* An input scale may be rounded to the scales' dtype; a zero is an integer in every form. */
-static enum exactness classify_input(const struct plan *plan, const struct weight *weight, const struct spec *to, enum step step)
+/* An input scale may be rounded to the dtype of --dtype; a zero is an integer in every form. */
+static enum exactness classify_input(const struct plan *plan, const struct weight *weight, enum step step, enum dtype to)
 {
     const uint32_t stored = weight->role[step == STEP_INPUT_SCALE ? ROLE_INPUT_SCALE : ROLE_INPUT_ZERO];
     const enum dtype from = stored == MODEL_NONE ? DTYPE_NONE : plan->model->tensor[stored].dtype;
-    if (from == to->scale_dtype)
+    if (from == to)
         return EXACTNESS_BYTES;
-    return step == STEP_INPUT_ZERO || dtype_bits(from) < dtype_bits(to->scale_dtype) ? EXACTNESS_EXACT : EXACTNESS_ROUNDED;
+    return step == STEP_INPUT_ZERO || dtype_bits(from) < dtype_bits(to) ? EXACTNESS_EXACT : EXACTNESS_ROUNDED;
 }
 
 /* Each part of the source only moved: bytes. Re-encoded with every value kept: exact. Scales rounded: rounded. */
-static enum exactness classify(const struct plan *plan, uint32_t index, enum step step)
+static enum exactness classify(const struct plan *plan, uint32_t index, const struct output_tensor *output)
 {
+    const enum step step = output->step;
     const struct weight *weight = &plan->model->weight[index];
     const struct spec *from = &weight->spec, *to = &plan->spec[index];
     const struct survey_weight *seen = &plan->survey->weight[index];
@@ -67,7 +69,7 @@ static enum exactness classify(const struct plan *plan, uint32_t index, enum ste
         return EXACTNESS_LOSSY;
     switch (step) {
     case STEP_CODES:
-        return widened ? EXACTNESS_EXACT : EXACTNESS_BYTES;
+        return widened || layout_row(from->codes_layout)->tail == TAIL_SPARE ? EXACTNESS_EXACT : EXACTNESS_BYTES;
     case STEP_SCALES:
         if (seen->scales.inexact > 0 || weight->role[ROLE_SCALES] == MODEL_NONE)
             return EXACTNESS_ROUNDED;
@@ -76,12 +78,13 @@ static enum exactness classify(const struct plan *plan, uint32_t index, enum ste
     case STEP_BETA:
         return classify_zeros(from, to, &seen->zeros, refined || widened);
     case STEP_GROUP_OF:
-        return weight->role[ROLE_GROUP_OF] == MODEL_NONE || seen->zero_group_of || refined ? EXACTNESS_EXACT : EXACTNESS_BYTES;
+        return weight->role[ROLE_GROUP_OF] == MODEL_NONE || seen->zero_group_of || seen->negative_group_of || refined ? EXACTNESS_EXACT : EXACTNESS_BYTES;
     case STEP_SHAPE:
-        return weight->role[ROLE_SHAPE] == MODEL_NONE ? EXACTNESS_EXACT : EXACTNESS_BYTES;
+        return weight->role[ROLE_SHAPE] == MODEL_NONE || plan->model->tensor[weight->role[ROLE_SHAPE]].dtype != output->dtype ? EXACTNESS_EXACT
+                                                                                                                              : EXACTNESS_BYTES;
     case STEP_INPUT_SCALE:
     case STEP_INPUT_ZERO:
-        return classify_input(plan, weight, to, step);
+        return classify_input(plan, weight, step, output->dtype);
     case STEP_DEQ_SCALE: /* products and quotients in F32 */
     case STEP_QUANT_BIAS:
         return weight->role[step == STEP_DEQ_SCALE ? ROLE_DEQ_SCALE : ROLE_QUANT_BIAS] == MODEL_NONE ? EXACTNESS_ROUNDED : EXACTNESS_BYTES;
@@ -114,10 +117,21 @@ static bool is_written(const struct plan *plan, uint32_t index, const struct par
 
 static enum status set_matrix(struct plan *plan, struct output_tensor *output, const struct weight *weight, const struct spec *spec, struct err *err)
 {
+    if (spec->grid == GRID_MINIFLOAT && spec->param_order == ORDER_ONE)
+        return set_shape(plan, output, 1, 0, err);
+    if (spec->grid == GRID_MINIFLOAT && spec->rows > 0)
+        return set_shape(plan, output, checked_div_up(weight->out, spec->rows), weight->groups, err);
     const uint64_t groups = checked_div_up(weight->in, spec->group);
     if (spec->param_order == ORDER_GROUP_OUT)
         return set_shape(plan, output, groups, weight->out, err);
     return set_shape(plan, output, weight->out, groups, err);
+}
+
+/* Input scales, and zeros that are floats, keep the scale's dtype unless --dtype is given. */
+static enum dtype input_dtype(const struct plan *plan, const struct weight *weight)
+{
+    const enum dtype own = plan->model->tensor[weight->role[ROLE_INPUT_SCALE]].dtype;
+    return plan->aims->floats != DTYPE_NONE ? plan->aims->floats : own;
 }
 
 /* Step, dtype, shape and size of one part. */
@@ -148,6 +162,8 @@ static enum status shape_part(struct plan *plan, uint32_t index, const struct pa
     case ROLE_INPUT_SCALE:
     case ROLE_INPUT_ZERO:
         output->step = part->role == ROLE_INPUT_SCALE ? STEP_INPUT_SCALE : STEP_INPUT_ZERO;
+        if (part->dtype == DTYPE_NONE)
+            output->dtype = input_dtype(plan, weight);
         return set_shape(plan, output, 1, 0, err);
     case ROLE_DEQ_SCALE:
     case ROLE_QUANT_BIAS:
@@ -169,19 +185,35 @@ static enum status add_part(struct plan *plan, uint32_t index, const struct part
     if (output.name == NULL)
         return STATUS_LIMIT;
     TRY(shape_part(plan, index, part, &output, err));
-    output.exactness = classify(plan, index, output.step);
+    output.exactness = classify(plan, index, &output);
     return append(plan, &output, err);
+}
+
+/* Stacked experts become [expert][in][out], without a suffix, as transformers holds them. */
+static enum status shape_experts(struct plan *plan, const struct weight *weight, struct output_tensor *output, struct err *err)
+{
+    uint64_t *shape = arena_alloc(&plan->arena, 3, sizeof *shape, err);
+    if (shape == NULL)
+        return STATUS_LIMIT;
+    shape[0] = weight->spec.experts;
+    shape[1] = weight->in;
+    shape[2] = weight->out / weight->spec.experts;
+    output->shape = shape;
+    output->rank = 3;
+    return STATUS_OK;
 }
 
 static enum status add_dense(struct plan *plan, uint32_t index, struct err *err)
 {
     const struct weight *weight = &plan->model->weight[index];
     struct output_tensor output = {.source = index, .step = STEP_DENSE, .dtype = plan->spec[index].scale_dtype};
-    output.name = arena_format(&plan->arena, err, "%s.weight", weight->name);
+    output.name = arena_format(&plan->arena, err, "%s%s", weight->name, weight->spec.experts > 0 ? "" : ".weight");
     if (output.name == NULL)
         return STATUS_LIMIT;
-    output.exactness = classify(plan, index, STEP_DENSE);
-    TRY(set_shape(plan, &output, weight->out, weight->in, err));
+    output.exactness = classify(plan, index, &output);
+    TRY(set_shape(plan, &output, weight->out, weight->in, err)); /* its bytes */
+    if (weight->spec.experts > 0)
+        TRY(shape_experts(plan, weight, &output, err));
     return append(plan, &output, err);
 }
 

@@ -38,6 +38,8 @@ static uint32_t find_weight(const struct map *names, const char *name, bool *is_
     *is_weight = found != MAP_NONE && found >= WEIGHT_BASE;
     if (*is_weight)
         return found - WEIGHT_BASE;
+    if (found != MAP_NONE) /* stacked experts have no suffix */
+        return found;
     (void)snprintf(dense, sizeof dense, "%s.weight", name);
     found = map_find(names, slice_of(dense));
     return found == MAP_NONE ? MODEL_NONE : found;
@@ -56,7 +58,8 @@ static uint32_t find_tensor(const struct map *names, const char *name, bool *is_
         }
     }
     const uint32_t found = map_find(names, whole);
-    return found != MAP_NONE && found < WEIGHT_BASE ? found : MODEL_NONE;
+    *is_weight = found != MAP_NONE && found >= WEIGHT_BASE;
+    return found == MAP_NONE ? MODEL_NONE : *is_weight ? found - WEIGHT_BASE : found;
 }
 
 /* --- what counts as no difference ------------------------------------------------------------------------------------------- */

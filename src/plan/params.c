@@ -86,7 +86,13 @@ static void add_to_words(uint8_t *raw, size_t size, unsigned bits)
 
 static void fields_to_zeros(const struct spec *spec, const uint8_t *field, size_t count, int32_t *zero)
 {
+    const struct layout *layout = layout_row(spec->zeros_layout);
     const int32_t mask = (1 << spec->bits) - 1;
+    if (layout->is_signed && layout->code_bits > spec->bits) { /* a signed byte beside narrower codes */
+        for (size_t i = 0; i < count; i++)
+            zero[i] = field[i] - (1 << (layout->code_bits - 1)) + (1 << (spec->bits - 1));
+        return;
+    }
     for (size_t i = 0; i < count; i++)
         zero[i] = spec->zero_rule == ZERO_FIELD_MOD ? (field[i] + 1) & mask : field[i] + (spec->zero_rule == ZERO_NO_MASK);
 }
@@ -97,8 +103,8 @@ struct fields {
 };
 
 /* The stored rectangle of fields, in SCRATCH_RAW. One value for the whole weight stands in its first word. */
-static enum status fetch_fields(const struct fetch *fetch, const struct weight *weight, struct area area, struct scratch *scratch,
-                                struct fields *fields, struct err *err)
+static enum status fetch_fields(const struct fetch *fetch, const struct weight *weight, struct area area, struct scratch *scratch, struct fields *fields,
+                                struct err *err)
 {
     const struct layout *layout = layout_row(weight->spec.zeros_layout);
     const struct tensor *tensor = &fetch->model->tensor[weight->role[ROLE_ZEROS]];
@@ -115,6 +121,16 @@ static enum status fetch_fields(const struct fetch *fetch, const struct weight *
     return fetch_rect(fetch, weight->role[ROLE_ZEROS], tensor->bytes / rows, rect, fields->stored.data, err); /* rows may be padded, as of scales */
 }
 
+/* GPTQModel before 2026-04-17 subtracted its constants from the wrong words of three: zeros of 4 everywhere show as these (gptq.md section 6). */
+static bool is_old_three(const uint8_t *raw, size_t size)
+{
+    static const uint32_t words[3] = {0x00000000, 0xB6DB6DB7, 0x49249249};
+    for (size_t i = 0; i + 4 <= size; i += 4)
+        if (le_load32(raw + i) != words[i / 4 % 3])
+            return false;
+    return size >= 12 && size % 12 == 0;
+}
+
 /* Fields share words: those of an area are taken out of the whole runs that hold it. */
 static enum status load_fields(const struct fetch *fetch, const struct weight *weight, struct area area, struct scratch *scratch, struct params *params,
                                struct err *err)
@@ -129,6 +145,13 @@ static enum status load_fields(const struct fetch *fetch, const struct weight *w
     params->field = scratch_take(scratch, SCRATCH_FIELD, whole.out * whole.in, err);
     if (params->field == NULL)
         return STATUS_LIMIT;
+    if (weight->spec.bits == 3 && weight->spec.zero_rule != ZERO_PLAIN && is_old_three(raw.stored.data, raw.bytes)) {
+        params->old_zeros = true;
+        for (size_t i = 0; i < params->count; i++)
+            params->zero[i] = 4;
+        memset(params->field, 3, params->count);
+        return STATUS_OK;
+    }
     if (weight->spec.zero_rule == ZERO_WORD_ADD)
         add_to_words(raw.stored.data, raw.bytes, weight->spec.bits);
     (void)pack_unpack(layout, raw.stored, (size_t)whole.out, (size_t)whole.in, (struct codes){params->field, (size_t)whole.in});
@@ -203,6 +226,8 @@ enum status params_load(const struct fetch *fetch, const struct weight *weight, 
     else
         TRY(load_quotients(fetch, weight, area, scratch, err));
     params->scale = scratch->data[SCRATCH_SCALE];
+    for (size_t i = 0; weight->spec.scale_rule == SCALE_ABSMAX && i < params->count; i++)
+        params->scale[i] *= 0x1.020408p-7f; /* 1/127, as bitsandbytes has it */
     params->zero = scratch_take(scratch, SCRATCH_ZERO, params->count * sizeof *params->zero, err);
     if (params->zero == NULL)
         return STATUS_LIMIT;

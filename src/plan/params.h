@@ -13,6 +13,7 @@ struct params {
     int32_t *zero;   /* [out][groups], canonical; GROUP_NO_ZERO where a beta stands for none */
     uint8_t *field;  /* [out][groups] stored fields; NULL unless ZERO_CODES */
     size_t count;    /* out * groups */
+    bool old_zeros;  /* 3-bit zeros as GPTQModel once wrote them: all are 4 */
     size_t bad;      /* betas that are NaN or infinite */
     struct round_tally rounding; /* what rounding did, of a weight whose codes are rounded anew */
 };

@@ -142,7 +142,7 @@ enum status plan_refused(const struct plan_input *input, bool *refused, struct e
 
 /* How many weights that keep their codes have a property that a warning tells of. */
 struct oddities {
-    size_t narrow, negative, all_zero, mixed_bits;
+    size_t narrow, negative, all_zero, old_zeros, ordered, mixed_bits;
 };
 
 static struct oddities count_oddities(const struct plan *plan)
@@ -157,6 +157,8 @@ static struct oddities count_oddities(const struct plan *plan)
         odd.narrow += (can->out_warn > 0 && weight->out % can->out_warn != 0) || (can->in_warn > 0 && weight->in % can->in_warn != 0);
         odd.negative += can->grid == GRID_AFFINE_ZERO && plan->survey->weight[w].groups.negative > 0;
         odd.all_zero += plan->survey->weight[w].zero_group_of;
+        odd.old_zeros += plan->survey->weight[w].old_zeros;
+        odd.ordered += !plan->survey->weight[w].trivial_group_of;
         bits = bits == 0 ? plan->spec[w].bits : bits;
         odd.mixed_bits += plan->spec[w].bits != bits;
     }
@@ -174,6 +176,11 @@ static enum status warn_weights(struct plan *plan, struct err *err)
         TRY(plan_warn(plan, err, "%zu weights have negative scales, which some kernels take for an error", odd.negative));
     if (odd.all_zero > 0)
         TRY(plan_warn(plan, err, "%zu weights have a g_idx of zeros only: it is read as groups in order", odd.all_zero));
+    if (odd.old_zeros > 0)
+        TRY(plan_warn(plan, err, "%zu weights have the 3-bit zeros that GPTQModel wrote before 2026-04-17 (wrong constants): they are read as 4",
+                      odd.old_zeros));
+    if (odd.ordered > 0 && can->warn_order != NULL)
+        TRY(plan_warn(plan, err, "%zu weights have groups in activation order: %s", odd.ordered, can->warn_order));
     if (plan->kept_count > 0 && !plan->symmetric && can->warn_asymmetric != NULL)
         TRY(plan_warn(plan, err, "the zero points are asymmetric: %s", can->warn_asymmetric));
     if (odd.mixed_bits > 0 && !can->mixed_bits)
@@ -254,9 +261,12 @@ static void tally_classes(struct plan *plan)
         const struct output_tensor *output = &plan->tensor[t];
         const struct cast_tally *cast = cast_of(plan, output);
         plan->count_of[output->exactness]++;
-        if (output->exactness != EXACTNESS_ROUNDED || cast == NULL || (plan->max_relative_of != NULL && cast->max_relative <= plan->max_relative))
+        if (output->exactness != EXACTNESS_ROUNDED || cast == NULL)
             continue;
-        plan->max_relative = cast->max_relative;
+        const double largest = cast->underflow > 0 ? 1.0 : cast->max_relative; /* what became zero is off by all of itself */
+        if (plan->max_relative_of != NULL && largest <= plan->max_relative)
+            continue;
+        plan->max_relative = largest;
         plan->max_relative_of = output->name;
     }
 }

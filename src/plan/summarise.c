@@ -44,16 +44,19 @@ static enum status list_dense(struct plan *plan, struct summary *summary, struct
 
 /* --- widths and groups ------------------------------------------------------------------------------------------------------ */
 
-static int64_t group_as_stored(const struct weight *weight, const struct spec *spec)
+/* A format with a list of group sizes has no word for "per channel". */
+static int64_t group_as_stored(const struct plan *plan, size_t index)
 {
-    return spec->group >= weight->in ? -1 : (int64_t)spec->group;
+    const struct spec *spec = &plan->spec[index];
+    const bool channel = spec->group >= plan->model->weight[index].in && plan->target->can.group_size == NULL;
+    return channel ? -1 : (int64_t)spec->group;
 }
 
 /* True if a checkpoint whose group_size is `group` describes this weight rightly without a rule. */
-static bool group_fits(const struct weight *weight, const struct spec *spec, int64_t group)
+static bool group_fits(const struct plan *plan, size_t index, int64_t group)
 {
-    const int64_t own = group_as_stored(weight, spec);
-    return own == group || (own == -1 && group >= 0 && (uint64_t)group >= weight->in);
+    const int64_t own = group_as_stored(plan, index);
+    return own == group || (own == -1 && group >= 0 && (uint64_t)group >= plan->model->weight[index].in);
 }
 
 /* A width and group size that some weights have, and how many. */
@@ -71,7 +74,7 @@ static size_t count_kinds(const struct plan *plan, struct kind kind[KINDS_MAX])
     for (size_t w = 0; w < plan->model->weight_count; w++) {
         if (!plan_keeps(plan, w))
             continue;
-        const int64_t group = group_as_stored(&plan->model->weight[w], &plan->spec[w]);
+        const int64_t group = group_as_stored(plan, w);
         size_t k = 0;
         while (k < kinds && (kind[k].bits != plan->spec[w].bits || kind[k].group != group))
             k++;
@@ -102,8 +105,7 @@ static void find_majority(const struct plan *plan, struct summary *summary)
     if (grouped == NULL || summary->group != -1)
         return;
     for (size_t w = 0; w < plan->model->weight_count; w++)
-        if (plan_keeps(plan, w) && group_as_stored(&plan->model->weight[w], &plan->spec[w]) == -1 &&
-            !group_fits(&plan->model->weight[w], &plan->spec[w], grouped->group))
+        if (plan_keeps(plan, w) && group_as_stored(plan, w) == -1 && !group_fits(plan, w, grouped->group))
             return;
     summary->group = grouped->group;
     summary->bits = grouped->bits;
@@ -119,8 +121,8 @@ static enum status list_mixed(struct plan *plan, struct summary *summary, struct
         const struct weight *weight = &plan->model->weight[w];
         if (!plan_keeps(plan, w))
             continue;
-        if (plan->spec[w].bits != summary->bits || !group_fits(weight, &plan->spec[w], summary->group))
-            rules[count++] = (struct mixed_rule){weight->name, plan->spec[w].bits, group_as_stored(weight, &plan->spec[w])};
+        if (plan->spec[w].bits != summary->bits || !group_fits(plan, w, summary->group))
+            rules[count++] = (struct mixed_rule){weight->name, plan->spec[w].bits, group_as_stored(plan, w)};
     }
     summary->mixed = rules;
     summary->mixed_count = count;
@@ -161,7 +163,7 @@ static enum status list_block_modules(struct plan *plan, struct summary *summary
     if (names == NULL)
         return STATUS_LIMIT;
     for (size_t w = 0; w < plan->model->weight_count; w++) {
-        if (!plan_keeps(plan, w))
+        if (!plan_keeps(plan, w) || is_lm_head(plan->model->weight[w].name)) /* which has a member of its own */
             continue;
         if (!split_block(plan->model->weight[w].name, &own, &layer, &names[count]) || (count > 0 && !slice_equal(own, prefix)))
             return STATUS_OK;
@@ -191,7 +193,8 @@ static enum status list_block_modules(struct plan *plan, struct summary *summary
 struct member {
     const char *name;
     int64_t group;
-    bool symmetric, act_order, input_zero;
+    bool symmetric, act_order, input_zero, one;
+    uint64_t rows;
     uint8_t form;
 };
 
@@ -203,6 +206,10 @@ static int compare_schemes(const struct member *a, const struct member *b)
         return a->group < b->group ? -1 : 1;
     if (a->symmetric != b->symmetric)
         return a->symmetric ? -1 : 1;
+    if (a->rows != b->rows)
+        return a->rows < b->rows ? -1 : 1;
+    if (a->one != b->one)
+        return b->one ? -1 : 1;
     if (a->input_zero != b->input_zero)
         return b->input_zero ? -1 : 1;
     return a->act_order == b->act_order ? 0 : b->act_order ? -1 : 1;
@@ -230,15 +237,32 @@ static size_t list_members(const struct plan *plan, struct member *member)
         if (!plan_keeps(plan, w))
             continue;
         const struct spec *spec = &plan->spec[w];
-        member[count++] = (struct member){plan->model->weight[w].name,
-                                          group_as_stored(&plan->model->weight[w], spec),
-                                          spec->zero_kind == ZERO_MID,
-                                          !plan->survey->weight[w].trivial_group_of,
-                                          plan->survey->weight[w].input_zero && spec->activation == ACTIVATION_STATIC,
-                                          spec->form};
+        const struct survey_weight *seen = &plan->survey->weight[w];
+        member[count++] = (struct member){
+            .name = plan->model->weight[w].name,
+            .group = spec->rows > 0 ? (int64_t)spec->group : group_as_stored(plan, w),
+            .symmetric = spec->zero_kind == ZERO_MID,
+            .act_order = !seen->trivial_group_of,
+            .input_zero = seen->input_zero && spec->activation == ACTIVATION_STATIC,
+            .one = spec->grid == GRID_MINIFLOAT && spec->param_order == ORDER_ONE,
+            .rows = spec->rows,
+            .form = spec->form,
+        };
     }
     qsort(member, count, sizeof *member, by_scheme);
     return count;
+}
+
+static struct scheme scheme_of(const struct plan *plan, const struct member *member, const char **names)
+{
+    return (struct scheme){.form = &plan->target->form[member->form],
+                           .group = member->group,
+                           .symmetric = member->symmetric,
+                           .act_order = member->act_order,
+                           .input_zero = member->input_zero,
+                           .one = member->one,
+                           .rows = member->rows,
+                           .name = names};
 }
 
 static enum status list_schemes(struct plan *plan, struct summary *summary, struct err *err)
@@ -252,8 +276,7 @@ static enum status list_schemes(struct plan *plan, struct summary *summary, stru
     for (size_t m = 0; m < count; m++) {
         names[m] = member[m].name;
         if (m == 0 || compare_schemes(&member[m - 1], &member[m]) != 0)
-            scheme[summary->scheme_count++] = (struct scheme){
-                &plan->target->form[member[m].form], member[m].group, member[m].symmetric, member[m].act_order, member[m].input_zero, &names[m], 0};
+            scheme[summary->scheme_count++] = scheme_of(plan, &member[m], &names[m]);
         scheme[summary->scheme_count - 1].count++;
     }
     qsort(scheme, summary->scheme_count, sizeof *scheme, by_size);

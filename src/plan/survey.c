@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SURVEY_PAIRS_MAX (UINT64_C(1) << 18) /* (out, group) pairs in flight: about 4 MB of parameters a worker */
+#define SURVEY_PAIRS_MAX (UINT64_C(1) << 18)  /* (out, group) pairs in flight: about 4 MB of parameters a worker */
 #define SURVEY_VALUES_MAX (UINT64_C(1) << 20) /* weights in flight that become floats: about 10 MB a worker */
 #define SURVEY_BYTES_MAX (UINT64_C(1) << 20)
-#define SURVEY_ALIGN 64                      /* rows: a multiple of every layout's run along out */
+#define SURVEY_ALIGN 64 /* rows: a multiple of every layout's run along out */
 
 struct surveying {
     struct survey *survey;
@@ -39,11 +39,10 @@ static enum status survey_casts(const struct weight *weight, const struct aim *a
         half_load(aim->dtype, stored, count, value);
         scale = value;
     }
-    if (aim->zeros == ZERO_BETA && spec->zero_kind == ZERO_BETA && aim->bits == spec->bits) {
+    if (aim->zeros == ZERO_BETA && spec->zero_kind == ZERO_BETA) {
         half_store(aim->dtype, params->beta, count, stored, &result->zeros);
     } else if (aim->zeros == ZERO_BETA && result->groups.fractions == 0) {
-        const int32_t add = (1 << (aim->bits - 1)) - (1 << (spec->bits - 1));
-        const size_t inexact = group_betas(params->zero, scale, count, add, value);
+        const size_t inexact = group_betas(params->zero, scale, count, 0, value);
         half_store(aim->dtype, value, count, stored, &result->zeros);
         result->zeros.inexact += inexact;
     } else if (aim->zeros == ZERO_OFFSET && params->offset != NULL) {
@@ -68,6 +67,7 @@ static enum status survey_params(const struct surveying *context, uint32_t index
         group_measure(params.scale, params.offset, params.zero, params.count, weight->spec.bits, &part);
         part.bad_zeros += params.bad;
         round_tally_add(&result->rounding, &params.rounding);
+        result->old_zeros = result->old_zeros || params.old_zeros;
         group_tally_add(&result->groups, &part);
         result->ambiguous += params_ambiguous(context->fetch, weight, area, &params);
         if (aim != NULL && !aim->dense)
@@ -82,13 +82,17 @@ static enum status survey_values(const struct surveying *context, uint32_t index
     const struct weight *weight = &context->fetch->model->weight[index];
     const uint64_t fit = SURVEY_VALUES_MAX / weight->in / SURVEY_ALIGN * SURVEY_ALIGN, step = fit == 0 ? SURVEY_ALIGN : fit;
     for (uint64_t out0 = 0; out0 < weight->out; out0 += step) {
-        const struct values_rows rows = {out0, weight->out - out0 < step ? weight->out - out0 : step, result->zero_group_of};
+        struct values_loss loss = {0};
+        const struct values_rows rows = {out0, weight->out - out0 < step ? weight->out - out0 : step, result->zero_group_of, &loss};
         float *values;
         TRY(values_load(context->fetch, weight, rows, scratch, &values, err));
         void *stored = scratch_take(scratch, SCRATCH_STORE, rows.out * weight->in * sizeof *values, err);
         if (stored == NULL)
             return STATUS_LIMIT;
         half_store(context->aims->weight[index].dtype, values, (size_t)(rows.out * weight->in), stored, &result->values);
+        result->values.inexact += loss.inexact;
+        if (loss.max_relative > result->values.max_relative)
+            result->values.max_relative = loss.max_relative;
     }
     return STATUS_OK;
 }
@@ -108,14 +112,21 @@ static enum status survey_activation(const struct surveying *context, const stru
     return STATUS_OK;
 }
 
-static enum status survey_group_of(const struct surveying *context, const struct weight *weight, struct scratch *scratch,
-                                   struct survey_weight *result, struct err *err)
+static enum status survey_group_of(const struct surveying *context, const struct weight *weight, struct scratch *scratch, struct survey_weight *result,
+                                   struct err *err)
 {
     uint32_t *group_of;
     result->trivial_group_of = true;
     if (weight->role[ROLE_GROUP_OF] == MODEL_NONE)
         return STATUS_OK;
     TRY(decode_group_of(context->fetch, weight, false, scratch, &group_of, err));
+    for (uint64_t k = 0; k < weight->in && !result->negative_group_of; k += 1024) {
+        int32_t stored[1024];
+        const uint64_t count = weight->in - k < 1024 ? weight->in - k : 1024;
+        TRY(fetch_bytes(context->fetch, weight->role[ROLE_GROUP_OF], 4 * k, stored, 4 * count, err));
+        for (uint64_t i = 0; i < count; i++)
+            result->negative_group_of = result->negative_group_of || stored[i] < 0;
+    }
     result->trivial_group_of = group_of_is_trivial(group_of, weight->in, weight->spec.group);
     if (result->trivial_group_of || weight->groups == 1)
         return STATUS_OK;

@@ -14,6 +14,8 @@ static uint64_t align_of(const struct plan *plan, const struct output_tensor *ou
     if (output->step != STEP_CODES && output->step != STEP_DENSE && !zeros)
         return 1;
     const struct spec *from = &plan->model->weight[output->source].spec, *to = &plan->spec[output->source];
+    if (output->step == STEP_DENSE && from->grid != GRID_AFFINE_ZERO && from->grid != GRID_AFFINE_BETA)
+        return 1;
     if (output->step == STEP_DENSE)
         return layout_align(layout_row(from->codes_layout), AXIS_OUT);
     const struct layout *own = layout_row(zeros ? to->zeros_layout : to->codes_layout);
@@ -51,7 +53,7 @@ struct tile_cut tile_cut(const struct plan *plan, const struct output_tensor *ou
         cut.rows_max = HASH_BLOCK_BYTES / cut.row_bytes;
         return cut;
     }
-    cut.rows = output->shape[0];
+    cut.rows = output->rank == 3 ? output->shape[0] * output->shape[1] : output->shape[0];
     cut.row_bytes = cut.rows == 0 ? 0 : output->bytes / cut.rows;
     const uint64_t align = align_of(plan, output);
     const bool whole = output->step >= STEP_INPUT_SCALE || output->step == STEP_GROUP_OF || output->step == STEP_SHAPE || cut.row_bytes == 0;

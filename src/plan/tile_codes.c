@@ -1,5 +1,6 @@
 #include "plan/tile_codes.h"
 
+#include "codec/group.h"
 #include "codec/half.h"
 #include "plan/values.h"
 
@@ -8,6 +9,13 @@
 #define TILE_OUT_STEP UINT64_C(128)
 #define TILE_IN_STEP UINT64_C(512)
 #define TILE_VALUES_MAX (UINT64_C(1) << 20) /* weights in flight that become floats */
+
+/* A code that gets more bits moves with the middle of its range; where a bias says where zero is, it stays. */
+static unsigned code_shift(const struct making *making)
+{
+    const struct spec *from = &making->weight->spec, *to = making->spec;
+    return to->zero_kind == ZERO_BETA ? 0 : (1u << (to->bits - 1)) - (1u << (from->bits - 1));
+}
 
 /* The part of a weight that a tile holds: its rows run along the target's slow axis. */
 static struct area area_of(const struct layout *to, const struct weight *weight, struct tile tile)
@@ -32,8 +40,7 @@ static uint64_t whole_runs(const struct layout *a, const struct layout *b, enum 
 static enum status pack_chunk(const struct making *making, struct area whole, struct area chunk, struct stored raw, struct err *err)
 {
     const struct layout *to = layout_row(making->spec->codes_layout);
-    /* A code that gets more bits moves with the middle of its range. */
-    const unsigned add = (1u << (making->spec->bits - 1)) - (1u << (making->weight->spec.bits - 1));
+    const unsigned add = code_shift(making);
     uint8_t *block = scratch_take(making->scratch, SCRATCH_CODES, 2 * TILE_OUT_STEP * TILE_IN_STEP, err);
     if (block == NULL)
         return STATUS_LIMIT;
@@ -60,7 +67,7 @@ static enum status pack_derived(const struct making *making, struct area area, s
 {
     const struct layout *to = layout_row(making->spec->codes_layout);
     const uint64_t run = layout_align(to, AXIS_OUT), fit = TILE_VALUES_MAX / (making->weight->in + 1) / run * run, step = fit == 0 ? run : fit;
-    const unsigned add = (1u << (making->spec->bits - 1)) - (1u << (making->weight->spec.bits - 1));
+    const unsigned add = code_shift(making);
     for (uint64_t o = 0; o < area.out; o += step) {
         const struct area part = {area.out0 + o, at_most(step, area.out - o), area.in0, area.in};
         struct codes codes;
@@ -78,6 +85,9 @@ enum status tile_codes_packed(const struct making *making, struct err *err)
     const struct weight *weight = making->weight;
     const struct layout *from = layout_row(weight->spec.codes_layout), *to = layout_row(making->spec->codes_layout);
     const struct area area = area_of(to, weight, making->tile);
+    if (making->spec->grid == GRID_MINIFLOAT)
+        return fetch_bytes(making->maker->fetch, weight->role[ROLE_CODES], making->tile.row0 * making->row_bytes, making->data,
+                           making->tile.rows * making->row_bytes, err);
     if (weight->origin != NULL)
         return pack_derived(making, area, err);
     const bool along_out = from->slow == AXIS_OUT;
@@ -97,12 +107,52 @@ enum status tile_codes_packed(const struct making *making, struct err *err)
     return STATUS_OK;
 }
 
+/* Columns [column0, column0 + columns) of one expert, turned: [column][channel]. */
+struct turned {
+    uint64_t expert, column0, columns;
+    uint8_t *data;
+};
+
+static enum status turn_expert(const struct making *making, const struct turned *turned, struct err *err)
+{
+    const struct weight *weight = making->weight;
+    const uint64_t channels = weight->out / weight->spec.experts, fit = TILE_VALUES_MAX / weight->in, step = fit == 0 ? 1 : fit;
+    const size_t size = dtype_bits(making->output->dtype) / 8;
+    for (uint64_t row = 0; row < channels; row += step) {
+        const struct values_rows rows = {turned->expert * channels + row, at_most(step, channels - row), false, NULL};
+        float *values;
+        TRY(values_load(making->maker->fetch, weight, rows, making->scratch, &values, err));
+        uint8_t *stored = scratch_take(making->scratch, SCRATCH_WIDE, rows.out * weight->in * size, err);
+        if (stored == NULL)
+            return STATUS_LIMIT;
+        half_store(making->output->dtype, values, (size_t)(rows.out * weight->in), stored, NULL);
+        group_transpose((struct group_matrix){stored + turned->column0 * size, (size_t)weight->in}, (size_t)rows.out, (size_t)turned->columns, size,
+                        turned->data + row * size, (size_t)channels);
+    }
+    return STATUS_OK;
+}
+
+/* Rows of the output are columns of the experts, one expert after another. */
+static enum status dense_experts(const struct making *making, struct err *err)
+{
+    const uint64_t in = making->weight->in;
+    for (uint64_t row = 0; row < making->tile.rows;) {
+        const uint64_t at = making->tile.row0 + row;
+        const struct turned turned = {at / in, at % in, at_most(in - at % in, making->tile.rows - row), making->data + row * making->row_bytes};
+        TRY(turn_expert(making, &turned, err));
+        row += turned.columns;
+    }
+    return STATUS_OK;
+}
+
 enum status tile_codes_dense(const struct making *making, struct err *err)
 {
     const struct weight *weight = making->weight;
+    if (weight->spec.experts > 0)
+        return dense_experts(making, err);
     const uint64_t fit = TILE_VALUES_MAX / weight->in / 64 * 64, step = fit == 0 ? 64 : fit; /* whole runs of every layout */
     for (uint64_t row = 0; row < making->tile.rows; row += step) {
-        const struct values_rows rows = {making->tile.row0 + row, at_most(step, making->tile.rows - row), making->seen->zero_group_of};
+        const struct values_rows rows = {making->tile.row0 + row, at_most(step, making->tile.rows - row), making->seen->zero_group_of, NULL};
         float *values;
         TRY(values_load(making->maker->fetch, weight, rows, making->scratch, &values, err));
         half_store(making->output->dtype, values, (size_t)(rows.out * weight->in), making->data + row * making->row_bytes, NULL);

@@ -40,17 +40,16 @@ static bool moves(const struct making *making, enum role *role)
 {
     const struct spec *from = &making->weight->spec, *to = making->spec;
     *role = making->output->step == STEP_SCALES ? ROLE_SCALES : making->output->step == STEP_BETA ? ROLE_BETA : ROLE_ZEROS;
-    if (making->weight->origin != NULL || making->weight->role[*role] == MODEL_NONE ||
+    if (making->weight->origin != NULL || making->weight->spec.scale_rule != SCALE_STORED || making->weight->role[*role] == MODEL_NONE ||
         making->maker->fetch->model->tensor[making->weight->role[*role]].dtype != to->scale_dtype)
         return false;
-    return *role == ROLE_SCALES || (from->zero_kind == to->zero_kind && from->bits == to->bits);
+    return *role == ROLE_SCALES || (from->zero_kind == to->zero_kind && (from->bits == to->bits || *role == ROLE_BETA));
 }
 
 /* The values of a float parameter that is computed or cast, [out][group] of the source's area. */
 static enum status compute(const struct making *making, const struct pairs *pairs, const float **values, struct err *err)
 {
     const struct spec *from = &making->weight->spec, *to = making->spec;
-    const int32_t add = (1 << (to->bits - 1)) - (1 << (from->bits - 1));
     struct params params;
     TRY(params_load(making->maker->fetch, making->weight, pairs->source, making->scratch, &params, err));
     float *own = scratch_take(making->scratch, SCRATCH_VALUE, params.count * sizeof *own, err), *scale = params.scale;
@@ -64,7 +63,7 @@ static enum status compute(const struct making *making, const struct pairs *pair
             own[i] = params.offset != NULL ? params.offset[i] : (float)(params.zero[i] - (1 << (from->bits - 1)));
         return STATUS_OK;
     }
-    if (from->zero_kind == ZERO_BETA && add == 0) {
+    if (from->zero_kind == ZERO_BETA) {
         *values = params.beta;
         return STATUS_OK;
     }
@@ -75,7 +74,7 @@ static enum status compute(const struct making *making, const struct pairs *pair
         half_store(to->scale_dtype, scale, params.count, stored, NULL);
         half_load(to->scale_dtype, stored, params.count, scale);
     }
-    (void)group_betas(params.zero, scale, params.count, add, own); /* the survey found them exact */
+    (void)group_betas(params.zero, scale, params.count, 0, own); /* the survey found them exact */
     return STATUS_OK;
 }
 
@@ -100,6 +99,9 @@ static void spread(const struct making *making, const struct pairs *pairs, const
 
 enum status tile_params_matrix(const struct making *making, struct err *err)
 {
+    if (making->spec->grid == GRID_MINIFLOAT) /* scales of floats keep their shape and dtype */
+        return fetch_bytes(making->maker->fetch, making->weight->role[ROLE_SCALES], making->tile.row0 * making->row_bytes, making->data,
+                           making->tile.rows * making->row_bytes, err);
     const struct pairs pairs = pairs_of(making, matrix_area(making));
     const size_t size = dtype_bits(making->spec->scale_dtype) / 8, count = (size_t)(pairs.source.out * pairs.source.in);
     enum role role;

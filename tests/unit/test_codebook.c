@@ -221,9 +221,26 @@ static void int8_is_two_products(void **state)
     assert_true(unlike_quotient > 1000 && unlike_scale > 5000);
 }
 
+static void tables_that_are_known(void **state)
+{
+    float table[16];
+    (void)state;
+    assert_true(codebook_is_known(codebook_nf4));
+    assert_true(codebook_is_known(codebook_fp4));
+    for (size_t i = 0; i < 16; i++) {
+        memcpy(table, codebook_nf4, sizeof table);
+        table[i] += 0.25f;
+        assert_false(codebook_is_known(table));
+    }
+    memcpy(table, codebook_fp4, sizeof table);
+    table[8] = -0.0f;
+    assert_true(codebook_is_known(table));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tables_that_are_known),
         cmocka_unit_test(the_tables_of_bitsandbytes),   cmocka_unit_test(values_as_bitsandbytes_gives_them),
         cmocka_unit_test(every_range_is_the_formula),   cmocka_unit_test(all_code_pairs),
         cmocka_unit_test(nested_absmax_as_bitsandbytes_gives_it), cmocka_unit_test(every_range_of_nested_absmax),
