@@ -6,6 +6,7 @@
 """
 import os
 
+import awq_kinds
 import floats
 import st
 from st import Refusal
@@ -46,14 +47,21 @@ def read(directory):
     checkpoint = Checkpoint("awq", directory)
     checkpoint.config = st.load_json(os.path.join(directory, "config.json"))
     quantization = checkpoint.config["quantization_config"]
-    if quantization["quant_method"] != "awq" or quantization["version"].lower() != "gemm" or quantization["bits"] != 4:
-        raise Refusal(5, "not AWQ GEMM")
+    version = quantization["version"].lower()
+    if quantization["quant_method"] != "awq" or version not in ("gemm", "gemv", "gemv_fast") or quantization["bits"] != 4:
+        raise Refusal(5, "not AWQ that is read here")
     tensors, checkpoint.file_of = st.read_directory(directory)
+    if any(name.endswith(".scaled_zeros") for name in tensors):
+        version = "llm-awq"
     claimed = set()
     for name in tensors:
         if not name.endswith(".qweight"):
             continue
         module = name[:-len(".qweight")]
+        claimed.update(module + suffix for suffix in (".qweight", ".qzeros", ".scaled_zeros", ".scales"))
+        if version != "gemm":
+            checkpoint.weights[module] = awq_kinds.read_weight(module, version, quantization["group_size"], tensors, checkpoint.file_of[name])
+            continue
         parts = [tensors[module + suffix] for suffix in (".qweight", ".qzeros", ".scales")]
         qweight, qzeros, scales = parts
         columns, out = qweight.shape[0], qweight.shape[1] * 8
@@ -61,11 +69,12 @@ def read(directory):
         if columns % size or scales.shape != [columns // size, out] or qzeros.shape != [columns // size, out // 8]:
             raise Refusal(4, module + ": shapes contradict the group size")
         values = floats.decode(scales.data, scales.dtype)
+        if any(not abs(value) < float("inf") for value in values):
+            raise Refusal(4, module + ": a scale is not finite (R-NONFINITE)")
         zeros = unpack(qzeros)
         checkpoint.weights[module] = Weight(
             module, 4, transpose(unpack(qweight), out), [[line[n] for line in zeros] for n in range(out)],
             [values[n::out] for n in range(out)], scales.dtype, file=checkpoint.file_of[name])
-        claimed.update(module + suffix for suffix in (".qweight", ".qzeros", ".scales"))
     checkpoint.floats = {name: tensor for name, tensor in tensors.items() if name not in claimed}
     return checkpoint
 

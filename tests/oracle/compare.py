@@ -49,7 +49,7 @@ def take(row, columns):
 
 
 def cast(tensor, dtype):
-    if dtype is None or tensor.dtype not in floats.BYTES or tensor.dtype == dtype:
+    if dtype is None or tensor.dtype not in floats.BYTES or tensor.dtype in floats.BYTE_FLOATS or tensor.dtype == dtype:
         return tensor
     return st.Tensor(dtype, tensor.shape, floats.encode(floats.decode(tensor.data, tensor.dtype), dtype))
 

@@ -5,7 +5,7 @@ import floats
 from st import Refusal
 
 
-READ_BITS = {"msmodelslim": {4, 8}, "awq": {4}, "gptq": {4, 8}, "gptq_v2": {4, 8}}    # what repaq reads of each dialect
+READ_BITS = {"msmodelslim": {4, 8}, "awq": {4}, "gptq": {4, 8}, "gptq_v2": {4, 8}}    # what repaq reads of each dialect: run.py asks it
 
 
 def source(checkpoint):
@@ -18,6 +18,8 @@ def source(checkpoint):
 def conversion(source, target, dtype=None, exact=False, bits=None):
     """Raises the Refusal that repaq must answer with; returns where the conversion must succeed."""
     for weight in source.weights.values():
+        if weight.activation:
+            raise Refusal(6, weight.name + ": activation parameters", 5)
         shape_and_bits(weight, target, bits or weight.bits)
         live_zeros(weight, target, bits)
         scales(weight, "BF16" if dtype == "BF16" and target != "awq" else "F16", exact)

@@ -5,7 +5,7 @@ Python's own float is a double, so every F16, BF16 and F32 value is held exactly
 import math
 import struct
 
-BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
+BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E8M0": 1}
 # dtype -> (bits of the significand with the hidden one, smallest normal exponent, largest exponent, bits of the stored fraction)
 SHAPE = {"F32": (24, -126, 127, 23), "F16": (11, -14, 15, 10), "BF16": (8, -126, 127, 7)}
 
@@ -38,6 +38,14 @@ def round_to(value, dtype):
     return math.copysign(result, value)
 
 
+def single(value):
+    """The F32 that is nearest to a double; infinity beyond the largest."""
+    try:
+        return struct.unpack("<f", struct.pack("<f", value))[0]
+    except OverflowError:
+        return math.copysign(math.inf, value)
+
+
 def encode_bits(value, dtype):
     """The stored form of a value that dtype holds exactly."""
     precision, low, high, stored = SHAPE[dtype]
@@ -61,6 +69,24 @@ def encode_bits(value, dtype):
     return sign | ((exponent - low + 1) << stored) | (units - (1 << stored))
 
 
+def e4m3(bits):
+    """1-4-3, bias 7, no infinity; all ones is NaN."""
+    sign = -1.0 if bits & 128 else 1.0
+    exponent, fraction = bits >> 3 & 15, bits & 7
+    if exponent == 15 and fraction == 7:
+        return math.nan
+    if exponent == 0:
+        return sign * math.ldexp(fraction, -9)
+    return sign * math.ldexp(8 + fraction, exponent - 10)
+
+
+def e8m0(bits):
+    return math.nan if bits == 255 else math.ldexp(1.0, bits - 127)
+
+
+BYTE_FLOATS = {"F8_E4M3": e4m3, "F8_E8M0": e8m0}
+
+
 def decode(data, dtype):
     """All values of a tensor's bytes."""
     count = len(data) // BYTES[dtype]
@@ -70,6 +96,8 @@ def decode(data, dtype):
         return list(struct.unpack("<%dd" % count, data))
     table = {}
     values = []
+    if dtype in BYTE_FLOATS:
+        return [BYTE_FLOATS[dtype](bits) for bits in data]
     for bits in struct.unpack("<%dH" % count, data):
         if bits not in table:
             table[bits] = decode_bits(bits, dtype)
@@ -106,7 +134,9 @@ def check():
         assert round_to(value, "F16") == half, value
         assert encode_bits(value, "F32") == struct.unpack("<I", struct.pack("<f", value))[0]
         count += 1
+    assert [e4m3(code) for code in (0, 1, 0x7E, 0x08, 0xB8)] == [0, 2.0 ** -9, 448, 2.0 ** -6, -1] and math.isnan(e4m3(0xFF))
+    assert e8m0(127) == 1 and e8m0(0) == 2.0 ** -127 and math.isnan(e8m0(255))
     assert round_to(65520.0, "F16") == math.inf and round_to(65519.99, "F16") == 65504.0
     assert round_to(2.0 ** -25, "F16") == 0 and round_to(1.5 * 2.0 ** -25, "F16") == 2.0 ** -24
     assert round_to(1 + 2.0 ** -8, "BF16") == 1 and round_to(1 + 3 * 2.0 ** -8, "BF16") == 1 + 2.0 ** -6
-    return 2 * 65536 + count
+    return 2 * 65536 + count + 8

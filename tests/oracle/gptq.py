@@ -66,7 +66,7 @@ def zeros_of_v1(stored, bits, rule=None):
     if rule == "field-mod" or all(value != ones or n % per_word == per_word - 1 for n, value in enumerate(values)):
         return [(value + 1) & ones for value in values]
     if rule != "word-add":
-        raise Refusal(4, "ambiguous v1 zeros")
+        raise Refusal(4, "ambiguous v1 zeros (R-AMBIG-V1)")
     every = sum(1 << (bits * n) for n in range(per_word))
     words = struct.unpack("<%dI" % (len(stored) // 4), stored)
     return fields(struct.pack("<%dI" % len(words), *[(word + every) & 0xFFFFFFFF for word in words]), bits)
@@ -97,10 +97,20 @@ def settings(quantization, module):
     return quantization
 
 
+def check_side_files(directory, quantization):
+    """The older files beside config.json must say the same as it."""
+    for name in ("quantize_config.json", "quant_config.json"):
+        path = os.path.join(directory, name)
+        for key, value in (st.load_json(path) if os.path.exists(path) else {}).items():
+            if key in ("bits", "group_size", "sym", "desc_act", "checkpoint_format") and quantization.get(key, value) != value:
+                raise Refusal(4, "%s disagrees on %s (R-CONFLICT)" % (name, key))
+
+
 def read(directory, rule=None):
     checkpoint = Checkpoint("gptq", directory)
     checkpoint.config = st.load_json(os.path.join(directory, "config.json"))
     quantization = checkpoint.config["quantization_config"]
+    check_side_files(directory, quantization)
     label = quantization.get("checkpoint_format", "gptq")
     if label == "gptq_v2":
         checkpoint.dialect = "gptq_v2"
@@ -137,10 +147,12 @@ def read_weight(module, mine, tensors, label, rule):
     rows = [qzeros.data[g * line:(g + 1) * line] for g in range(groups)]
     zeros = [zeros_of_v1(row, bits, rule) if label == "gptq" else fields(row, bits) for row in rows]
     if mine.get("sym", True) and any(value != 1 << (bits - 1) for row in zeros for value in row):
-        raise Refusal(4, module + ": sym, and yet a zero is not in the middle")
+        raise Refusal(4, module + ": sym, and yet a zero is not in the middle (R-SYMFLAG)")
     values = floats.decode(scales.data, scales.dtype)
+    if any(not abs(value) < float("inf") for value in values):
+        raise Refusal(4, module + ": a scale is not finite (R-NONFINITE)")
     return Weight(module, bits, transpose(unpack_down(qweight, bits), out), [[row[n] for row in zeros] for n in range(out)],
-                  [values[n::out] for n in range(out)], scales.dtype, group_map(tensors.get(module + ".g_idx"), columns, size, groups))
+                  [values[n::out] for n in range(out)], scales.dtype, group_map(tensors.get(module + ".g_idx"), columns, size, groups), None, size)
 
 
 def tensors_of(weight, label, scale_dtype="F16"):
@@ -152,7 +164,7 @@ def tensors_of(weight, label, scale_dtype="F16"):
     ones = (1 << bits) - 1
     qzeros = b"".join(stream_of([(int(weight.zeros[n][g]) - less) & ones for n in range(out)], bits) for g in range(groups))
     scales = [weight.scales[n][g] for g in range(groups) for n in range(out)]
-    width = columns // groups
+    width = weight.group or columns
     of = weight.group_of if weight.group_of is not None else [k // width for k in range(columns)]
     return {weight.name + ".qweight": st.Tensor("I32", [columns * bits // 32, out], qweight),
             weight.name + ".qzeros": st.Tensor("I32", [groups, out * bits // 32], qzeros),

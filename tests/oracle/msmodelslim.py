@@ -6,11 +6,15 @@ The description is flat: {tensor name: type}, besides a few keys of its own. Lay
     no version or 0.0.0          one code a byte, [N][K]
     1.0.0, scale [N][G], G > 1   byte[i][k] = (q[2i][k] & 15) | (q[2i+1][k] << 4), [N/2][K]
     1.0.0, scale [N][1]          byte[n][j] = (q[n][2j] & 15) | (q[n][2j+1] << 4), [N][K/2]
+
+W8A8 has beside them input_scale [1], input_offset [1], deq_scale [N] (F32, or I64 with the bits of the F32) = input_scale * s and
+quant_bias I32 [N] = rne(bias / deq_scale - input_offset * sum of the row's q). W8A8_DYNAMIC has none of these.
 """
 import glob
 import math
 import os
 import re
+import struct
 
 import floats
 import st
@@ -19,7 +23,9 @@ from weight import Checkpoint, Weight
 
 RESERVED = {"model_quant_type", "version", "group_size", "kv_cache_type", "kv_quant_type", "fa_quant_type", "reduce_quant_type",
             "indexer_quant_type", "metadata", "optional", "is_rot_used", "max_supported_tp", "ascend_quant_method", "weight_strategy"}
-WEIGHT_ONLY = {"W4A16": 4, "W8A16": 8}
+BITS = {"W4A16": 4, "W8A16": 8, "W8A8": 8, "W8A8_DYNAMIC": 8}
+STATIC = ("input_scale", "input_offset", "deq_scale", "quant_bias")
+ROLES = ("weight_scale", "weight_offset") + STATIC
 NORM_BIAS = re.compile(r"norm[^.]*\.bias$")
 LOW_NIBBLE = bytes((byte & 15) ^ 8 for byte in range(256))    # two's complement nibble -> unsigned code
 HIGH_NIBBLE = bytes((byte >> 4) ^ 8 for byte in range(256))
@@ -65,7 +71,7 @@ def parameters(tensor, rows):
 
 
 def read_weight(module, kind, tensors, packed, file):
-    bits = WEIGHT_ONLY[kind]
+    bits = BITS[kind]
     middle = 1 << (bits - 1)
     scale, offset = tensors[module + ".weight_scale"], tensors.get(module + ".weight_offset")
     along_in = not scale.shape or scale.shape[-1] == 1
@@ -81,7 +87,30 @@ def read_weight(module, kind, tensors, packed, file):
             if one != 0 and math.isnan(other):
                 raise Refusal(4, module + ": the offset of a live group is NaN")
     zeros = [[value + middle for value in row] for row in offsets]
-    return Weight(module, bits, codes, zeros, scales, scale.dtype, file=file)
+    return Weight(module, bits, codes, zeros, scales, scale.dtype, file=file, activation=read_activation(module, kind, tensors))
+
+
+def read_activation(module, kind, tensors):
+    if not kind.startswith("W8A8"):
+        return None
+    if kind == "W8A8_DYNAMIC":
+        return {"dynamic": True, "scale": None, "zero": 0}
+    for role in STATIC:
+        if module + "." + role not in tensors:
+            raise Refusal(4, "%s has no %s" % (module, role), 5)
+    scale, offset, deq, bias = [tensors[module + "." + role] for role in STATIC]
+    factors = struct.unpack("<%di" % (len(deq.data) // 4), deq.data)[::2 if deq.dtype == "I64" else 1]
+    return {"dynamic": False, "scale": floats.decode(scale.data, scale.dtype)[0], "zero": floats.decode(offset.data, offset.dtype)[0],
+            "deq": [floats.decode_bits(bits & 0xFFFFFFFF, "F32") for bits in factors], "deq_dtype": deq.dtype,
+            "quant_bias": list(struct.unpack("<%di" % (len(bias.data) // 4), bias.data))}
+
+
+def derived(weight, bias):
+    """(deq_scale, quant_bias) of a static layer; bias: its values, or None."""
+    scale, zero = weight.activation["scale"], weight.activation["zero"]
+    deq = [floats.single(scale * row[0]) for row in weight.scales]
+    sums = [sum(row) - weight.middle * weight.in_ for row in weight.codes]
+    return deq, [round((bias[n] / deq[n] if bias else 0.0) - zero * sums[n]) for n in range(weight.out)]
 
 
 def norm_leftovers(checkpoint, tensors):
@@ -103,7 +132,7 @@ def read(directory):
     description = st.load_json(find_description(directory))
     tensors, checkpoint = {}, Checkpoint("msmodelslim", directory)
     types = {name: kind for name, kind in description.items() if name not in RESERVED and isinstance(kind, str)}
-    unknown = sorted(kind for kind in set(types.values()) if kind != "FLOAT" and kind not in WEIGHT_ONLY)
+    unknown = sorted(kind for kind in set(types.values()) if kind != "FLOAT" and kind not in BITS)
     if unknown:
         raise Refusal(5, "types " + ", ".join(unknown))
     tensors, checkpoint.file_of = st.read_directory(directory)
@@ -113,8 +142,8 @@ def read(directory):
     for name, tensor in tensors.items():
         module, _, role = name.rpartition(".")
         kind = types.get(name)
-        if role in ("weight_scale", "weight_offset") or (role == "weight" and tensor.dtype in st.INTEGERS):
-            if types.get(module + ".weight") not in WEIGHT_ONLY or kind not in WEIGHT_ONLY:
+        if role in ROLES or (role == "weight" and tensor.dtype in st.INTEGERS):
+            if types.get(module + ".weight") not in BITS or kind not in BITS:
                 raise Refusal(4, name + " and the description disagree")
             if role == "weight":
                 if module + ".weight_scale" not in tensors:
@@ -142,6 +171,30 @@ def pack(weight, packed, along_in):
         return st.Tensor("I8", [rows, columns // 2], bytes(data))
     data = [(signed[2 * i][k] & 15) | (signed[2 * i + 1][k] & 15) << 4 for i in range(rows // 2) for k in range(columns)]
     return st.Tensor("I8", [rows // 2, columns], bytes(data))
+
+
+def kind_of(weight):
+    if weight.activation is None:
+        return "W%dA16" % weight.bits
+    return "W8A8_DYNAMIC" if weight.activation["dynamic"] else "W8A8"
+
+
+def tensors_of(weight, packed, deq_dtype="F32", bias=None):
+    """All tensors of a layer; scales [N][G]."""
+    name, shape = weight.name, [weight.out, weight.groups]
+    made = {name + ".weight": pack(weight, packed and weight.bits == 4, weight.groups == 1)}
+    for role, less, rows in (("weight_scale", 0, weight.scales), ("weight_offset", weight.middle, weight.zeros)):
+        made["%s.%s" % (name, role)] = st.Tensor(weight.scale_dtype, shape, floats.encode([v - less for row in rows for v in row], weight.scale_dtype))
+    if weight.activation and not weight.activation["dynamic"]:
+        deq, quant_bias = derived(weight, bias)
+        for role, value in (("input_scale", weight.activation["scale"]), ("input_offset", weight.activation["zero"])):
+            made["%s.%s" % (name, role)] = st.Tensor("F32", [1], floats.encode([value], "F32"))
+        data = floats.encode(deq, "F32")
+        if deq_dtype == "I64":
+            data = struct.pack("<%dq" % weight.out, *struct.unpack("<%di" % weight.out, data))
+        made[name + ".deq_scale"] = st.Tensor(deq_dtype, [weight.out], data)
+        made[name + ".quant_bias"] = st.Tensor("I32", [weight.out], struct.pack("<%di" % weight.out, *quant_bias))
+    return made
 
 
 def check():

@@ -8,7 +8,7 @@ import struct
 ORDER = ("U64 I64 F64 C64 F32 U32 I32 BF16 F16 U16 I16 F8_E5M2FNUZ F8_E4M3FNUZ F8_E8M0 F8_E4M3 F8_E5M2 I8 U8 "
          "F6_E3M2 F6_E2M3 F4 BOOL").split()
 BITS = {"U64": 64, "I64": 64, "F64": 64, "C64": 64, "F32": 32, "U32": 32, "I32": 32, "BF16": 16, "F16": 16, "U16": 16, "I16": 16,
-        "I8": 8, "U8": 8, "BOOL": 8}
+        "I8": 8, "U8": 8, "BOOL": 8, "F8_E4M3": 8, "F8_E8M0": 8, "F8_E5M2": 8}
 INTEGERS = {"U64", "I64", "U32", "I32", "U16", "I16", "I8", "U8", "BOOL"}
 
 
