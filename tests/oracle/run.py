@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Holds repaq against the plain implementation beside this file.
 
-    run.py --repaq BINARY --fixtures DIR [--models DIR] [--only TEXT] [--random N --seed S]
+    run.py --repaq BINARY --fixtures DIR [--models DIR] [--only TEXT] [--random N] [--seed S --count N] [--strict]
 
 Sources are every msModelSlim, AWQ and GPTQ folder of the fixtures (and of the models), and seeded random checkpoints. Each is
 converted to each target and back; what is written is read by the plain readers and compared, and where the plain reader
-predicts a refusal, repaq must give its exit code and leave nothing behind. One line a case, then `N passed, N failed`.
+predicts a refusal, repaq must give its exit code and leave nothing behind. Then the matrix: the random models of the seeds
+S .. S+N-1, through every ordered pair of formats (matrix.py). A case's `#SEED` and its flags reproduce it:
+`--seed SEED --count 1 --only "#SEED "`. One line a case, then `N passed, N failed`, and how many were skipped.
 """
 import argparse
 import concurrent.futures
@@ -24,13 +26,22 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import awq
+import awq_kinds
+import bitsandbytes
 import compare
+import compressed
 import expect
 import floats
 import generate
 import gptq
+import hf
+import matrix
+import minifloat
+import mlx
+import models
 import msmodelslim
 import st
+import streams
 from st import Refusal
 
 TARGETS = ("awq", "gptq", "gptq_v2")
@@ -354,6 +365,14 @@ def run_job(job):
         return [(False, "FAIL %s: %s" % (job[0], traceback.format_exc().strip()))]
 
 
+def matrix_job(job):
+    """matrix.run_model; whatever goes wrong in it is a failure of that seed."""
+    try:
+        return matrix.run_model(job)
+    except Exception:
+        return [(False, "FAIL #%d: %s" % (job[0], traceback.format_exc().strip()))], 0
+
+
 def dialect_of(directory):
     if msmodelslim.find_description(directory):
         return "msmodelslim"
@@ -376,7 +395,7 @@ def folders(root):
 
 def self_test():
     lines = []
-    for module in (floats, msmodelslim, awq, gptq):
+    for module in (floats, streams, msmodelslim, awq, awq_kinds, gptq, compressed, mlx, bitsandbytes, minifloat, hf):
         try:
             lines.append((True, "ok   %s: %d comparisons with known answers" % (module.__name__, module.check())))
         except AssertionError as error:
@@ -391,6 +410,8 @@ def main():
     p.add_argument("--models")
     p.add_argument("--random", type=int, default=0, help="so many more random checkpoints, of options drawn from --seed")
     p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--count", type=int, default=32, help="models of the matrix, of the seeds from --seed on")
+    p.add_argument("--strict", action="store_true", help="the matrix takes what the program does not have yet for a failure")
     p.add_argument("--only", default="", help="sources whose name holds this")
     a = p.parse_args()
     program = os.path.abspath(a.repaq)
@@ -405,18 +426,25 @@ def main():
     for text in GENERATED + [random_options(rng) for _ in range(a.random)]:
         if a.only in text:
             jobs.append((text, None, None, shlex.split(text), program, os.path.join(scratch, str(len(jobs)))))
-    lines = self_test()
+    print("seed %d" % a.seed)
+    known = matrix.capabilities(program)
+    expect.READ_BITS.update({name: bits for name, (_, _, bits) in known.items() if name in expect.READ_BITS})
+    seeds = [seed for seed in range(a.seed, a.seed + a.count) if a.only in models.text_of(models.draw(seed)) + " "]
+    pairs = [(seed, program, os.path.join(scratch, "model-%d" % seed), known, a.strict) for seed in seeds]
+    passed, failed, skipped = 0, 0, 0
     try:
         with concurrent.futures.ProcessPoolExecutor(max_workers=min(os.cpu_count() or 1, 8)) as pool:
-            for part in [lines] + list(pool.map(run_job, jobs)):
-                for _, line in part:
+            first, second = pool.map(run_job, jobs), pool.map(matrix_job, pairs)
+            for part, left in [(self_test(), 0)] + [(part, 0) for part in first] + list(second):
+                for good, line in part:
                     print(line, flush=True)
-                if part is not lines:
-                    lines = lines + part
+                    passed, failed = passed + good, failed + (not good)
+                skipped += left
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    failed = sum(not good for good, _ in lines)
-    print("%d passed, %d failed" % (len(lines) - failed, failed))
+    if skipped:
+        print("skip %d conversions of the matrix: formats, widths or options that %s does not have" % (skipped, os.path.basename(program)))
+    print("%d passed, %d failed" % (passed, failed))
     return 1 if failed else 0
 
 
