@@ -48,7 +48,7 @@ def draw_gptq(rng, o):
     o.lowest = 1 if o.format == "gptq" else 0
     if o.group and rng.random() < 0.35:
         o.order = pick(rng, "permuted", "permuted", "loose", "static")
-    o.layout = pick(rng, "g_idx", "g_idx", "no g_idx") if o.order is None else "g_idx"
+    o.layout = pick(rng, "g_idx", "g_idx", "g_idx", "no g_idx", "zero g_idx") if o.order is None else pick(rng, "g_idx", "g_idx", "negative g_idx")
     o.head = rng.random() < 0.2
     if rng.random() < 0.3:
         o.other_bits = pick(rng, 2, 4, 8)
@@ -73,7 +73,9 @@ def draw_compressed(rng, o):
         return draw_activation(rng, o)
     o.bits = pick(rng, 1, 2, 3, 4, 4, 4, 5, 6, 7, 8, 8)
     o.layout = pick(rng, "dense", "dense", "padded", "old zeros")
-    o.tensor_strategy = rng.random() < 0.15
+    if o.layout == "old zeros":                                  # versions that had 4 and 8 bits only
+        o.bits = pick(rng, 4, 8)
+    o.tensor_strategy = rng.random() < 0.25
     if o.tensor_strategy:
         o.group = 0
     if o.group and rng.random() < 0.25:
@@ -93,6 +95,7 @@ def draw_activation(rng, o):
     o.activation = pick(rng, "static", "static", "dynamic")
     o.layout = pick(rng, "packed", "unpacked")
     o.scale_dtype = "F32" if o.format == "msmodelslim" else pick(rng, "F32", "BF16")
+    o.float_dtype = pick(rng, "F16", "BF16") if o.format == "msmodelslim" else o.float_dtype
 
 
 def draw_msmodelslim(rng, o):
@@ -116,6 +119,7 @@ def draw_mlx(rng, o):
         o.scales = "exact"
     if rng.random() < 0.3:
         o.other_bits = pick(rng, 4, 8)
+    o.head = rng.random() < 0.3
 
 
 def draw_dense(rng, o):
@@ -141,7 +145,8 @@ def set_trap(rng, o):
         o.group, o.tensor_strategy = o.group or 32, False
         o.order = "loose" if o.trap == "order without groups" else None
     else:
-        o.trap = pick(rng, "nan scale", "side file", "wrong label", "loose order", "infinite scale", "sym and zeros")
+        o.trap = pick(rng, "nan scale", "side file", "wrong label", "loose order", "infinite scale", "sym and zeros", "old 3-bit zeros",
+                      "gptqmodel zeros")
         o.format = pick(rng, "gptq", "gptq_v2", "gptq", "awq" if "scale" in o.trap else "gptq_v2")
         o.lowest, o.dead, o.bits = 1, 0.0, 4
         o.order, o.layout = None, "g_idx" if o.format != "awq" else None
@@ -149,6 +154,10 @@ def set_trap(rng, o):
             o.scale_dtype, o.head = "F16", False
         if o.trap == "loose order":
             o.order, o.group = "loose", o.group or 32
+        if o.trap == "old 3-bit zeros":
+            o.format, o.bits, o.asym = "gptq", 3, False
+        if o.trap == "gptqmodel zeros":
+            o.format, o.bits, o.asym, o.lowest = "gptq", pick(rng, 2, 4, 8), True, 0
         if o.trap == "wrong label":
             o.asym = False
         if o.trap == "sym and zeros":

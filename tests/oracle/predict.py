@@ -66,7 +66,7 @@ def group_problems(weight, target, asked, common):
             return [problem("R-ACTORDER", name)]
         if target == "compressed-tensors" and set(members) != {weight.group}:
             return [problem("R-ACTORDER", name + ": groups of unequal size", sure=False)]
-        return [problem("R-ACTORDER", name + " and --group-size", sure=asked not in (own, -1))] if asked else []
+        return [problem(rid, name + " and --group-size", sure=asked not in (own, -1)) for rid in ("R-ACTORDER", "R-GROUP")] if asked else []
     if asked:
         legal = target != "mlx" or asked in MLX_GROUPS
         wanted = weight.in_ if asked == -1 or asked > weight.in_ else asked
@@ -185,7 +185,7 @@ def conversion(source, target, o):
     common = common_group(weights, target) if target in ("awq", "mlx") and weights and not o.group_size else None
     for weight in weights:
         if weight.activation and target not in ("compressed-tensors", "msmodelslim") and not o.weights_only:
-            found.append(problem("R-ACTPARAM", weight.name))
+            found.append(problem("R-ACTPARAM", weight.name, sure=target != "hf"))
         if target == "hf":
             found += float_problems(weight, o.out_dtype, o.exact)
             continue

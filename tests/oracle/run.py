@@ -410,7 +410,7 @@ def main():
     p.add_argument("--models")
     p.add_argument("--random", type=int, default=0, help="so many more random checkpoints, of options drawn from --seed")
     p.add_argument("--seed", type=int, default=1)
-    p.add_argument("--count", type=int, default=32, help="models of the matrix, of the seeds from --seed on")
+    p.add_argument("--count", type=int, default=48, help="models of the matrix, of the seeds from --seed on")
     p.add_argument("--strict", action="store_true", help="the matrix takes what the program does not have yet for a failure")
     p.add_argument("--only", default="", help="sources whose name holds this")
     a = p.parse_args()

@@ -37,12 +37,31 @@ def base_config(o):
     return config
 
 
+def old_zeros(weight, qzeros, trap):
+    """The v1 zeros of GPTQModel: "- 1" of whole words, which borrows across fields; before 2026-04 with wrong words at 3 bits."""
+    count = len(qzeros.data) // 4
+    if trap == "old 3-bit zeros":
+        qzeros.data = struct.pack("<%dI" % count, *(gptq.OLD_3BIT * (count // 3)))
+        return
+    lines = [gptq.stream_of([weight.zeros[n][g] for n in range(weight.out)], weight.bits) for g in range(weight.groups)]
+    words = struct.unpack("<%dI" % count, b"".join(lines))
+    every = sum(1 << at for at in range(0, 32, weight.bits))
+    qzeros.data = struct.pack("<%dI" % count, *[(word - every) & 0xFFFFFFFF for word in words])
+
+
 def gptq_source(o, weights, plain):
     tensors, first = {}, o.bits
     for weight in weights.values():
         tensors.update(gptq.tensors_of(weight, o.format, o.scale_dtype))
         if o.layout == "no g_idx":
             del tensors[weight.name + ".g_idx"]
+        elif o.layout == "zero g_idx":
+            tensors[weight.name + ".g_idx"].data = bytes(4 * weight.in_)
+        elif o.layout == "negative g_idx" and weight.group_of is not None:
+            below = [group - weight.groups if k % 3 == 0 else group for k, group in enumerate(weight.group_of)]
+            tensors[weight.name + ".g_idx"].data = struct.pack("<%di" % weight.in_, *below)
+        if o.trap in ("old 3-bit zeros", "gptqmodel zeros"):
+            old_zeros(weight, tensors[weight.name + ".qzeros"], o.trap)
     rules = {"-:" + anchored(module): {} for module in linears(plain)}
     for name, weight in weights.items():
         mine = weight.group or -1
@@ -52,6 +71,8 @@ def gptq_source(o, weights, plain):
               "quant_method": "gptq", "checkpoint_format": o.format, "pack_dtype": "int32", "dynamic": rules}
     if not rules:
         del config["dynamic"]
+    if o.trap == "gptqmodel zeros":
+        config["meta"] = {"quantizer": ["gptqmodel:4.0.0"]}
     return tensors, config
 
 
@@ -93,7 +114,7 @@ def compressed_source(o, weights, plain):
     ignore = ["re:.*" + name[-12:] if o.rng.random() < 0.3 and not any(other.endswith(name[-12:]) for other in weights) else name for name in left]
     return tensors, {"quant_method": "compressed-tensors", "format": form, "quantization_status": "compressed", "ignore": ignore,
                      "config_groups": config_groups, "kv_cache_scheme": None, "global_compression_ratio": None,
-                     "version": {"padded": "0.12.2", "old zeros": "0.9.3"}.get(o.layout, "0.19.0")}
+                     "version": {"padded": "0.17.1", "old zeros": "0.9.3"}.get(o.layout, "0.19.0")}
 
 
 def mlx_source(o, weights, plain):

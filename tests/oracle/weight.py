@@ -2,10 +2,12 @@
 
 Where a format stores a real bias instead of a zero: codes[n][k] * scales[n][g] + biases[n][g]. What lies on no such grid is Dense.
 """
-import fractions
 import math
 
 import floats
+
+
+DEAD = 0                                     # the value of a group without a scale: a zero of either sign
 
 
 class Weight:
@@ -74,11 +76,10 @@ class Weight:
         """(the value as a fraction, the value that F32 arithmetic gives) of a code; 0 in a dead group."""
         scale = self.scales[row][group]
         if self.biases is not None:
-            bias = self.biases[row][group]
-            real = fractions.Fraction(scale) * code + fractions.Fraction(bias)
-            return real, floats.single(floats.single(scale * code) + bias)
+            value = floats.single(floats.single(scale * code) + self.biases[row][group])
+            return value, value                          # what F32 gives is what such a layer means
         if scale == 0:
-            return 0, 0.0
+            return DEAD, 0.0
         value = (code - self.zeros[row][group]) * scale      # at most 24 + 9 significant bits: exact in a double
         return value, floats.single(value)
 
