@@ -82,6 +82,8 @@ def compare_layer(a, b, target, o, tally):
                 problems.append("%s row %d: scale %r became %r" % (a.name, row, scale, got))
                 continue
             tally.add(a.name + SCALES_NAME[target], scale, got)
+            if a.biases is not None and b.biases is not None:
+                tally.add(a.name + ".biases", a.biases[row][spot[0]], b.biases[row][spot[1]])
             wrong = compare_spot(a, b, (row, spot), columns, zeros[row][spot[0]], dtype)
             if wrong:
                 problems.append("%s row %d groups %s: %s" % (a.name, row, spot, wrong))

@@ -65,7 +65,7 @@ def group_problems(weight, target, asked, common):
         if target in ("awq", "msmodelslim", "mlx"):
             return [problem("R-ACTORDER", name)]
         if target == "compressed-tensors" and set(members) != {weight.group}:
-            return [problem("R-ACTORDER", name + ": groups of unequal size", sure=False)]
+            return [problem(rid, name + ": groups of unequal size", sure=False) for rid in ("R-ACTORDER", "R-GROUP")[:2 if asked else 1]]
         return [problem(rid, name + " and --group-size", sure=asked not in (own, -1)) for rid in ("R-ACTORDER", "R-GROUP")] if asked else []
     if asked:
         legal = target != "mlx" or asked in MLX_GROUPS
@@ -94,10 +94,18 @@ def shape_problems(weight, target, bits, layout):
     return [problem("R-SHAPE", "%s: [%d][%d]" % (weight.name, rows, columns))] if bad else []
 
 
+def bias_problems(weight, dtype, exact):
+    """Biases that stay biases are rounded as scales are."""
+    found = []
+    for bias in (value for row in weight.biases for value in row if value):
+        rounded = floats.round_to(bias, dtype)
+        if rounded == 0 or math.isinf(rounded) or (exact and rounded != bias):
+            found += [problem("R-SCALE", weight.name), problem("R-BIAS", weight.name)]
+    return found
+
+
 def zero_problems(weight, target, bits, dtype):
     """Zeros of live groups that the target does not hold. A wider container may shift codes and zeros to its own middle."""
-    if target == "mlx" and weight.biases is not None:
-        return [problem("R-BIAS", weight.name)] if any(floats.round_to(b, dtype) != b for row in weight.biases for b in row) else []
     zeros, top, shift = zeros_of(weight), (1 << bits) - 1, (1 << bits >> 1) - weight.middle
     found = []
     for row in range(weight.out):
@@ -195,7 +203,8 @@ def conversion(source, target, o):
         if "embed" in weight.name and target != "mlx":
             found.append(problem("", weight.name + ": an embedding", sure=False))
         found += group_problems(weight, target, o.group_size, common) + shape_problems(weight, target, bits, o.layout)
-        found += scale_problems(weight, dtype, o.exact) + zero_problems(weight, target, bits, dtype)
+        found += scale_problems(weight, dtype, o.exact)
+        found += bias_problems(weight, dtype, o.exact) if target == "mlx" and weight.biases else zero_problems(weight, target, bits, dtype)
     if target == "awq" and len({weight.bits for weight in weights}) > 1 and not o.bits:
         found.append(problem("R-MIXED", "several widths"))
     if target == "msmodelslim" and len({weight.group for weight in weights}) > 1:
