@@ -48,6 +48,8 @@ def quantize(checkpoint, bits, size, asymmetric, dtype_of, as_mlx):
         rows, columns = tensor.shape
         values, width = floats.decode(tensor.data, tensor.dtype), size if size > 0 else columns
         dtype, codes, first, second = dtype_of(tensor.dtype), [], [], []
+        if as_mlx:                                   # whose scales have the weight's dtype: another one is the weight's first
+            values = [floats.round_to(value, dtype) for value in values]
         for row in range(rows):
             line = values[row * columns:(row + 1) * columns]
             groups = [line[at:at + width] for at in range(0, columns, width)]
