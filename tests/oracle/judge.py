@@ -82,7 +82,7 @@ def compare_layer(a, b, target, o, tally):
                 problems.append("%s row %d: scale %r became %r" % (a.name, row, scale, got))
                 continue
             tally.add(a.name + SCALES_NAME[target], scale, got)
-            if a.biases is not None and b.biases is not None:
+            if a.biases is not None and b.biases is not None and a.bits == b.bits:
                 tally.add(a.name + ".biases", a.biases[row][spot[0]], b.biases[row][spot[1]])
             wrong = compare_spot(a, b, (row, spot), columns, zeros[row][spot[0]], dtype)
             if wrong:
@@ -156,7 +156,7 @@ def check_report(report, tensors, tally, bytes_of):
             continue
         if (kind == "rounded") != (name in tally.errors):
             problems.append("%s is called %s, and %s" % (name, kind, "values changed" if name in tally.errors else "no value changed"))
-        if kind == "bytes" and name in tensors and name in bytes_of and bytes_of[name] != tensors[name] and entry["step"] in ("copy", "cast"):
+        if kind == "bytes" and name in tensors and name in bytes_of and bytes_of[name] != tensors[name] and entry["step"] in ("copy", "cast", "group_of"):
             problems.append(name + " is called bytes, and other bytes were written")
     if counts != report["classes"]:
         problems.append("classes %s, by tensor %s" % (report["classes"], counts))

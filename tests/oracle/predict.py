@@ -68,8 +68,8 @@ def group_problems(weight, target, asked, common):
             return [problem(rid, name + ": groups of unequal size", sure=False) for rid in ("R-ACTORDER", "R-GROUP")[:2 if asked else 1]]
         return [problem(rid, name + " and --group-size", sure=asked not in (own, -1)) for rid in ("R-ACTORDER", "R-GROUP")] if asked else []
     if asked:
-        legal = target != "mlx" or asked in MLX_GROUPS
         wanted = weight.in_ if asked == -1 or asked > weight.in_ else asked
+        legal = target != "mlx" or wanted in MLX_GROUPS
         if not legal or own % wanted or (short and wanted != own):
             return [problem("R-GROUP", "%s: groups of %d into %d" % (name, own, asked), sure=not short)]
         return [problem("R-SHAPE", name, sure=False)] if weight.in_ % wanted else []
