@@ -44,6 +44,8 @@ class CompressedTensors(Reading):
         self.activation = [name for name in self.tensors if name.rpartition(".")[2] in ACTIVATION]
         for name in self.activation:
             self.carried.pop(name, None)
+        if not self.activation:                  # dynamic ones have no tensors
+            self.activation = [name for name, scheme in self.schemes.items() if scheme.input_activations is not None]
         self.exact = all(scheme.weights.type == "int" for scheme in self.schemes.values())
 
     def scheme(self, module):
