@@ -14,7 +14,31 @@ import os
 import torch
 from safetensors.torch import load_file
 
-DEAD = ("weight", "weight_scale")
+NOT_YET = ("this version", "found an unknown option", 'found type "W8A8', "found pytorch_model")     # how earlier versions of repaq say so
+
+
+class NotYet(Exception):
+    """The given repaq says that it cannot do this yet."""
+
+
+def rounder(dtype):
+    return lambda scales: scales.to(dtype).double()
+
+
+ROUND = {dtype: rounder(dtype) for dtype in (torch.float32, torch.float16, torch.bfloat16)}       # functions that stay the same: with_order keeps them
+
+
+def differ(name, found, wanted, bits=False):
+    if found.dtype != wanted.dtype or found.shape != wanted.shape:
+        return ["%s: %s %s, expected %s %s" % (name, found.dtype, list(found.shape), wanted.dtype, list(wanted.shape))]
+    same = torch.equal(found, wanted)
+    if bits and found.is_floating_point():
+        raw = {4: torch.int32, 2: torch.int16, 8: torch.int64, 1: torch.int8}[found.element_size()]
+        same = torch.equal(found.contiguous().view(raw), wanted.contiguous().view(raw))
+    if same:
+        return []
+    furthest = float((found.double() - wanted.double()).abs().max())
+    return ["%s: %d of %d values differ, by up to %g" % (name, int((found != wanted).sum()), found.numel(), furthest)]
 
 
 def load_shards(directory):

@@ -4,6 +4,8 @@ import functools
 import torch
 from safetensors.torch import load_file
 
+from upstream_base import ROUND
+
 SKIPPED = {"quantization_config", "quantization", "model_type"}
 
 
@@ -44,7 +46,7 @@ def of_source(source, dtype, floats):
     def values(name):
         if floats:
             return source.float(name, dtype)
-        return source.values(name, lambda scales: scales.to(dtype or scales.dtype).double())
+        return source.values(name, ROUND[dtype or source.scales(name).dtype])
     return logits(source.config, state(source, values))
 
 

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 import upstream_kinds
 import upstream_mlx
-from upstream_matrix import differ
+from upstream_base import NOT_YET, NotYet, differ
 
 HIDDEN, INTERMEDIATE, VOCAB = 128, 192, 64               # 192: blocks of 128 are ragged, and code-book blocks of 128 cross rows
 LLAMA = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": HIDDEN, "intermediate_size": INTERMEDIATE,
@@ -197,9 +197,8 @@ def run(matrix, scratch):
 
 def quantized(matrix, directory, linears, target, bits, group, asym, options):
     written, code, said = matrix.convert(directory, target, options)
-    if code == 5 and "this version" in said:
-        from upstream_matrix import NotYet
-        raise NotYet(said.strip())
+    if any(words in said for words in NOT_YET if code in (2, 5)):
+        raise NotYet(said.strip().split("\n")[0])
     if code != 0:
         return ["exit %d: %s" % (code, said.strip())]
     try:

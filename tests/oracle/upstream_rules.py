@@ -76,8 +76,19 @@ RULES = (
 )
 
 
+def narrow(reading, options):
+    """A carried float becomes zero or infinite in the dtype that was asked for."""
+    dtype = DTYPES.get(options.get("--dtype"))
+    if dtype is None:
+        return False
+    floats = [tensor.float() for tensor in reading.carried.values() if tensor.is_floating_point()]
+    return any(bool(((tensor.to(dtype) == 0) & (tensor != 0)).any() or (~tensor.to(dtype).isfinite()).any()) for tensor in floats)
+
+
 def expected(facts, activation, target, options):
     """(id, exits) that repaq must answer with; exits (0,) where the conversion is allowed."""
+    if any(weight.format == "compressed-tensors" and weight.zeros is None for weight in facts) and target in ("hf", "compressed-tensors"):
+        return "float-quantized", (0, 5)
     if target == "hf":
         return "", (0,)
     for rule, exits, targets, test in RULES:
