@@ -26,6 +26,10 @@ def state(reading, values):
     return tensors
 
 
+def tokens(config):
+    return [token % config["vocab_size"] for token in range(1, 33)]
+
+
 def logits(config, tensors):
     """(logits, tensors that the model lacks or does not know)."""
     from transformers import AutoConfig, AutoModelForCausalLM
@@ -35,9 +39,8 @@ def logits(config, tensors):
     tied = {"lm_head.weight"} if config.tie_word_embeddings else set()
     problems = ["the model lacks %s" % name for name in set(report.missing_keys) - tied]
     problems += ["the model does not know %s" % name for name in report.unexpected_keys]
-    tokens = torch.arange(1, 33)[None] % config.vocab_size
     with torch.no_grad():
-        return model.eval()(tokens).logits, problems
+        return model.eval()(torch.tensor([tokens({"vocab_size": config.vocab_size})])).logits, problems
 
 
 @functools.lru_cache(maxsize=4)

@@ -28,6 +28,7 @@ import torch
 
 import upstream_kinds
 import upstream_logits
+import upstream_native
 import upstream_rules
 from upstream_base import NOT_YET, ROUND, NotYet, differ
 from upstream_rules import DTYPES
@@ -155,7 +156,8 @@ class Matrix:
             return problems + ["other weights: %s" % sorted(set(found.weights) ^ set(source.weights))[:4]]
         for name in source.weights:
             fact = upstream_rules.Facts(source, name)
-            dtype = upstream_rules.scale_dtype(target, fact, options) if source.format != target else fact.stored
+            kept = source.format == target and "--dtype" not in options
+            dtype = fact.stored if kept else upstream_rules.scale_dtype(target, fact, options)
             if target.startswith("gptq") and source.format.startswith("gptq") and "--dtype" not in options:
                 dtype = found.scales(name).dtype
             if found.scales(name).dtype != dtype:
@@ -164,8 +166,8 @@ class Matrix:
                 problems.append("%s: %d bits became %d" % (name, source.bits[name], found.bits[name]))
             problems += differ(name, found.values(name, torch.Tensor.double), source.values(name, ROUND[dtype]))
         problems += found.layout() if target == "msmodelslim" else []
-        problems += self.carried(source, found)
-        return problems or upstream_logits.model(source, found, target, options)
+        problems += self.carried(source, found, DTYPES.get(options.get("--dtype")))
+        return problems or upstream_logits.model(source, found, target, options) + upstream_native.load(found, found.directory)
 
     def floats(self, source, found, options):
         problems = ["%s is still quantized" % name for name in found.weights[:3]]
