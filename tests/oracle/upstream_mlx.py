@@ -52,11 +52,13 @@ class Mlx(Reading):
         return own or self.quantization
 
     def values(self, name, to):
-        mine = self.settings(name)
-        weight, scales, biases = (self.arrays[name + "." + role] for role in ("weight", "scales", "biases"))
-        dtype = TO_MLX[to(to_torch(scales)).dtype]
+        mine, stored = self.settings(name), self.scales(name)
+        scales, biases = to(stored), to_torch(self.arrays[name + ".biases"]).to(to(stored).dtype)
+        if not torch.equal(scales, stored.to(scales.dtype)):     # rounded: a bias is -z * s, so it moves with its scale
+            biases = -self.zeros(name).to(scales.dtype) * scales
         with mx.stream(mx.cpu):
-            return to_torch(mx.dequantize(weight, scales.astype(dtype), biases.astype(dtype), group_size=mine["group_size"], bits=mine["bits"]))
+            return to_torch(mx.dequantize(self.arrays[name + ".weight"], to_mlx(scales), to_mlx(biases), group_size=mine["group_size"],
+                                          bits=mine["bits"]))
 
     def scales(self, name):
         return to_torch(self.arrays[name + ".scales"])

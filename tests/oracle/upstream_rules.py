@@ -77,11 +77,12 @@ RULES = (
 
 
 def narrow(reading, options):
-    """A carried float becomes zero or infinite in the dtype that was asked for."""
+    """A float, carried or dequantized, becomes zero or infinite in the dtype that was asked for."""
     dtype = DTYPES.get(options.get("--dtype"))
     if dtype is None:
         return False
     floats = [tensor.float() for tensor in reading.carried.values() if tensor.is_floating_point()]
+    floats += [reading.float(name, torch.float32) for name in reading.weights]
     return any(bool(((tensor.to(dtype) == 0) & (tensor != 0)).any() or (~tensor.to(dtype).isfinite()).any()) for tensor in floats)
 
 
@@ -101,6 +102,8 @@ def expected(facts, activation, target, options):
                 continue                                 # nothing changes
             if test(weight, target, options):
                 return "%s (%s)" % (rule, weight.module), exits if isinstance(exits, tuple) else (exits,)
+    if activation and target == "msmodelslim" and any(bool((weight.live() != 1 << (weight.bits - 1)).any()) for weight in facts):
+        return "R-RANGE (W8A8_DYNAMIC is symmetric)", (6,)
     if activation and target in ("awq", "gptq", "gptq_v2", "mlx") and "--weights-only" not in options:
         return "R-ACTPARAM", (6,)
     if activation and target not in ("msmodelslim",):
