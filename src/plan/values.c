@@ -36,11 +36,9 @@ static void fill(const struct run *run, struct values_loss *loss, float *value)
         for (size_t i = 0; i < run->count; i++)
             value[i] = run->scale * (float)run->code[i] + run->beta;
     }
-    for (size_t i = 0; loss != NULL && i < run->count; i++) /* zeros that are a number are integers here, but for those of live offsets */
-        note_loss(loss,
-                  run->zero == run->zero ? ((double)run->code[i] - (double)run->zero) * (double)run->scale
-                                         : (double)run->scale * run->code[i] + (double)run->beta,
-                  value[i]);
+    /* what F32 makes of a scale and a beta is what they stand for; a zero and a scale have a product */
+    for (size_t i = 0; loss != NULL && run->zero == run->zero && i < run->count; i++)
+        note_loss(loss, ((double)run->code[i] - (double)run->zero) * (double)run->scale, value[i]);
 }
 
 /* Everything that one call reads. */

@@ -203,7 +203,7 @@ static void zeros_out_of_range(void **state)
     good(&g, "gptq");
     g.seen.groups.zero_min = 0;
     g.seen.groups.equal_zero = 2;
-    refused(&g, STATUS_UNREPRESENTABLE, "2 of 256 groups with zero 0, which GPTQ v1 cannot hold (R-ZERO-V1)", "--to gptq_v2, awq or compressed-tensors");
+    refused(&g, STATUS_UNREPRESENTABLE, "found 2 of 256 groups with zero 0, expected 1 or more: GPTQ v1 holds no other (R-ZERO-V1)", "--to gptq_v2, awq or compressed-tensors");
     good(&g, "awq")->seen.groups.fractions = 4;
     refused(&g, STATUS_UNREPRESENTABLE, "4 of 256 groups whose zero is no integer", "--allow-requantize");
 }

@@ -21,7 +21,7 @@ static int clear_place(void **state)
 static void every_format_is_found_by_its_name(void **state)
 {
     (void)state;
-    assert_int_equal(registry_count(), 7);
+    assert_int_equal(registry_count(), 10);
     for (size_t i = 0; i < registry_count(); i++) {
         const struct format *format = registry_at(i);
         assert_ptr_equal(registry_find(format->name), format);
@@ -49,7 +49,7 @@ static void lists_of_names(void **state)
 {
     char text[200], small[6];
     (void)state;
-    assert_string_equal(registry_names(false, text, sizeof text), "hf, msmodelslim, awq, gptq, gptq_v2, compressed-tensors, mlx");
+    assert_string_equal(registry_names(false, text, sizeof text), "hf, msmodelslim, awq, gptq, gptq_v2, compressed-tensors, mlx, bitsandbytes, fp8, mxfp4");
     assert_string_equal(registry_names(true, text, sizeof text), "hf, msmodelslim, awq, gptq, gptq_v2, compressed-tensors, mlx");
     assert_string_equal(registry_names(false, small, sizeof small), "hf, m"); /* cut, never beyond the buffer */
     assert_string_equal(registry_bits(registry_find("gptq"), text, sizeof text), "2, 3, 4, 8");
@@ -155,10 +155,10 @@ static void nobody_bids(void **state)
     assert_int_equal(clear_place(NULL), 0);
     assert_int_equal(mkdir(DIR, 0777), 0);
     shard_write(&shard, DIR, "model.safetensors");
-    static const char other[] = "{\"quantization_config\": {\"quant_method\": \"bitsandbytes\"}}", silent[] = "{\"quantization_config\": {}}";
+    static const char other[] = "{\"quantization_config\": {\"quant_method\": \"hqq\"}}", silent[] = "{\"quantization_config\": {}}";
     spill(DIR, "config.json", other, sizeof other - 1);
     assert_int_equal(choose(&chosen, NULL), STATUS_UNSUPPORTED);
-    assert_non_null(strstr(chosen.err.what, "quant_method \"bitsandbytes\""));
+    assert_non_null(strstr(chosen.err.what, "quant_method \"hqq\""));
     assert_non_null(strstr(chosen.err.remedy, "awq"));
     spill(DIR, "config.json", silent, sizeof silent - 1);
     assert_int_equal(choose(&chosen, NULL), STATUS_UNSUPPORTED);

@@ -221,7 +221,7 @@ static void blocks_that_differ(void **state)
 {
     static const char *const sets[][3] = {
         {"model.layers.0.up", "model.layers.1.q", "model.layers.1.up"},     /* one block has more */
-        {"lm_head", "model.layers.0.up", "model.layers.1.up"},              /* one is in no block */
+        {"merger", "model.layers.0.up", "model.layers.1.up"},               /* one is in no block */
         {"decoder.layers.0.up", "encoder.layers.0.up", "encoder.layers.1.up"}, /* two stacks */
         {"model.layers.0.up", "model.layers.2.up", "model.layers.3.up"},    /* one block has none */
     };
