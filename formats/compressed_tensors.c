@@ -312,9 +312,9 @@ static enum status bind_weight(struct source *source, struct model *model, struc
     }
     if (scheme->floats && scheme->bits == 8 && model->tensor[weight->role[ROLE_CODES]].dtype == DTYPE_F8_E4M3)
         return shape_floats(model, weight, scheme, err);
-    if (scheme->floats || scheme->bits > 8)
-        return err_set(err, STATUS_UNSUPPORTED, weight->name, "found %u-bit %s weights (%s), expected integers of 1 to 8 bits or FP8", scheme->bits,
-                       scheme->floats ? "float" : "integer", scheme->format);
+    if (scheme->floats)
+        return err_set(err, STATUS_UNSUPPORTED, weight->name, "found %u-bit float weights (%s), expected integers of 1 to 8 bits or FP8", scheme->bits,
+                       scheme->format);
     if (scheme->strategy == CT_BLOCK)
         return err_set(err, STATUS_UNSUPPORTED, weight->name, "found integer weights in two-dimensional blocks, expected groups, channels or one scale");
     const bool older = config->version[0] == 0 && config->version[1] < 18 && config->version[0] + config->version[1] + config->version[2] > 0;

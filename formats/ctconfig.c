@@ -1,6 +1,5 @@
 #include "formats/ctconfig.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,29 +22,92 @@ static bool given(const struct jsondoc *value)
     return value != NULL && jsondoc_kind(value) != JSONDOC_NULL;
 }
 
+/* --- kinds of members ------------------------------------------------------------------------------------------------------------ */
+
+#define KIND(kind) (1u << JSONDOC_##kind)
+struct member {
+    const char *name;
+    unsigned kinds; /* null is always taken and counts as absent */
+    const char *expected;
+};
+
+static const struct member config_member[] = {
+    {"format", KIND(STRING), "a string"},
+    {"quantization_status", KIND(STRING), "a string"},
+    {"version", KIND(STRING), "a version such as 0.18.0"},
+    {"kv_cache_scheme", KIND(OBJECT), "an object or null"},
+    {"global_compression_ratio", KIND(NUMBER), "a number or null"},
+    {"sparsity_config", KIND(OBJECT), "an object"},
+    {"transform_config", KIND(OBJECT), "an object"},
+};
+static const struct member args_member[] = {
+    {"type", KIND(STRING), "int or float"},
+    {"strategy", KIND(STRING), "a string"},
+    {"symmetric", KIND(BOOL), "true or false"},
+    {"dynamic", KIND(BOOL) | KIND(STRING), "true, false or \"local\""},
+    {"actorder", KIND(BOOL) | KIND(STRING), "group, weight or null"},
+    {"block_structure", KIND(ARRAY) | KIND(STRING), "two integers"},
+    {"observer", KIND(STRING), "a string"},
+    {"observer_kwargs", KIND(OBJECT), "an object"},
+    {"scale_dtype", KIND(STRING), "a string"},
+    {"zp_dtype", KIND(STRING), "a string"},
+};
+
+static enum status check_kinds(const struct jsondoc *object, const char *scheme, const struct member *member, size_t count, struct err *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct jsondoc *value = jsondoc_get(object, member[i].name);
+        if (given(value) && !(member[i].kinds >> jsondoc_kind(value) & 1))
+            return wrong(scheme, member[i].name, member[i].expected, err);
+    }
+    return STATUS_OK;
+}
+
+/* True if text is one of the names, which NULL ends. */
+static bool one_of(const char *text, const char *const *names)
+{
+    while (*names != NULL && strcmp(text, *names) != 0)
+        names++;
+    return *names != NULL;
+}
+
 /* --- arguments of one scheme --------------------------------------------------------------------------------------------------- */
 
-static enum status take_strategy(const struct jsondoc *weights, struct ct_scheme *scheme, struct err *err)
+/* QuantizationArgs: of weights, or of activations. */
+struct args {
+    int64_t bits, group; /* group 0: not stated */
+    bool floats, symmetric, dynamic, local;
+    const char *strategy; /* NULL: not stated */
+};
+
+static enum status take_args(const struct jsondoc *object, const char *member, const char *scheme, struct args *args, struct err *err)
 {
-    static const char *const names[] = {"tensor", "channel", "group", "block"};
-    const struct jsondoc *group = jsondoc_get(weights, "group_size"), *strategy = jsondoc_get(weights, "strategy");
-    if (given(group) && (!jsondoc_int(group, &scheme->group) || scheme->group < -1 || scheme->group == 0))
-        return wrong(scheme->name, "group_size", "-1 or a positive integer", err);
-    scheme->strategy = scheme->group > 0 ? CT_GROUP : scheme->group == -1 ? CT_CHANNEL : CT_TENSOR;
-    if (!given(strategy))
-        return STATUS_OK;
-    const char *text = jsondoc_string(strategy);
-    for (size_t i = 0; text != NULL && i < sizeof names / sizeof names[0]; i++) {
-        if (strcmp(text, names[i]) != 0)
-            continue;
-        scheme->strategy = (enum ct_strategy)i;
-        if ((scheme->strategy == CT_GROUP) != (scheme->group > 0))
-            return wrong(scheme->name, "group_size", "a positive integer with strategy group, and only there", err);
-        return STATUS_OK;
-    }
-    if (text != NULL && scheme->floats) /* tensor_group of NVFP4 */
-        return STATUS_OK;
-    return wrong(scheme->name, "strategy", "tensor, channel, group or block", err);
+    static const char *const strategies[] = {"tensor", "channel", "group", "block", "token", "tensor_group", "attn_head", NULL};
+    static const char *const orders[] = {"group", "weight", "dynamic", "static", NULL};
+    const struct jsondoc *bits = jsondoc_get(object, "num_bits"), *group = jsondoc_get(object, "group_size");
+    const char *type = jsondoc_string(jsondoc_get(object, "type")), *order = jsondoc_string(jsondoc_get(object, "actorder"));
+    const char *dynamic = jsondoc_string(jsondoc_get(object, "dynamic"));
+    *args = (struct args){.bits = 8, .symmetric = true, .strategy = jsondoc_string(jsondoc_get(object, "strategy"))};
+    if (jsondoc_kind(object) != JSONDOC_OBJECT)
+        return wrong(scheme, member, "an object", err);
+    TRY(check_kinds(object, scheme, args_member, sizeof args_member / sizeof args_member[0], err));
+    if (given(bits) && (!jsondoc_int(bits, &args->bits) || args->bits < 1 || args->bits > 32))
+        return wrong(scheme, "num_bits", "an integer from 1 to 32", err);
+    if (given(group) && (!jsondoc_int(group, &args->group) || args->group < -1 || args->group == 0 || args->group > INT32_MAX))
+        return wrong(scheme, "group_size", "-1 or a positive integer", err);
+    if (type != NULL && strcmp(type, "int") != 0 && strcmp(type, "float") != 0)
+        return wrong(scheme, "type", "int or float", err);
+    if (args->strategy != NULL && !one_of(args->strategy, strategies))
+        return wrong(scheme, "strategy", "tensor, channel, group, block, token, tensor_group or attn_head", err);
+    if (order != NULL && !one_of(order, orders))
+        return wrong(scheme, "actorder", "group, weight or null", err);
+    if (dynamic != NULL && strcmp(dynamic, "local") != 0)
+        return wrong(scheme, "dynamic", "true, false or \"local\"", err);
+    args->floats = type != NULL && strcmp(type, "float") == 0;
+    args->local = dynamic != NULL;
+    (void)jsondoc_bool(jsondoc_get(object, "symmetric"), &args->symmetric);
+    (void)jsondoc_bool(jsondoc_get(object, "dynamic"), &args->dynamic);
+    return STATUS_OK;
 }
 
 /* [rows, columns], or the older "128x128". */
@@ -63,44 +125,60 @@ static enum status take_block(const struct jsondoc *weights, struct ct_scheme *s
     return scheme->block[0] > 0 && scheme->block[1] > 0 ? STATUS_OK : wrong(scheme->name, "block_structure", "two positive integers", err);
 }
 
-static enum status take_weights(const struct jsondoc *weights, struct ct_scheme *scheme, struct err *err)
+static enum status take_strategy(const struct args *weights, struct ct_scheme *scheme, struct err *err)
 {
-    const struct jsondoc *bits = jsondoc_get(weights, "num_bits"), *type = jsondoc_get(weights, "type"), *symmetric = jsondoc_get(weights, "symmetric");
-    int64_t value = 8;
-    if (!given(weights) || jsondoc_kind(weights) != JSONDOC_OBJECT)
-        return wrong(scheme->name, "weights", "an object", err);
-    if (given(bits) && (!jsondoc_int(bits, &value) || value < 1 || value > 32))
-        return wrong(scheme->name, "num_bits", "an integer from 1 to 32", err);
-    scheme->bits = (unsigned)value;
-    if (given(type) && (jsondoc_string(type) == NULL || (strcmp(jsondoc_string(type), "int") != 0 && strcmp(jsondoc_string(type), "float") != 0)))
-        return wrong(scheme->name, "type", "int or float", err);
-    scheme->floats = given(type) && strcmp(jsondoc_string(type), "float") == 0;
-    scheme->symmetric = true;
-    if (given(symmetric) && !jsondoc_bool(symmetric, &scheme->symmetric))
-        return wrong(scheme->name, "symmetric", "true or false", err);
-    TRY(take_strategy(weights, scheme, err));
-    return scheme->strategy == CT_BLOCK ? take_block(weights, scheme, err) : STATUS_OK;
+    static const char *const names[] = {"tensor", "channel", "group", "block"}; /* enum ct_strategy */
+    scheme->group = weights->group;
+    scheme->strategy = weights->group > 0 ? CT_GROUP : weights->group == -1 ? CT_CHANNEL : CT_TENSOR;
+    if (weights->strategy == NULL)
+        return STATUS_OK;
+    size_t found = 0;
+    while (found < sizeof names / sizeof names[0] && strcmp(weights->strategy, names[found]) != 0)
+        found++;
+    const bool floats = weights->floats && strcmp(weights->strategy, "tensor_group") == 0; /* of NVFP4 */
+    if (found == sizeof names / sizeof names[0] && !floats)
+        return wrong(scheme->name, "strategy", "tensor, channel, group or block", err);
+    scheme->strategy = floats ? CT_GROUP : (enum ct_strategy)found;
+    if ((scheme->strategy == CT_GROUP) != (weights->group > 0))
+        return wrong(scheme->name, "group_size", "a positive integer with strategy group, and only there", err);
+    return STATUS_OK;
 }
 
-/* Integer activations of 8 bits are a property of the weight; others change what the engine computes in ways that no target here holds. */
+static enum status take_weights(const struct jsondoc *object, struct ct_scheme *scheme, struct err *err)
+{
+    struct args weights;
+    TRY(take_args(object, "weights", scheme->name, &weights, err));
+    if (weights.bits > 8)
+        return unsupported("weights of more than 8 bits", err);
+    if (weights.dynamic || weights.local)
+        return unsupported("weights with scales of the run time (\"dynamic\")", err);
+    scheme->bits = (unsigned)weights.bits;
+    scheme->floats = weights.floats;
+    scheme->symmetric = weights.symmetric;
+    TRY(take_strategy(&weights, scheme, err));
+    return scheme->strategy == CT_BLOCK ? take_block(object, scheme, err) : STATUS_OK;
+}
+
+/* Integer activations of 8 bits, for each token at run time or with one scale that is stored, are a property of the weight; others change what
+ * the engine computes in ways that no target here holds. */
 static enum status take_activations(const struct jsondoc *group, struct ct_scheme *scheme, struct err *err)
 {
-    const struct jsondoc *input = jsondoc_get(group, "input_activations"), *dynamic = jsondoc_get(input, "dynamic"), *type = jsondoc_get(input, "type");
-    bool is_dynamic = false;
-    int64_t bits = 8;
+    const struct jsondoc *object = jsondoc_get(group, "input_activations");
+    struct args input;
     if (given(jsondoc_get(group, "output_activations")))
         return unsupported("output_activations", err);
-    if (!given(input))
+    if (!given(object))
         return STATUS_OK;
-    if (jsondoc_kind(input) != JSONDOC_OBJECT)
-        return wrong(scheme->name, "input_activations", "an object or null", err);
-    if (given(jsondoc_get(input, "num_bits")) && !jsondoc_int(jsondoc_get(input, "num_bits"), &bits))
-        return wrong(scheme->name, "num_bits", "an integer", err);
-    if (given(dynamic) && !jsondoc_bool(dynamic, &is_dynamic) && jsondoc_string(dynamic) == NULL)
-        return wrong(scheme->name, "dynamic", "true, false or \"local\"", err);
-    if (!scheme->floats && (bits != 8 || (jsondoc_string(type) != NULL && strcmp(jsondoc_string(type), "int") != 0)))
+    TRY(take_args(object, "input_activations", scheme->name, &input, err));
+    scheme->activation = input.dynamic ? ACTIVATION_DYNAMIC : ACTIVATION_STATIC;
+    if (scheme->floats)
+        return STATUS_OK;
+    if (input.bits != 8 || input.floats || input.local)
         return unsupported("input_activations that are not int8", err);
-    scheme->activation = is_dynamic ? ACTIVATION_DYNAMIC : ACTIVATION_STATIC;
+    if (input.dynamic && (input.strategy == NULL || strcmp(input.strategy, "token") != 0 || !input.symmetric))
+        return unsupported("dynamic input_activations that are not symmetric, one scale for each token", err);
+    if (!input.dynamic && (input.group != 0 || (input.strategy != NULL && strcmp(input.strategy, "tensor") != 0)))
+        return unsupported("static input_activations with more than one scale", err);
     return STATUS_OK;
 }
 
@@ -130,7 +208,7 @@ static enum status take_names(struct ct_names *names, const struct jsondoc *list
     return STATUS_OK;
 }
 
-/* *scheme is MAP_NONE if nothing matches. */
+/* Exact names first, then patterns, then the class: as vLLM and compressed-tensors order them. *scheme is MAP_NONE if nothing matches. */
 static enum status find_name(const struct ct_names *names, const char *module, uint32_t *scheme, struct err *err)
 {
     *scheme = map_find(&names->exact, slice_of(module));
@@ -140,6 +218,8 @@ static enum status find_name(const struct ct_names *names, const char *module, u
         if (found)
             *scheme = names->pattern[i].scheme;
     }
+    if (*scheme == MAP_NONE)
+        *scheme = map_find(&names->exact, slice_of("Linear"));
     return STATUS_OK;
 }
 
@@ -153,6 +233,10 @@ static void free_names(struct ct_names *names)
 
 /* --- the whole ------------------------------------------------------------------------------------------------------------------ */
 
+/* What a group may be compressed as; "mixed-precision" leaves it to the groups. */
+static const char *const formats[] = {"pack-quantized",       "int-quantized",        "naive-quantized", "float-quantized",
+                                      "nvfp4-pack-quantized", "mxfp4-pack-quantized", "mxfp8-quantized", NULL};
+
 static enum status take_group(struct ctconfig *config, const struct jsondoc *group, const char *format, struct err *err)
 {
     struct ct_scheme scheme = {.name = jsondoc_name(group), .format = format};
@@ -163,6 +247,9 @@ static enum status take_group(struct ctconfig *config, const struct jsondoc *gro
         scheme.format = jsondoc_string(jsondoc_get(group, "format"));
     if (scheme.format == NULL)
         return wrong(scheme.name, "format", "a string", err);
+    if (!one_of(scheme.format, formats))
+        return err_set(err, STATUS_UNSUPPORTED, WHERE, "found format \"%.60s\" of %.100s, expected pack-quantized or int-quantized", scheme.format,
+                       scheme.name);
     TRY(take_weights(jsondoc_get(group, "weights"), &scheme, err));
     TRY(take_activations(group, &scheme, err));
     TRY(mem_grow((void **)&config->scheme, &config->scheme_capacity, config->scheme_count + 1, sizeof scheme, err));
@@ -184,12 +271,29 @@ static enum status refuse_extras(const struct jsondoc *config, struct err *err)
     return STATUS_OK;
 }
 
+/* "0.18.0", "0.18.0.dev1", "0.18rc1": two numbers at least, and what follows. */
+static bool take_version(const char *text, unsigned version[3])
+{
+    for (size_t part = 0; part < 3; part++, text++) {
+        size_t digits = 0;
+        for (; *text >= '0' && *text <= '9'; text++) {
+            if (digits++ == 9)
+                return false;
+            version[part] = version[part] * 10 + (unsigned)(*text - '0');
+        }
+        if (digits == 0 || *text != '.')
+            return part >= 1 && (digits > 0 || part == 2);
+    }
+    return true;
+}
+
 enum status ctconfig_read(struct source *source, struct ctconfig *config, struct err *err)
 {
     const struct jsondoc *stated = source_quantization(source);
     const struct jsondoc *groups = jsondoc_get(stated, "config_groups");
     const char *version = jsondoc_string(jsondoc_get(stated, "version")), *format = jsondoc_string(jsondoc_get(stated, "format"));
-    if (version != NULL && sscanf(version, "%u.%u.%u", &config->version[0], &config->version[1], &config->version[2]) < 2)
+    TRY(check_kinds(stated, "quantization_config", config_member, sizeof config_member / sizeof config_member[0], err));
+    if (version != NULL && !take_version(version, config->version))
         return wrong("quantization_config", "version", "a version such as 0.18.0", err);
     TRY(refuse_extras(stated, err));
     if (groups == NULL || jsondoc_kind(groups) != JSONDOC_OBJECT || jsondoc_first(groups) == NULL)
@@ -200,15 +304,12 @@ enum status ctconfig_read(struct source *source, struct ctconfig *config, struct
     return given(ignore) ? take_names(&config->ignore, ignore, "ignore", 0, err) : STATUS_OK;
 }
 
-/* Exact names first, then patterns, then the class: as vLLM and compressed-tensors order them. */
 enum status ctconfig_find(const struct ctconfig *config, const char *module, const struct ct_scheme **scheme, bool *ignored, struct err *err)
 {
     uint32_t found;
     TRY(find_name(&config->ignore, module, &found, err));
     *ignored = found != MAP_NONE;
     TRY(find_name(&config->targets, module, &found, err));
-    if (found == MAP_NONE)
-        found = map_find(&config->targets.exact, slice_of("Linear"));
     *scheme = found == MAP_NONE ? NULL : &config->scheme[found];
     return STATUS_OK;
 }

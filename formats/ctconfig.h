@@ -40,10 +40,11 @@ struct ctconfig {
     struct ct_names targets, ignore;
 };
 
-/* Reads the config of the source. A wrong member is CORRUPT; a transform, a sparsity or quantized outputs are UNSUPPORTED. */
+/* Reads the config of the source. A wrong member is CORRUPT; a transform, a sparsity, quantized outputs, another format, weights of more than 8 bits
+ * and activations other than int8 are UNSUPPORTED. */
 enum status ctconfig_read(struct source *source, struct ctconfig *config, struct err *err) WARN_UNUSED;
 /* The scheme of a module (a Linear): by its exact name, else by the first pattern, else by the class "Linear"; NULL if there is none. *ignored: an
- * entry of `ignore` names it. */
+ * entry of `ignore` names it, in one of these ways. */
 enum status ctconfig_find(const struct ctconfig *config, const char *module, const struct ct_scheme **scheme, bool *ignored, struct err *err) WARN_UNUSED;
 void ctconfig_free(struct ctconfig *config);
 
