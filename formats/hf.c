@@ -20,7 +20,8 @@ static enum status hf_read(struct source *source, const struct read_options *opt
         static const char *const quantized[] = {".qweight", ".weight_packed", ".weight_scale", ".qzeros"};
         for (size_t q = 0; q < sizeof quantized / sizeof quantized[0]; q++) {
             char where[700];
-            if (!slice_ends(slice_of(model->tensor[i].name), quantized[q]))
+            const bool mlx = model->tensor[i].dtype == DTYPE_U32 && slice_ends(slice_of(model->tensor[i].name), ".weight");
+            if (!mlx && !slice_ends(slice_of(model->tensor[i].name), quantized[q]))
                 continue;
             (void)err_set(err, STATUS_UNSUPPORTED, model_where(model, i, where, sizeof where),
                           "found a quantized tensor, but no quantization_config and no description file");

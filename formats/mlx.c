@@ -13,6 +13,7 @@
 #include "base/checked.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct part mlx_part[] = {
@@ -32,8 +33,10 @@ static const uint16_t mlx_group[] = {32, 64, 128, 0};
 static const struct jsondoc *quantization_of(const struct source *source)
 {
     const struct jsondoc *own = jsondoc_get(source->document, "quantization"), *mirror = jsondoc_get(source->document, "quantization_config");
-    const struct jsondoc *found = own != NULL ? own : jsondoc_get(mirror, "quant_method") == NULL ? mirror : NULL;
-    return jsondoc_get(found, "group_size") != NULL && jsondoc_get(found, "bits") != NULL ? found : NULL;
+    if (jsondoc_get(own, "group_size") != NULL || jsondoc_get(own, "bits") != NULL)
+        return own;
+    const bool whole = jsondoc_get(mirror, "group_size") != NULL && jsondoc_get(mirror, "bits") != NULL;
+    return whole && jsondoc_get(mirror, "quant_method") == NULL ? mirror : NULL;
 }
 
 static void mlx_probe(const struct source *source, struct bid *bid)
@@ -50,20 +53,6 @@ struct stated {
     bool affine;
 };
 
-static enum status take(const struct jsondoc *object, const char *where, struct stated *stated, struct err *err)
-{
-    const struct jsondoc *bits = jsondoc_get(object, "bits"), *group = jsondoc_get(object, "group_size"), *mode = jsondoc_get(object, "mode");
-    if (bits != NULL && (!jsondoc_int(bits, &stated->bits) || stated->bits < 1 || stated->bits > 8))
-        return err_set(err, STATUS_CORRUPT, "config.json", "found a wrong value of \"bits\" in %s, expected 2, 3, 4, 5, 6 or 8", where);
-    if (group != NULL && (!jsondoc_int(group, &stated->group) || stated->group < 1 || stated->group > UINT32_MAX))
-        return err_set(err, STATUS_CORRUPT, "config.json", "found a wrong value of \"group_size\" in %s, expected a positive integer", where);
-    if (mode != NULL && jsondoc_string(mode) == NULL)
-        return err_set(err, STATUS_CORRUPT, "config.json", "found a wrong value of \"mode\" in %s, expected a string", where);
-    if (mode != NULL)
-        stated->affine = strcmp(jsondoc_string(mode), "affine") == 0;
-    return STATUS_OK;
-}
-
 static const struct form *form_of(int64_t bits)
 {
     for (size_t f = 0; f < sizeof mlx_form / sizeof mlx_form[0]; f++)
@@ -72,18 +61,74 @@ static const struct form *form_of(int64_t bits)
     return NULL;
 }
 
-static enum status bind_weight(const struct source *source, const struct model *model, struct weight *weight, struct stated stated, struct err *err)
+static enum status wrong(const char *member, const char *where, const char *expected, struct err *err)
 {
-    const struct jsondoc *own = jsondoc_get(quantization_of(source), weight->name);
+    return err_set(err, STATUS_CORRUPT, "config.json", "found a wrong value of \"%s\" in %.400s, expected %s", member, where, expected);
+}
+
+static enum status take(const struct jsondoc *object, const char *where, struct stated *stated, struct err *err)
+{
+    static const char *const modes[] = {"affine", "mxfp4", "mxfp8", "nvfp4"};
+    const struct jsondoc *bits = jsondoc_get(object, "bits"), *group = jsondoc_get(object, "group_size"), *mode = jsondoc_get(object, "mode");
+    size_t m = 0;
+    if (bits != NULL && (!jsondoc_int(bits, &stated->bits) || form_of(stated->bits) == NULL))
+        return wrong("bits", where, "2, 3, 4, 5, 6 or 8", err);
+    if (group != NULL && (!jsondoc_int(group, &stated->group) || stated->group < 1 || stated->group > INT32_MAX))
+        return wrong("group_size", where, "a positive integer", err);
+    if (mode == NULL)
+        return STATUS_OK;
+    while (m < sizeof modes / sizeof modes[0] && (jsondoc_string(mode) == NULL || strcmp(jsondoc_string(mode), modes[m]) != 0))
+        m++;
+    if (m == sizeof modes / sizeof modes[0])
+        return wrong("mode", where, "affine, mxfp4, mxfp8 or nvfp4", err);
+    stated->affine = m == 0;
+    return STATUS_OK;
+}
+
+/* The members of all weights; the others are entries of modules. */
+static enum status take_all(const struct jsondoc *object, struct stated *stated, struct err *err)
+{
+    if (jsondoc_get(object, "bits") == NULL)
+        return wrong("bits", "quantization", "2, 3, 4, 5, 6 or 8", err);
+    if (jsondoc_get(object, "group_size") == NULL)
+        return wrong("group_size", "quantization", "a positive integer", err);
+    return take(object, "quantization", stated, err);
+}
+
+/* own[weight] is the entry of a weight, NULL if it has none. An entry is an object, false (not quantized) or true; other members without a dot in
+ * their name are no entries. */
+static enum status take_entries(const struct jsondoc *object, const struct model *model, const struct jsondoc **own, struct err *err)
+{
+    for (const struct jsondoc *entry = jsondoc_first(object); entry != NULL; entry = jsondoc_next(entry)) {
+        const char *name = jsondoc_name(entry);
+        struct stated unused;
+        uint32_t codes;
+        if (strcmp(name, "bits") == 0 || strcmp(name, "group_size") == 0 || strcmp(name, "mode") == 0)
+            continue;
+        if (jsondoc_kind(entry) == JSONDOC_OBJECT)
+            TRY(take(entry, name, &unused, err));
+        else if (jsondoc_kind(entry) != JSONDOC_BOOL && (strchr(name, '.') != NULL || strcmp(name, "lm_head") == 0))
+            return wrong(name, "quantization", "an object, true or false", err);
+        if (parts_sibling(model, slice_of(name), ".weight", &codes) && model->tensor[codes].fate == FATE_CLAIMED)
+            own[model->tensor[codes].peer] = entry;
+    }
+    return STATUS_OK;
+}
+
+static enum status bind_weight(const struct model *model, struct weight *weight, const struct jsondoc *own, struct stated stated, struct err *err)
+{
     const uint32_t codes = weight->role[ROLE_CODES], scales = weight->role[ROLE_SCALES];
     const struct tensor *stored = &model->tensor[codes], *scale = &model->tensor[scales];
     char where[700], shape[128];
-    if (own != NULL && jsondoc_kind(own) == JSONDOC_OBJECT)
-        TRY(take(own, weight->name, &stated, err));
-    const struct form *form = form_of(stated.bits);
-    if (!stated.affine || form == NULL) {
-        (void)err_set(err, STATUS_UNSUPPORTED, weight->name, "found %lld-bit MLX codes %s, expected affine ones of 2, 3, 4, 5, 6 or 8 bits",
-                      (long long)stated.bits, stated.affine ? "" : "of another mode than affine");
+    bool quantized = true;
+    if (jsondoc_bool(own, &quantized) && !quantized) {
+        (void)err_set(err, STATUS_CORRUPT, weight->name, "found quantized tensors, but config.json says false for this module (R-CONFLICT)");
+        return err_try(err, "use the config.json that was written with these weights");
+    }
+    TRY(take(own, weight->name, &stated, err));
+    if (!stated.affine) {
+        (void)err_set(err, STATUS_UNSUPPORTED, weight->name, "found %lld-bit MLX codes of another mode than affine, expected affine ones",
+                      (long long)stated.bits);
         return err_try(err, "mlx_lm.convert --q-mode affine, from the float model");
     }
     TRY(shape_expect_dtype(model, codes, DTYPE_U32, err));
@@ -102,7 +147,7 @@ static enum status bind_weight(const struct source *source, const struct model *
                                  .scale_dtype = scale->dtype,
                                  .group = (uint64_t)stated.group,
                                  .param_order = ORDER_OUT_GROUP,
-                                 .codes_layout = (uint16_t)form->codes};
+                                 .codes_layout = (uint16_t)form_of(stated.bits)->codes};
     if (stored->shape[1] * 32 % (uint64_t)stated.bits != 0 || weight->in % (uint64_t)stated.group != 0 ||
         weight->in / (uint64_t)stated.group != weight->groups)
         return err_set(err, STATUS_CORRUPT, model_where(model, scales, where, sizeof where),
@@ -152,13 +197,19 @@ static enum status mlx_read(struct source *source, const struct read_options *op
 {
     (void)options;
     struct stated stated = {.affine = true};
-    TRY(take(quantization_of(source), "quantization", &stated, err));
+    const struct jsondoc *object = quantization_of(source);
+    TRY(take_all(object, &stated, err));
     TRY(source_tensors(source, model, err));
     TRY(bind_weights(model, err));
     TRY(refuse_strays(model, err));
-    for (size_t w = 0; w < model->weight_count; w++)
-        TRY(bind_weight(source, model, &model->weight[w], stated, err));
-    return STATUS_OK;
+    const struct jsondoc **own = mem_alloc(model->weight_count + 1, sizeof *own, err);
+    if (own == NULL)
+        return STATUS_LIMIT;
+    enum status status = take_entries(object, model, own, err);
+    for (size_t w = 0; status == STATUS_OK && w < model->weight_count; w++)
+        status = bind_weight(model, &model->weight[w], own[w], stated, err);
+    free(own);
+    return status;
 }
 
 static void mlx_describe(const struct summary *summary, struct jsondoc *config)
