@@ -30,15 +30,16 @@ static enum status take_members(const struct jsondoc *value, const char *where, 
 {
     const char *pattern = jsondoc_name(value);
     const struct jsondoc *bits = jsondoc_get(value, "bits"), *group = jsondoc_get(value, "group_size"), *sym = jsondoc_get(value, "sym");
-    bool symmetric;
-    if (jsondoc_kind(value) != JSONDOC_OBJECT)
-        return err_set(err, STATUS_CORRUPT, where, "found a value of \"dynamic\"/\"%.200s\" that is no object", pattern);
-    if (bits != NULL && (!jsondoc_int(bits, &rule->bits) || rule->bits < 1 || rule->bits > 32))
+    const struct jsondoc *desc_act = jsondoc_get(value, "desc_act");
+    bool symmetric, unused;
+    if (bits != NULL && (!jsondoc_int(bits, &rule->bits) || rule->bits < 2 || rule->bits > 8))
         return wrong(where, pattern, "bits", err);
-    if (group != NULL && (!jsondoc_int(group, &rule->group) || rule->group < -1 || rule->group == 0))
+    if (group != NULL && (!jsondoc_int(group, &rule->group) || rule->group < -1 || rule->group == 0 || rule->group > INT32_MAX))
         return wrong(where, pattern, "group_size", err);
     if (sym != NULL && !jsondoc_bool(sym, &symmetric))
         return wrong(where, pattern, "sym", err);
+    if (desc_act != NULL && !jsondoc_bool(desc_act, &unused)) /* the g_idx tells */
+        return wrong(where, pattern, "desc_act", err);
     rule->symmetric = sym != NULL ? symmetric : -1;
     return STATUS_OK;
 }
@@ -49,6 +50,8 @@ static enum status add(struct dynamic *dynamic, const struct jsondoc *value, con
     struct dynamic_rule rule = {.symmetric = -1};
     uint32_t before;
     size_t size;
+    if (jsondoc_kind(value) != JSONDOC_OBJECT)
+        return err_set(err, STATUS_CORRUPT, where, "found a value of \"dynamic\"/\"%.200s\" that is no object", pattern);
     if (strncmp(pattern, "-:", 2) == 0)
         return STATUS_OK;
     TRY(take_members(value, where, &rule, err));

@@ -61,6 +61,25 @@ static bool is_planar(const struct quantconfig *config)
     return strcmp(config->layout, "gptq_p") == 0;
 }
 
+static const struct form *form_of(unsigned bits)
+{
+    for (size_t f = 0; f < sizeof gptq_form / sizeof gptq_form[0]; f++)
+        if (gptq_form[f].bits == bits)
+            return &gptq_form[f];
+    return NULL;
+}
+
+/* `where` is a weight, or the config of all. */
+static enum status choose_form(const char *where, const struct quantconfig *config, int64_t bits, const struct form **form, struct err *err)
+{
+    *form = form_of((unsigned)bits);
+    if (*form != NULL && !(bits == 3 && is_planar(config)))
+        return STATUS_OK;
+    (void)err_set(err, STATUS_UNSUPPORTED, where, "found %lld bits%s; GPTQ is read at 2, 3, 4 and 8 bits", (long long)bits,
+                  bits == 3 ? " in planes (gptq_p)" : "");
+    return err_try(err, "save it with GPTQModel as gptq_v2 in one of these widths");
+}
+
 static enum status check_config(const struct quantconfig *config, struct err *err)
 {
     const bool known = config->layout[0] == '\0' || strcmp(config->layout, "gptq") == 0 || is_v2(config) || is_planar(config);
@@ -72,25 +91,8 @@ static enum status check_config(const struct quantconfig *config, struct err *er
         return err_set(err, STATUS_UNSUPPORTED, config->where, "found \"rotation\": the weights need a transform at run time (R-ROT)");
     if (config->other_pack)
         return err_set(err, STATUS_UNSUPPORTED, config->where, "found a pack_dtype other than int32");
-    return STATUS_OK;
-}
-
-static const struct form *form_of(unsigned bits)
-{
-    for (size_t f = 0; f < sizeof gptq_form / sizeof gptq_form[0]; f++)
-        if (gptq_form[f].bits == bits)
-            return &gptq_form[f];
-    return NULL;
-}
-
-static enum status choose_form(const struct weight *weight, const struct quantconfig *config, unsigned bits, const struct form **form, struct err *err)
-{
-    *form = form_of(bits);
-    if (*form != NULL && !(bits == 3 && is_planar(config)))
-        return STATUS_OK;
-    (void)err_set(err, STATUS_UNSUPPORTED, weight->name, "found %u bits%s; GPTQ is read at 2, 3, 4 and 8 bits", bits,
-                  bits == 3 ? " in planes (gptq_p)" : "");
-    return err_try(err, "save it with GPTQModel as gptq_v2 in one of these widths");
+    const struct form *form;
+    return choose_form(config->where, config, config->bits, &form, err);
 }
 
 /* The width of one weight shows in its shapes: qzeros has out * bits / 32 columns. It must be the config's, or that of the rule for this
@@ -141,7 +143,7 @@ static enum status bind_weight(struct model *model, struct weight *weight, const
     const int64_t stated = own != NULL && own->group != 0 ? own->group : config->group;
     const int symmetric = own != NULL && own->symmetric >= 0 ? own->symmetric : config->symmetric;
     TRY(weight_bits(model, weight, config, &bits, err));
-    TRY(choose_form(weight, config, bits, &form, err));
+    TRY(choose_form(weight->name, config, bits, &form, err));
     weight->claim = symmetric == 1 ? CLAIM_SYMMETRIC : CLAIM_NONE;
     weight->spec = (struct spec){.grid = GRID_AFFINE_ZERO,
                                  .bits = (uint8_t)bits,

@@ -118,7 +118,7 @@ static enum status take(const struct jsondoc *doc, const char *where, struct qua
     TRY(take_bool(config, doc, "zero_point", &zero_point, err));
     TRY(take_bool(config, doc, "desc_act", &config->act_order, err));
     TRY(take_string(config, jsondoc_get(doc, "pack_dtype"), "pack_dtype", pack, sizeof pack, err));
-    if (config->group < -1)
+    if (config->group < -1 || config->group > INT32_MAX)
         return wrong(config, "group_size", "-1 or a positive integer", err);
     if (config->bits < 0 || config->bits > 32)
         return wrong(config, "bits", "an integer from 1 to 32", err);
