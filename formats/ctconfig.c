@@ -1,5 +1,6 @@
 #include "formats/ctconfig.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

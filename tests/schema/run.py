@@ -6,6 +6,7 @@ usage: run.py --repaq BIN --fixtures DIR          (needs python3-jsonschema)
 """
 import argparse
 import copy
+import functools
 import json
 import os
 import pathlib
@@ -30,6 +31,7 @@ def load(path):
     return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
 
 
+@functools.lru_cache(maxsize=None)
 def validator(name):
     return Draft202012Validator(load(SCHEMAS / (name + ".json")))
 
@@ -67,19 +69,31 @@ def references(schema):
     return own + [target for item in schema.values() for target in references(item)]
 
 
+# The schema of each format's object in config.json, and the members that hold it.
+CONFIGS = {"awq": ("awq", ["quantization_config"]), "gptq": ("gptq", ["quantization_config"]), "gptq_v2": ("gptq", ["quantization_config"]),
+           "compressed-tensors": ("compressed-tensors", ["quantization_config"]), "mlx": ("mlx", ["quantization", "quantization_config"]),
+           "hf": (None, []), "msmodelslim": (None, [])}
+
+
+def documents_are_valid(label, target, folder):
+    """config.json, the side file, the index and the description of a directory of this format."""
+    config = load(folder / "config.json")
+    schema, members = CONFIGS[target]
+    for member in members:
+        valid("%s config.json/%s" % (label, member), schema, config[member])
+    for path in folder.glob("quantize_config.json"):
+        valid(label + " " + path.name, "quantize_config", load(path))
+    for path in folder.glob("*.index.json"):
+        valid(label + " " + path.name, "index", load(path))
+    for path in folder.glob("quant_model_description*.json"):
+        valid(label + " " + path.name, "msmodelslim-description", load(path))
+    return config, [config[member] for member in members]
+
+
 # Fixtures that are broken on purpose still have sound documents; only what their weights hold is wrong.
 def fixtures_are_valid(fixtures):
     for folder in sorted(path for path in fixtures.glob("*/*") if path.is_dir()):
-        label = folder.parent.name + "/" + folder.name
-        config = load(folder / "config.json")
-        if folder.parent.name in ("awq", "gptq", "gptq_v2"):
-            valid(label + " config.json", folder.parent.name.split("_")[0], config["quantization_config"])
-        for path in folder.glob("quantize_config.json"):
-            valid(label + " " + path.name, "quantize_config", load(path))
-        for path in folder.glob("*.index.json"):
-            valid(label + " " + path.name, "index", load(path))
-        for path in folder.glob("quant_model_description*.json"):
-            valid(label + " " + path.name, "msmodelslim-description", load(path))
+        documents_are_valid(folder.parent.name + "/" + folder.name, folder.parent.name.replace("compressed_", "compressed-"), folder)
 
 
 def run(repaq, *arguments):
@@ -101,20 +115,32 @@ def output(repaq, label, name, expected, *arguments):
     return document
 
 
+TARGETS = (("hf",), ("msmodelslim",), ("msmodelslim", "--layout", "unpacked"), ("awq",), ("awq", "--group-size", "32"), ("gptq",), ("gptq_v2",),
+           ("gptq_v2", "--keep", "layers.0.mlp"), ("gptq_v2", "--bits", "8"), ("compressed-tensors",), ("compressed-tensors", "--keep", "layers.0.mlp"),
+           ("compressed-tensors", "--bits", "8"), ("mlx",), ("mlx", "--dtype", "f32"), ("mlx", "--dtype", "f32", "--keep", "layers.0.mlp"))
+
+
 def outputs_are_valid(repaq, fixtures, scratch):
+    reached = dict.fromkeys(CONFIGS, 0)
     sources = [path for path in sorted(fixtures.glob("*/*")) if path.is_dir() and not path.name.startswith("synth-")]
     for source in sources:
         label = source.parent.name + "/" + source.name
         output(repaq, "inspect " + label, "inspect", 0, "inspect", source)
-        targets = ["hf"] if source.parent.name == "hf" else ["awq", "gptq", "gptq_v2"]
-        for target in targets:
-            destination = scratch / (source.name + "-" + target)
-            code, _ = run(repaq, "convert", source, destination, "--to", target, "--dry-run")
-            output(repaq, "convert --dry-run %s %s" % (label, target), "convert", code, "convert", source, destination, "--to", target, "--dry-run")
-            output(repaq, "convert %s %s" % (label, target), "convert", code, "convert", source, destination, "--to", target)
+        for target, *options in TARGETS:
+            name = " ".join([target, *options])
+            destination = scratch / ("%s-%s" % (source.name, name.replace(" ", "")))
+            arguments = ("convert", source, destination, "--to", target, *options)
+            code, _ = run(repaq, *arguments, "--dry-run")
+            output(repaq, "convert --dry-run %s %s" % (label, name), "convert", code, *arguments, "--dry-run")
+            output(repaq, "convert %s %s" % (label, name), "convert", code, *arguments)
+            reached[target] += code == 0
             if code == 0:
-                directory_is_valid("%s as %s" % (label, target), target, destination)
-                output(repaq, "verify %s %s" % (label, target), "verify", 0, "verify", source, destination)
+                directory_is_valid("%s as %s" % (label, name), target, destination)
+                output(repaq, "inspect %s as %s" % (label, name), "inspect", 0, "inspect", destination)
+                output(repaq, "verify %s %s" % (label, name), "verify", 0, "verify", source, destination)
+                shutil.rmtree(destination)
+    for target, count in reached.items():
+        check("%d fixtures were written as %s" % (count, target), count >= 3 + (target != "hf"), count)
     edge = fixtures / "msmodelslim" / "edge-w4a16-g32-sym-zeros-safe"
     hashed = output(repaq, "inspect --hash", "inspect", 0, "inspect", "--hash", edge)
     parts = hashed["tensors"] + [part for weight in hashed["weights"] for part in weight["roles"].values()]
@@ -178,30 +204,53 @@ def checks_are_valid(repaq, fixtures, scratch):
     output(repaq, "check of nothing", "check", 3, "check", scratch / "nothing", "--for", "vllm")
 
 
-# What repaq writes is narrower than what it reads: required and optional members.
+# What repaq writes is narrower than what it reads: required and optional members. Upstream refuses others in a scheme and its arguments.
+ARGS = {"num_bits", "type", "symmetric", "strategy", "dynamic"}
 WRITTEN = {
     "awq": ({"quant_method", "bits", "group_size", "zero_point", "version", "modules_to_not_convert"}, set()),
     "gptq": ({"bits", "group_size", "desc_act", "sym", "lm_head", "quant_method", "checkpoint_format", "pack_dtype"},
              {"dynamic", "modules_in_block_to_quantize"}),
+    "compressed-tensors": ({"quant_method", "format", "quantization_status", "config_groups", "ignore", "kv_cache_scheme", "global_compression_ratio",
+                            "version"}, set()),
+    "scheme": ({"targets", "weights", "input_activations", "output_activations", "format"}, set()),
+    "weights": (ARGS | {"group_size", "actorder"}, set()),
+    "input_activations": (ARGS, set()),
+    "mlx": ({"group_size", "bits", "mode"}, set()),
+    "mlx entry": ({"group_size", "bits"}, set()),
 }
 
 
+def members_are(label, what, document):
+    required, optional = WRITTEN[what]
+    check("%s: the members of %s that are promised and no others" % (label, what), required <= set(document) <= required | optional,
+          set(document) ^ required)
+
+
+def config_is_as_promised(label, schema, config):
+    own = {name: value for name, value in config.items() if "." not in name and name != "lm_head"} if schema == "mlx" else config
+    members_are(label, schema, own)
+    for name in set(config) - set(own):
+        if config[name] is not False:
+            members_are(label, "mlx entry", config[name])
+    for group in config.get("config_groups", {}).values():
+        members_are(label, "scheme", group)
+        members_are(label, "weights", group["weights"])
+        if group["input_activations"] is not None:
+            members_are(label, "input_activations", group["input_activations"])
+
+
 def directory_is_valid(label, target, directory):
-    config = load(directory / "config.json")
-    if target == "hf":
-        check(label + ": no quantization_config", "quantization_config" not in config)
-    else:
-        valid(label + " config.json", target.split("_")[0], config["quantization_config"])
-        members = set(config["quantization_config"])
-        required, optional = WRITTEN[target.split("_")[0]]
-        check(label + ": the members that are promised and no others", required <= members <= required | optional, members ^ required)
+    config, objects = documents_are_valid(label, target, directory)
+    if not objects:
+        check(label + ": no quantization_config", "quantization_config" not in config and "quantization" not in config)
+    for written in objects:
+        config_is_as_promised(label, CONFIGS[target][0], written)
+        check(label + ": the places of the config agree", written == objects[0])
     if target.startswith("gptq"):
-        side = load(directory / "quantize_config.json")
-        valid(label + " quantize_config.json", "quantize_config", side)
-        check(label + ": quantize_config.json equals config.json's object", side == config["quantization_config"])
+        check(label + ": quantize_config.json equals config.json's object", load(directory / "quantize_config.json") == objects[0])
+    if target == "msmodelslim":
+        check(label + ": one description", len(list(directory.glob("quant_model_description*.json"))) == 1)
     valid(label + " manifest", "manifest", load(directory / "repaq-manifest.json"))
-    for path in directory.glob("*.index.json"):
-        valid(label + " index", "index", load(path))
 
 
 # (fixture, file, member path into it, schema, label, change): each change breaks the document; schema and reader must both refuse it.
@@ -223,7 +272,20 @@ def removing(*path):
     return change
 
 
+def setting_all(**values):
+    return lambda document: document.update(values)
+
+
+def removing_all(*paths, then=lambda document: None):
+    def change(document):
+        for path in paths:
+            removing(*path)(document)
+        then(document)
+    return change
+
+
 AWQ, GPTQ = "awq/awq-qwen2-4bit-g128", "gptq/gptq-qwen2-4bit-g128-sym"
+CT, MLX = "compressed_tensors/ct-qwen2-w4a16-awq-g64-asym", "mlx/mlx-qwen2-4bit-g64"
 MS, SHARDED = "msmodelslim/edge-w4a16-g32-sym-zeros-safe", "hf/tiny-float-sharded"
 DESCRIPTION, INDEX = "quant_model_description_w4a16.json", "model.safetensors.index.json"
 MUTATIONS = [
@@ -247,6 +309,37 @@ MUTATIONS = [
     (GPTQ, "config.json", ["quantization_config"], "gptq", "unknown checkpoint_format", setting("checkpoint_format", "marlin")),
     (GPTQ, "config.json", ["quantization_config"], "gptq", "pack_dtype int8", setting("pack_dtype", "int8")),
     (GPTQ, "config.json", ["quantization_config"], "gptq", "rotation set", setting("rotation", "hadamard")),
+    (GPTQ, "config.json", ["quantization_config"], "gptq", "5 bits with rules", setting_all(bits=5, dynamic={".*": {"bits": 4}})),
+    (GPTQ, "config.json", ["quantization_config"], "gptq", "3 bits in planes", setting_all(bits=3, checkpoint_format="gptq_p", format="gptq_p")),
+    (GPTQ, "config.json", ["quantization_config"], "gptq", "two layouts", setting_all(checkpoint_format="gptq_v2", format="gptq_p")),
+    (GPTQ, "config.json", ["quantization_config"], "gptq", "a rule that is a list", setting("dynamic", {"+:x": []})),
+    (GPTQ, "config.json", ["quantization_config"], "gptq", "a rule to skip that is true", setting("dynamic", {"-:x": True})),
+    (GPTQ, "config.json", ["quantization_config"], "gptq", "a rule of 9 bits", setting("dynamic", {"x": {"bits": 9}})),
+    (GPTQ, "config.json", ["quantization_config"], "gptq", "a rule of 1 bit", setting("dynamic", {"x": {"bits": 1}})),
+    (GPTQ, "config.json", ["quantization_config"], "gptq", "a rule of null bits", setting("dynamic", {"x": {"bits": None}})),
+    (GPTQ, "config.json", ["quantization_config"], "gptq", "a rule of group_size 0", setting("dynamic", {"x": {"group_size": 0}})),
+    (GPTQ, "config.json", ["quantization_config"], "gptq", "a rule with sym a number", setting("dynamic", {"x": {"sym": 1}})),
+    (GPTQ, "config.json", ["quantization_config"], "gptq", "a rule with desc_act a string", setting("dynamic", {"x": {"desc_act": "yes"}})),
+    (CT, "config.json", ["quantization_config"], "compressed-tensors", "no config_groups", removing("config_groups")),
+    (CT, "config.json", ["quantization_config"], "compressed-tensors", "a preset", setting("config_groups", {"W4A16": ["Linear"]})),
+    (CT, "config.json", ["quantization_config"], "compressed-tensors", "no targets", removing("config_groups", "group_0", "targets")),
+    (CT, "config.json", ["quantization_config"], "compressed-tensors", "no weights", removing("config_groups", "group_0", "weights")),
+    (CT, "config.json", ["quantization_config"], "compressed-tensors", "no format", removing_all(("format",), ("config_groups", "group_0", "format"))),
+    (CT, "config.json", ["quantization_config"], "compressed-tensors", "the format of no group", removing_all(("config_groups", "group_0", "format"),
+                                                                                                         then=setting("format", "mixed-precision"))),
+    (CT, "config.json", ["quantization_config"], "compressed-tensors", "strategy group without a size",
+     setting("config_groups", "group_0", "weights", "group_size", None)),
+    (CT, "config.json", ["quantization_config"], "compressed-tensors", "a transform",
+     setting("transform_config", {"config_groups": {"R1": {"apply": []}}})),
+    (CT, "config.json", ["quantization_config"], "compressed-tensors", "a sparsity", setting("sparsity_config", {"format": "sparse-24-bitmask"})),
+    (CT, "config.json", ["quantization_config"], "compressed-tensors", "an array", lambda document: []),
+    (MLX, "config.json", ["quantization"], "mlx", "no bits", removing("bits")),
+    (MLX, "config.json", ["quantization"], "mlx", "no group_size", removing("group_size")),
+    (MLX, "config.json", ["quantization"], "mlx", "an entry that is a number", setting("model.layers.9.mlp.up_proj", 4)),
+    (MLX, "config.json", ["quantization"], "mlx", "an entry that is null", setting("lm_head", None)),
+    (MLX, "config.json", ["quantization"], "mlx", "an entry of 7 bits", setting("model.layers.9.mlp.up_proj", {"bits": 7})),
+    (MLX, "config.json", ["quantization"], "mlx", "an entry of group_size -1", setting("head", {"group_size": -1})),
+    (MLX, "config.json", ["quantization"], "mlx", "an entry of an unknown mode", setting("model.norm", {"mode": "nf4"})),
     (GPTQ, "quantize_config.json", [], "quantize_config", "bits a string", setting("bits", "4")),
     (GPTQ, "quantize_config.json", [], "quantize_config", "sym a string", setting("sym", "true")),
     (GPTQ, "quantize_config.json", [], "quantize_config", "no bits", removing("bits")),
@@ -279,14 +372,35 @@ MUTATIONS = [
     (MS, DESCRIPTION, [], "msmodelslim-description", "an entry in small letters", setting("lm_head.weight", "float")),
 ]
 
-# Schema and reader are compared on every member that a schema names, with every one of these values.
-VALUES = [None, True, False, 0, 1, -1, -2, 4, 5, 8, 32, 128, 2.5, 10 ** 20, "", "4", "gptq", "GPTQ_V2", "awq", "Gemm", "int32", "W4A16", "1.0.0",
-          [], ["x"], [["x"]], {}, {"a": 1}, {"a": {}}]
+# Schema and reader are compared on every member that a schema names, with every one of these values, and with those of its name.
+VALUES = [None, True, False, 0, 1, -1, -2, 4, 5, 8, 32, 128, 2.5, 2 ** 31, 10 ** 20, "", "4", "gptq", "GPTQ_V2", "gptq_p", "awq", "Gemm", "int32", "W4A16",
+          "1.0.0", [], ["x"], [["x"]], {}, {"a": 1}, {"a": {}}]
+ARGS_VALUES = ["int", "float", "local", "group", "tensor", "channel", "token", "block", "tensor_group", "attn_head", "weight", "static", "dynamic", "x"]
+FORMAT_VALUES = ["pack-quantized", "int-quantized", "naive-quantized", "float-quantized", "mxfp4-pack-quantized", "nvfp4-pack-quantized",
+                 "mxfp8-quantized", "mixed-precision", "dense", "marlin-24", "Pack-quantized"]
+MORE_VALUES = {
+    "bits": [2, 3, 6, 7, 16], "w_bit": [3], "num_bits": [7, 9, 16, 32, 33, 4.0], "group_size": [64, 2 ** 31 - 1, 2 ** 53],
+    "mode": ["affine", "mxfp4", "mxfp8", "nvfp4", "Affine"], "format": FORMAT_VALUES,
+    "dynamic": [{"-:x": {}}, {"-:x": 1}, {"+:x": {"bits": 8}}, {"x": {"group_size": -1, "sym": True}}, {"": {}}, {"x": {"bits": 4.5}}] + ARGS_VALUES,
+    "type": ARGS_VALUES, "strategy": ARGS_VALUES, "actorder": ARGS_VALUES,
+    "version": ["0.18.0", "0.18", "0", "0.", ".18", "0.18.", "0.18rc1", "0.12.3.a20250101", "0.19.0+dev", "0.1234567890", "0.1.1234567890", "v1.0", "1..2",
+                "0.123456789.123456789", "-1.0", " 1.0"],
+    "sparsity_config": [{"format": "dense"}, {"format": "marlin"}, {"format": None}],
+    "transform_config": [{"config_groups": {}}, {"config_groups": {"a": {}}}, {"config_groups": None}],
+    "quant_method": ["compressed-tensors", "Compressed-Tensors", "mlx"],
+    "config_groups": [{"a": {"targets": ["Linear"], "weights": {}}}, {"a": {"targets": [1], "weights": {}}}, {"a": {"targets": ["Linear"], "weights": None}},
+                      {"a": {"targets": "Linear", "weights": {}}}],
+    "targets": [["Linear"], ["re:.*"], ["Linear", 1]], "ignore": [["lm_head", 1], ["re:^x$"]],
+    "input_activations": [{"dynamic": True}, {"dynamic": True, "strategy": "token"}, {"strategy": "tensor"}, {"num_bits": 4}, {"type": "float"},
+                          {"dynamic": True, "strategy": "token", "symmetric": False}, {"group_size": 128}, {"strategy": "token"}],
+    "weights": [{"strategy": "group"}, {"group_size": 64}, {"group_size": 64, "strategy": "channel"}, {"group_size": -1, "strategy": "tensor"},
+                {"type": "float", "strategy": "tensor_group", "group_size": 16}, {"strategy": "tensor_group", "group_size": 16},
+                {"type": "float", "strategy": "tensor_group"}, {"num_bits": 9}, {"dynamic": True}],
+}
 
 # Members whose form the dialect's tools fix and which repaq's own output keeps, but which reading takes nothing from: any value is passed over.
 PASSED_OVER = {
     ("awq", "modules_to_not_convert"): "which weights are quantized shows in the tensors",
-    ("gptq", "dynamic"): "bits and groups show in the shapes",
     ("gptq", "modules_in_block_to_quantize"): "which weights are quantized shows in the tensors",
     ("gptq", "lm_head"): "whether it is quantized shows in its tensors",
     ("gptq", "meta"): "only its quantizer is looked for",
@@ -326,36 +440,68 @@ def refusal(repaq, folder):
     return None if code == 0 else json.loads(text)["error"]
 
 
+# What is compared: fixture, file, the member that the schema is for, the object inside it, and where in the schema its members are listed.
+GROUP = ["config_groups", "group_0"]
+TOKENS = {"num_bits": 8, "type": "int", "symmetric": True, "strategy": "token", "group_size": None, "dynamic": True}
+OBJECTS = [
+    (AWQ, "config.json", ["quantization_config"], [], "awq", None),
+    (GPTQ, "config.json", ["quantization_config"], [], "gptq", None),
+    (GPTQ, "quantize_config.json", [], [], "quantize_config", None),
+    (CT, "config.json", ["quantization_config"], [], "compressed-tensors", None),
+    (CT, "config.json", ["quantization_config"], GROUP, "compressed-tensors", "scheme"),
+    (CT, "config.json", ["quantization_config"], GROUP + ["weights"], "compressed-tensors", "args"),
+    (CT, "config.json", ["quantization_config"], GROUP + ["input_activations"], "compressed-tensors", "args"),
+    (MLX, "config.json", ["quantization"], [], "mlx", None),
+    (MLX, "config.json", ["quantization"], ["model.layers.0.mlp.up_proj"], "mlx", "entry"),
+    (SHARDED, INDEX, [], [], "index", None),
+    (MS, DESCRIPTION, [], [], "msmodelslim-description", None),
+]
+
+
+def at(document, path):
+    for key in path:
+        document = document[key]
+    return document
+
+
+def prepare(folder, file, schema, inner):
+    """Makes the one document that is changed rule, with an object at each end of `inner`."""
+    config = load(folder / "config.json")
+    if schema == "quantize_config":  # alone: beside config.json's object it is only held against it
+        del config["quantization_config"]
+    if file == "config.json":
+        (folder / "quantize_config.json").unlink(missing_ok=True)
+    if inner[-1:] == ["input_activations"]:
+        at(config, ["quantization_config"] + GROUP)["input_activations"] = TOKENS
+    if schema == "mlx" and inner:
+        config["quantization"][inner[0]] = {"group_size": 64, "bits": 4}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+
+
 def members_agree(repaq, fixtures, scratch):
     """For each member and value: the schema refuses it exactly if the reader refuses the document. A refusal for what the weights hold is none."""
-    for fixture, file, path, schema in ((AWQ, "config.json", ["quantization_config"], "awq"), (GPTQ, "config.json", ["quantization_config"], "gptq"),
-                                        (GPTQ, "quantize_config.json", [], "quantize_config"), (SHARDED, INDEX, [], "index"),
-                                        (MS, DESCRIPTION, [], "msmodelslim-description")):
-        folder = scratch / ("members-" + schema)
+    for number, (fixture, file, path, inner, schema, listed) in enumerate(OBJECTS):
+        folder = scratch / ("members-%d" % number)
         shutil.copytree(fixtures / fixture, folder)
-        if schema == "quantize_config":  # alone: beside config.json's object it is only held against it
-            config = load(folder / "config.json")
-            del config["quantization_config"]
-            (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
-        elif file == "config.json":
-            (folder / "quantize_config.json").unlink(missing_ok=True)
+        prepare(folder, file, schema, inner)
+        label = "/".join([schema, *inner])
         original = (folder / file).read_text(encoding="utf-8")
-        check("%s as it is: the reader takes it" % schema, refusal(repaq, folder) is None, refusal(repaq, folder))
-        for member in load(SCHEMAS / (schema + ".json"))["properties"]:
+        check("%s as it is: the reader takes it" % label, refusal(repaq, folder) is None, refusal(repaq, folder))
+        table = load(SCHEMAS / (schema + ".json"))
+        for member in (table["$defs"][listed] if listed else table)["properties"]:
             differing = []
-            for value in VALUES:
+            values = VALUES + MORE_VALUES.get(member, [])
+            for value in values:
                 document = json.loads(original)
-                part = document
-                for key in path:
-                    part = part[key]
-                part[member] = value
+                part = at(document, path)
+                at(part, inner)[member] = value
                 (folder / file).write_text(json.dumps(document), encoding="utf-8")
                 error = refusal(repaq, folder)
                 by_schema, by_reader = bool(errors(schema, part)), error is not None and error["where"].endswith(file)
                 if by_schema != (error is not None) and (by_schema or by_reader):
                     differing.append((value, "schema " + ("refuses" if by_schema else "takes"), error and error["what"]))
             passed_over = (schema.replace("quantize_config", "gptq"), member) in PASSED_OVER
-            check("%s, member %s: schema and reader agree on %d values" % (schema, member, len(VALUES)) + (", but for those passed over" * passed_over),
+            check("%s, member %s: schema and reader agree on %d values" % (label, member, len(values)) + (", but for those passed over" * passed_over),
                   bool(differing) == passed_over and all(error is None for _, _, error in differing if passed_over), differing)
         shutil.rmtree(folder)
 
