@@ -2,13 +2,19 @@
  * src/compressed_tensors/compressors/{pack_quantized,naive_quantized}, quantization/lifecycle/forward.py and utils/match.py.
  *
  *   pack-quantized
- *     weight_packed      I32 [out][in*bits/32]    rows of codes, lowest bits first: 4-bit word = in 7 6 5 4 3 2 1 0 (of 8c + these); the
- * last word of a row ends in zero bits. Before 0.18.0 fields of 3, 5, 6 and 7 bits never cross a word weight_scale       F32, F16 or BF16
- * [out][group], [out][1] per channel, [1] per tensor weight_zero_point  I32 [out*bits/32][group] words along out, in asymmetric weights;
- * before 0.9.4 I8 [out][group], signed weight_shape       I64 [2] = out, in weight_g_idx       I32 [in]                 the group of each
- * column where it is not k / group_size; a -1 in it means that it is not set int-quantized weight             I8 [out][in] codes -
- * 2^(bits-1) weight_scale       as above; weight_zero_point I8, the same shape input_scale [1], input_zero_point I8 [1]    static
- * activations
+ *     weight_packed      I32 [out][in*bits/32]     rows of codes, lowest bits first: 4-bit word = in 7 6 5 4 3 2 1 0 (of 8c + these);
+ *                                                  the last word of a row ends in zero bits. Before 0.18.0 fields of 3, 5, 6 and 7 bits
+ *                                                  never cross a word
+ *     weight_scale       F32, F16 or BF16 [out][group], [out][1] per channel, [1] per tensor
+ *     weight_zero_point  I32 [out*bits/32][group]  words along out, in asymmetric weights; before 0.9.4 I8 [out][group], signed
+ *     weight_shape       I64 [2] = out, in
+ *     weight_g_idx       I32 [in]                  the group of each column where it is not k / group_size; a -1 in it means that it is
+ *                                                  not set
+ *   int-quantized
+ *     weight             I8 [out][in]              codes - 2^(bits-1)
+ *     weight_scale       as above; weight_zero_point I8, the same shape
+ *   both, with static activations
+ *     input_scale [1], input_zero_point I8 [1]
  *
  *   weight = (code - zero) * scale. */
 #include "formats/ctconfig.h"
@@ -96,6 +102,9 @@ static enum status bind_integers(struct model *model, struct err *err)
         const struct slice module = {name.data, name.size - strlen(".weight")};
         if (!parts_sibling(model, module, ".weight_scale", &scale))
             continue;
+        if (model->tensor[scale].fate != FATE_CARRY)
+            return err_set(err, STATUS_CORRUPT, model_where(model, i, where, sizeof where), "found it beside %.*s.weight_packed, expected one of the two",
+                           (int)module.size, module.data);
         if (model->tensor[i].dtype != DTYPE_I8 && model->tensor[i].dtype != DTYPE_F8_E4M3) {
             (void)err_set(err, STATUS_UNSUPPORTED, model_where(model, i, where, sizeof where),
                           "found %s codes, expected I8 or F8_E4M3: compressed-tensors is read as pack-quantized, int-quantized and float-quantized",
@@ -138,8 +147,7 @@ static enum status bad_shape(const struct model *model, uint32_t tensor, const s
 {
     char where[700], shape[128];
     return err_set(err, STATUS_CORRUPT, model_where(model, tensor, where, sizeof where),
-                   "found shape %s, which does not belong to %llu x %llu in groups of %llu at %u "
-                   "bits (R-SHAPE)",
+                   "found shape %s, which does not belong to %llu x %llu in groups of %llu at %u bits (R-SHAPE)",
                    model_shape_text(&model->tensor[tensor], shape, sizeof shape), (unsigned long long)weight->out, (unsigned long long)weight->in,
                    (unsigned long long)weight->spec.group, weight->spec.bits);
 }
@@ -271,6 +279,10 @@ static enum status check_activation(const struct model *model, struct weight *we
     char where[700];
     if (weight->spec.activation == ACTIVATION_STATIC && scale == MODEL_NONE)
         return err_set(err, STATUS_CORRUPT, weight->name, "found static activations in config.json, but no %s.input_scale", weight->name);
+    if (weight->spec.activation != ACTIVATION_STATIC && (scale != MODEL_NONE || zero != MODEL_NONE))
+        return err_set(err, STATUS_CORRUPT, model_where(model, scale != MODEL_NONE ? scale : zero, where, sizeof where),
+                       "found a parameter of static activations, but config.json says %s (R-CONFLICT)",
+                       weight->spec.activation == ACTIVATION_DYNAMIC ? "dynamic ones" : "none");
     if (scale == MODEL_NONE)
         return STATUS_OK;
     if (parts_sibling(model, slice_of(weight->name), ".bias", &bias) && model_elements(&model->tensor[bias]) == weight->out &&
@@ -341,8 +353,11 @@ static enum status compressed_tensors_read(struct source *source, const struct r
         status = source_tensors(source, model, err);
     if (status == STATUS_OK)
         status = parts_bind(pack_part, 1, model, err);
-    for (uint32_t w = 0; status == STATUS_OK && w < model->weight_count; w++)
+    for (uint32_t w = 0; status == STATUS_OK && w < model->weight_count; w++) {
         status = parts_siblings(pack_part, sizeof pack_part / sizeof pack_part[0], model, w, err);
+        if (status == STATUS_OK) /* and what follows the zero points there: static activations */
+            status = parts_siblings(int_part + 2, 3, model, w, err);
+    }
     if (status == STATUS_OK)
         status = bind_integers(model, err);
     if (status == STATUS_OK)
