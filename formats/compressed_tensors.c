@@ -152,7 +152,7 @@ static enum status bad_shape(const struct model *model, uint32_t tensor, const s
                    (unsigned long long)weight->spec.group, weight->spec.bits);
 }
 
-/* weight_shape: two integers of any width. */
+/* weight_shape: two integers of any width; no dtype is wider than 64 bits. */
 static enum status read_shape(struct source *source, const struct model *model, struct weight *weight, struct err *err)
 {
     const uint32_t at = weight->role[ROLE_SHAPE];
@@ -161,7 +161,7 @@ static enum status read_shape(struct source *source, const struct model *model, 
     uint8_t bytes[16] = {0};
     uint64_t value[2] = {0};
     char where[700];
-    if (dtype_is_float(tensor->dtype) || model_elements(tensor) != 2 || size > 8)
+    if (dtype_is_float(tensor->dtype) || model_elements(tensor) != 2)
         return err_set(err, STATUS_CORRUPT, model_where(model, at, where, sizeof where), "found %s, expected two integers", dtype_name(tensor->dtype));
     TRY(source_tensor(source, model, at, bytes, 2 * size, err));
     for (size_t d = 0; d < 2; d++)

@@ -297,7 +297,7 @@ enum status ctconfig_read(struct source *source, struct ctconfig *config, struct
     if (version != NULL && !take_version(version, config->version))
         return wrong("quantization_config", "version", "a version such as 0.18.0", err);
     TRY(refuse_extras(stated, err));
-    if (groups == NULL || jsondoc_kind(groups) != JSONDOC_OBJECT || jsondoc_first(groups) == NULL)
+    if (jsondoc_kind(groups) != JSONDOC_OBJECT || jsondoc_first(groups) == NULL)
         return wrong("quantization_config", "config_groups", "an object with at least one group", err);
     for (const struct jsondoc *group = jsondoc_first(groups); group != NULL; group = jsondoc_next(group))
         TRY(take_group(config, group, format, err));

@@ -242,6 +242,7 @@ static void wrong_members(void **state)
         {CONFIG("", ", \"weights\": {}, \"input_activations\": true"), "\"input_activations\" in g"},
         {INPUT("\"num_bits\": true"), "\"num_bits\""},
         {INPUT("\"type\": 8"), "\"type\""},
+        {INPUT("\"strategy\": \"rows\""), "\"strategy\""},
         {INPUT("\"dynamic\": \"yes\""), "\"dynamic\""},
     };
     (void)state;

@@ -145,6 +145,7 @@ static void wrong_members(void **state)
         {"{\"bits\": 4}", "group_size"},
         {"{\"bits\": 4, \"group_size\": 0}", "group_size"},
         {"{\"bits\": 4, \"group_size\": -2}", "group_size"},
+        {"{\"bits\": 4, \"group_size\": 2147483648}", "group_size"},
         {"{\"bits\": 4, \"group_size\": true}", "group_size"},
         {"{\"bits\": 4, \"group_size\": 32, \"sym\": 1}", "sym"},
         {"{\"bits\": 4, \"group_size\": 32, \"zero_point\": \"yes\"}", "zero_point"},
