@@ -18,6 +18,8 @@ import tempfile
 from jsonschema import Draft202012Validator
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "malformed"))
+from checkpoint import read_tensors, write_json, write_tensors  # noqa: E402
 SCHEMAS = ROOT / "schemas"
 counts = {"passed": 0, "failed": 0}
 
@@ -120,10 +122,44 @@ TARGETS = (("hf",), ("msmodelslim",), ("msmodelslim", "--layout", "unpacked"), (
            ("compressed-tensors", "--bits", "8"), ("mlx",), ("mlx", "--dtype", "f32"), ("mlx", "--dtype", "f32", "--keep", "layers.0.mlp"))
 
 
+def mixed_widths(repaq, fixtures, scratch):
+    """The 4-bit GPTQ fixture with 8 bits in one layer, as rules say it."""
+    parts = []
+    for bits in (4, 8):
+        parts.append(scratch / "made" / ("gptq-%d" % bits))
+        code, _ = run(repaq, "convert", fixtures / GPTQ, parts[-1], "--to", "gptq_v2", "--bits", bits)
+        check("a part of the mixed checkpoint: %d bits" % bits, code == 0, code)
+    narrow, wide = (read_tensors(part / "model.safetensors") for part in parts)
+    write_tensors(parts[0] / "model.safetensors", {name: wide[name] if ".layers.1." in name else tensor for name, tensor in narrow.items()})
+    config = load(parts[0] / "config.json")
+    config["quantization_config"]["dynamic"] = {"+:.*layers\\.1\\.": {"bits": 8}}
+    write_json(parts[0] / "config.json", config)
+    for name in ("quantize_config.json", "repaq-manifest.json"):
+        (parts[0] / name).unlink()
+    return parts[0].rename(parts[0].parent / "mixed-widths")
+
+
+def dynamic_activations(repaq, fixtures, scratch):
+    """The static W8A8 fixture as compressed-tensors, without the scales of its activations."""
+    folder = scratch / "made" / "w8a8-dynamic"
+    code, _ = run(repaq, "convert", fixtures / "msmodelslim" / "ms-llama-w8a8-static-safe", folder, "--to", "compressed-tensors")
+    check("static activations in compressed-tensors", code == 0, code)
+    for path in folder.glob("*.safetensors"):
+        write_tensors(path, {name: tensor for name, tensor in read_tensors(path).items() if ".input_" not in name})
+    for path in folder.glob("*.index.json"):
+        path.unlink()
+    config = load(folder / "config.json")
+    config["quantization_config"]["config_groups"]["group_0"]["input_activations"] = TOKENS
+    write_json(folder / "config.json", config)
+    (folder / "repaq-manifest.json").unlink()
+    return folder
+
+
 def outputs_are_valid(repaq, fixtures, scratch):
     reached = dict.fromkeys(CONFIGS, 0)
+    (scratch / "made").mkdir()
     sources = [path for path in sorted(fixtures.glob("*/*")) if path.is_dir() and not path.name.startswith("synth-")]
-    for source in sources:
+    for source in sources + [mixed_widths(repaq, fixtures, scratch), dynamic_activations(repaq, fixtures, scratch)]:
         label = source.parent.name + "/" + source.name
         output(repaq, "inspect " + label, "inspect", 0, "inspect", source)
         for target, *options in TARGETS:
