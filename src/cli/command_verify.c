@@ -128,7 +128,7 @@ static enum status verify(struct session *session, const struct verify_options *
 {
     struct checkpoint side[2] = {0};
     struct comparison comparison = {0};
-    const struct compare_options compare = {options->exact, options->tolerance};
+    const struct compare_options compare = {.exact = options->exact, .tolerance = options->tolerance};
     enum status status = STATUS_OK;
     /* The second first: it is the one with a manifest, whose text is gone before the other model is read. */
     for (size_t i = 2; i > 0 && status == STATUS_OK; i--)

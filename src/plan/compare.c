@@ -69,7 +69,7 @@ enum status compare_models(struct comparison *comparison, const struct fetch *a,
 {
     const unsigned workers = run_workers(resources);
     *comparison = (struct comparison){0};
-    TRY(pairs_make(comparison, a, b, err));
+    TRY(pairs_make(comparison, a, b, options->aims, err));
     struct comparing comparing = {comparison, a, b, options, mem_alloc(2 * (uint64_t)workers, sizeof *comparing.scratch, err), NULL};
     if (comparing.scratch == NULL)
         return STATUS_LIMIT;

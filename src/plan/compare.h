@@ -8,6 +8,7 @@
 struct compare_options {
     bool exact;       /* rounded scales count as differences */
     double tolerance; /* largest |a - b| <= tolerance * largest |a| per tensor is equal; below 0: bits */
+    const struct aims *aims; /* what --exclude names of the first side is not compared; NULL: all is */
 };
 
 /* What one pair of tensors or weights came to. */

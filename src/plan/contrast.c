@@ -133,24 +133,38 @@ static void find_centres(struct side *a, struct side *b)
         a->centre = b->centre;
 }
 
-/* Betas of both sides, or zeros: where neither stands for an integer, the floats decide. */
+/* The integer zero of a pair. An offset that is none is read as the middle by params, which refusals stand behind; here it has no zero. */
+static int32_t zero_of(const struct side *side, size_t at)
+{
+    const int32_t zero = side->params.zero[at];
+    if (side->params.offset == NULL || side->params.scale[at] == 0.0f || (float)(zero - centre(side)) == side->params.offset[at])
+        return zero;
+    return GROUP_NO_ZERO;
+}
+
+/* Betas of both sides, or zeros: where one stands for no integer, or both are betas of one width, the floats decide. */
 static void contrast_zero(const struct side *a, const struct side *b, struct pair *pair, const size_t at[2], const struct spot *place)
 {
-    const int32_t za = a->params.zero[at[0]], zb = b->params.zero[at[1]];
-    if (za != GROUP_NO_ZERO && zb != GROUP_NO_ZERO) {
+    const int32_t za = zero_of(a, at[0]), zb = zero_of(b, at[1]);
+    const float *left = a->params.beta != NULL ? a->params.beta : a->params.offset, *right = b->params.beta != NULL ? b->params.beta : b->params.offset;
+    const bool alike = left != NULL && right != NULL && (a->params.beta == NULL) == (b->params.beta == NULL) && centre(a) == centre(b);
+    const bool betas = alike && a->params.beta != NULL;
+    if (!betas && za != GROUP_NO_ZERO && zb != GROUP_NO_ZERO) {
         if (za - centre(a) != zb - centre(b))
             differ(pair, &pair->zeros, &(struct spot){"zero", place->out, place->in, za, zb});
         return;
     }
-    if (a->params.beta == NULL || b->params.beta == NULL) {
+    if (betas && za != GROUP_NO_ZERO && za == zb)
+        return;
+    if (!alike) {
         differ(pair, &pair->zeros,
                &(struct spot){"zero", place->out, place->in, za == GROUP_NO_ZERO ? (double)NAN : za, zb == GROUP_NO_ZERO ? (double)NAN : zb});
         return;
     }
-    const struct spot spot = {"bias", place->out, place->in, (double)a->params.beta[at[0]], (double)b->params.beta[at[1]]};
-    if (float_bits(a->params.beta[at[0]]) == float_bits(b->params.beta[at[1]]))
+    const struct spot spot = {betas ? "bias" : "offset", place->out, place->in, (double)left[at[0]], (double)right[at[1]]};
+    if (float_bits(left[at[0]]) == float_bits(right[at[1]]))
         return;
-    if (rounds_to(a->params.beta[at[0]], a->weight->spec.scale_dtype, b->params.beta[at[1]], b->weight->spec.scale_dtype))
+    if (betas && rounds_to(left[at[0]], a->weight->spec.scale_dtype, right[at[1]], b->weight->spec.scale_dtype))
         note_rounded(pair, &spot, dtype_bits(a->weight->spec.scale_dtype) >= dtype_bits(b->weight->spec.scale_dtype));
     else
         differ(pair, &pair->zeros, &spot);
@@ -242,6 +256,8 @@ static float value_at(const struct side *side, uint64_t row, uint64_t k)
     const float scale = side->params.scale[g];
     if (side->params.zero[g] == GROUP_NO_ZERO)
         return scale * (float)side->codes.data[row * side->codes.stride + k] + side->params.beta[g];
+    if (side->params.offset != NULL && scale != 0.0f)
+        return ((float)side->codes.data[row * side->codes.stride + k] - (side->params.offset[g] + (float)centre(side))) * scale;
     return scale == 0.0f ? 0.0f : (float)(side->codes.data[row * side->codes.stride + k] - side->params.zero[g]) * scale;
 }
 

@@ -145,15 +145,17 @@ static enum status check_dropped(struct comparison *comparison, const struct fet
 
 /* --- pairing ------------------------------------------------------------------------------------------------------------------ */
 
-static enum status add_side_a(struct comparison *comparison, const struct fetch *a, const struct map *names_b, struct err *err)
+static enum status add_side_a(struct comparison *comparison, const struct fetch *a, const struct map *names_b, const struct aims *aims, struct err *err)
 {
     bool is_weight;
     for (uint32_t w = 0; w < a->model->weight_count; w++) {
+        if (aims != NULL && aims->weight[w].excluded)
+            continue;
         const uint32_t peer = find_weight(names_b, a->model->weight[w].name, &is_weight);
         TRY(add(comparison, (struct pair){.name = a->model->weight[w].name, .a = w, .b = peer, .weight_a = true, .weight_b = is_weight}, err));
     }
     for (uint32_t t = 0; t < a->model->tensor_count; t++) {
-        if (a->model->tensor[t].fate != FATE_CARRY)
+        if (a->model->tensor[t].fate != FATE_CARRY || (aims != NULL && aims->excluded[t]))
             continue;
         const uint32_t peer = find_tensor(names_b, a->model->tensor[t].out_name, &is_weight);
         const struct pair pair = {.name = a->model->tensor[t].out_name, .a = t, .b = peer, .weight_b = is_weight};
@@ -179,14 +181,14 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const struct pair *)a)->name, ((const struct pair *)b)->name);
 }
 
-enum status pairs_make(struct comparison *comparison, const struct fetch *a, const struct fetch *b, struct err *err)
+enum status pairs_make(struct comparison *comparison, const struct fetch *a, const struct fetch *b, const struct aims *aims, struct err *err)
 {
     struct map names_a = {0}, names_b = {0};
     enum status status = index_side(&names_a, a->model, err);
     if (status == STATUS_OK)
         status = index_side(&names_b, b->model, err);
     if (status == STATUS_OK)
-        status = add_side_a(comparison, a, &names_b, err);
+        status = add_side_a(comparison, a, &names_b, aims, err);
     if (status == STATUS_OK)
         status = add_side_b(comparison, b, &names_a, err);
     if (status == STATUS_OK)

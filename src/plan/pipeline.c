@@ -150,7 +150,7 @@ static enum status prove(struct pipeline *pipeline, const struct request *reques
     struct model model = {0};
     struct fetch fetch = {0};
     struct bid bid;
-    const struct compare_options options = {.exact = request->options.exact, .tolerance = -1};
+    const struct compare_options options = {.exact = request->options.exact, .aims = &pipeline->aims, .tolerance = -1};
     enum status status = source_open(&source, resources->ops, staging->dir, err);
     if (status == STATUS_OK)
         status = registry_read(&source, NULL, (struct read_options){0}, &model, &bid, err);
