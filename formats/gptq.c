@@ -185,10 +185,7 @@ static enum status read_as(struct source *source, const struct read_options *opt
     TRY(source_tensors(source, model, err));
     TRY(shape_refuse_suffix(model, ".act.scales", "an activation scale (R-ACTSCALE)", err));
     TRY(parts_bind(gptq_part, sizeof gptq_part / sizeof gptq_part[0], model, err));
-    TRY(bind_weights(source, model, &(struct stated){.config = &config, .rule = rule}, err));
-    for (size_t w = 0; options->format_forced && w < model->weight_count; w++)
-        model->weight[w].claim = CLAIM_NONE; /* the user says how the zeros are stored, whatever the file claims of them */
-    return STATUS_OK;
+    return bind_weights(source, model, &(struct stated){.config = &config, .rule = rule}, err);
 }
 
 /* FIELD_MOD and WORD_ADD agree unless a field below the top of its word is all ones. Then the writer decides (gptq.md section 4); if it is

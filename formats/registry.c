@@ -86,6 +86,8 @@ enum status registry_read(struct source *source, const char *from, struct read_o
     options.format_forced = from != NULL;
     model->format = format->name;
     TRY(format->read(source, &options, model, err));
+    for (size_t w = 0; options.format_forced && w < model->weight_count; w++)
+        model->weight[w].claim = CLAIM_NONE; /* the user says how the zeros are stored, whatever the file claims of them */
     model_sort_weights(model);
     return STATUS_OK;
 }

@@ -154,7 +154,9 @@ static enum status load_fields(const struct fetch *fetch, const struct weight *w
     }
     if (weight->spec.zero_rule == ZERO_WORD_ADD)
         add_to_words(raw.stored.data, raw.bytes, weight->spec.bits);
-    (void)pack_unpack(layout, raw.stored, (size_t)whole.out, (size_t)whole.in, (struct codes){params->field, (size_t)whole.in});
+    if (pack_unpack(layout, raw.stored, (size_t)whole.out, (size_t)whole.in, (struct codes){params->field, (size_t)whole.in}) > 0)
+        return err_set(err, STATUS_CORRUPT, fetch->model->tensor[weight->role[ROLE_ZEROS]].name,
+                       "found zero points outside -8..7, expected those of int4 (R-RANGE)");
     for (uint64_t row = 0; row < area.out && whole.in * whole.out != params->count; row++)
         memmove(params->field + row * area.in, params->field + (area.out0 - out0 + row) * whole.in + (area.in0 - in0), (size_t)area.in);
     fields_to_zeros(&weight->spec, params->field, params->count, params->zero);
