@@ -227,14 +227,16 @@ static enum status shape_zeros(const struct model *model, struct weight *weight,
     const struct tensor *zeros = &model->tensor[at];
     const struct ct_layouts layouts = layouts_of(bits);
     weight->spec.zero_kind = ZERO_CODES;
-    if (zeros->dtype == DTYPE_I32 && zeros->rank == 2 && zeros->shape[1] == weight->groups &&
+    const bool single = weight->spec.param_order == ORDER_ONE; /* one scale: then one zero, a byte */
+    if (zeros->dtype == DTYPE_I32 && !single && zeros->rank == 2 && zeros->shape[1] == weight->groups &&
         choose_layout(zeros->shape[0], weight->out, layouts.column, layouts.spare_column, older, &weight->spec.zeros_layout))
         return STATUS_OK;
-    const bool one = weight->spec.param_order == ORDER_ONE && model_elements(zeros) == 1;
     const bool signed_bytes = zeros->dtype == DTYPE_I8;
     weight->spec.zeros_layout = bits == 4 ? LAYOUT_BYTE_INT4 : LAYOUT_BYTE_INT8;
+    if (signed_bytes && single)
+        return model_elements(zeros) == 1 ? STATUS_OK : bad_shape(model, at, weight, err);
     if (signed_bytes &&
-        (one || model_is_2d(zeros, weight->out, weight->groups) || (zeros->rank == 1 && weight->groups == 1 && zeros->shape[0] == weight->out)))
+        (model_is_2d(zeros, weight->out, weight->groups) || (zeros->rank == 1 && weight->groups == 1 && zeros->shape[0] == weight->out)))
         return STATUS_OK;
     return bad_shape(model, at, weight, err);
 }
@@ -467,6 +469,7 @@ const struct format compressed_tensors_format = {
             .warn_order = "compressed-tensors from 0.19 on, and transformers with it, refuses actorder \"group\" (vLLM takes it)",
             .zero_at_zero = true,
             .act_order = true,
+            .even_groups = true,
             .short_group = true,
             .mixed_bits = true,
             .groups = GROUPS_EACH,

@@ -33,6 +33,7 @@ struct capability {
     enum grid grid;         /* of its weights; GRID_DENSE: floats */
     bool zero_at_zero;      /* holds zero = 0 */
     bool act_order;         /* holds a non-trivial group map */
+    bool even_groups;       /* and only one whose groups have as many columns as groups in order have */
     bool short_group;       /* holds a last group that is shorter than the others */
     bool mixed_bits;        /* several widths in one checkpoint */
     enum group_rule groups;

@@ -23,13 +23,13 @@ static uint64_t largest_held(const uint16_t *size, uint64_t group)
     return held;
 }
 
-int64_t gap_common_group(const struct model *model, const struct capability *can)
+int64_t gap_common_group(const struct model *model, const struct aims *aims, const struct capability *can)
 {
     uint64_t common = 0;
     bool grouped = false;
     for (size_t w = 0; w < model->weight_count; w++) {
         const struct weight *weight = &model->weight[w];
-        if (can->groups == GROUPS_SHARED_OR_CHANNEL && weight->groups == 1)
+        if (aims->weight[w].dense || aims->weight[w].excluded || (can->groups == GROUPS_SHARED_OR_CHANNEL && weight->groups == 1))
             continue;
         common = gap_common_divisor(common, weight->spec.group);
         grouped = grouped || weight->groups > 1;
@@ -68,6 +68,9 @@ static enum status check_claim(const struct model *model, const struct weight *w
     const struct group_tally *groups = &seen->groups;
     if (seen->ambiguous > 0)
         return gap_ambiguous(weight->name, seen->ambiguous, err);
+    if (seen->uneven_group_of && weight->unset_group_of) /* compressed-tensors cuts the sorted columns into equal groups */
+        return err_set(err, STATUS_CORRUPT, weight->name, "found a g_idx whose groups do not have %llu columns each (R-SHAPE)",
+                       (unsigned long long)weight->spec.group);
     if (weight->claim != CLAIM_SYMMETRIC || groups->not_mid == 0)
         return STATUS_OK;
     const bool v1 = weight->spec.zero_rule != ZERO_PLAIN;
@@ -113,11 +116,13 @@ static enum status check_bits(const struct weight *weight, const struct aim *aim
 
 static enum status check_order(const struct weight *weight, const struct survey_weight *seen, const struct format *target, struct err *err)
 {
-    if (seen->trivial_group_of || target->can.act_order)
+    if (seen->trivial_group_of || (target->can.act_order && !(seen->uneven_group_of && target->can.even_groups)))
         return STATUS_OK;
     (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name,
-                  "found groups in activation order (g_idx), expected g_idx[k] = k / group_size: %s holds no other (R-ACTORDER)", target->name);
-    return err_try(err, "--to gptq_v2");
+                  "found groups in activation order (g_idx)%s, expected g_idx[k] = k / group_size%s (R-ACTORDER)",
+                  target->can.act_order ? " of unequal sizes" : "", target->can.act_order ? ", or equal ones" : ": the target holds no other");
+    const unsigned bits = weight->spec.bits;
+    return err_try(err, bits == 2 || bits == 3 || bits == 4 || bits == 8 ? "--to gptq_v2 or hf" : "--to compressed-tensors or hf");
 }
 
 /* The canonical zero moves with the codes when a code gets more bits: both are counted from the middle. */
@@ -159,8 +164,13 @@ static enum status check_zeros(const struct weight *weight, const struct survey_
 {
     const struct group_tally *groups = &seen->groups;
     const bool same = spec->zero_kind == weight->spec.zero_kind;
-    if (same &&
-        (spec->zero_kind == ZERO_BETA || (spec->zero_kind == ZERO_OFFSET && spec->bits == weight->spec.bits))) /* floats that move: any value will do */
+    const bool offsets = same && spec->zero_kind == ZERO_OFFSET && spec->bits == weight->spec.bits;
+    if (offsets && seen->zeros.inexact > 0) { /* an offset is a zero point: it is never rounded */
+        (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found %llu of %llu groups whose offset %s does not hold exactly (R-RANGE)",
+                      (unsigned long long)seen->zeros.inexact, (unsigned long long)groups->groups, dtype_name(spec->scale_dtype));
+        return err_try(err, "leave --dtype out, or --dtype f32");
+    }
+    if (offsets || (same && spec->zero_kind == ZERO_BETA)) /* floats that move: any value will do */
         return STATUS_OK;
     if (groups->fractions > 0) {
         (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found %llu of %llu groups whose zero is no integer, expected integers (R-RANGE)",
@@ -186,7 +196,14 @@ static enum status check_zeros(const struct weight *weight, const struct survey_
                   "found %llu of %llu groups with other zeros than %d (zeros %lld..%lld), expected zeros that %s can hold (R-RANGE)",
                   (unsigned long long)groups->not_mid, (unsigned long long)groups->groups, 1 << (weight->spec.bits - 1), (long long)groups->zero_min,
                   (long long)groups->zero_max, target->name);
-    return err_try(err, "--to compressed-tensors");
+    return err_try(err, groups->zero_min < 0 || groups->zero_max >= INT64_C(1) << weight->spec.bits ? "--to hf" : "--to compressed-tensors");
+}
+
+static enum status refuse_refining(const struct weight *weight, uint64_t wanted, const char *what, const char *rule, struct err *err)
+{
+    (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found in_features %llu in groups of %llu, to become groups of %llu: %s (%s)",
+                  (unsigned long long)weight->in, (unsigned long long)weight->spec.group, (unsigned long long)wanted, what, rule);
+    return err_try(err, "--to compressed-tensors or gptq_v2 without --group-size keeps each weight's own groups; or --keep leaves this layer float");
 }
 
 static enum status choose_group(const struct gap *gap, const struct weight *weight, const struct survey_weight *seen, struct spec *spec, struct err *err)
@@ -209,10 +226,9 @@ static enum status choose_group(const struct gap *gap, const struct weight *weig
         return err_try(err, "--group-size with a divisor of %llu", (unsigned long long)spec->group);
     }
     if (!seen->trivial_group_of)
-        return err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found groups in activation order, which cannot be refined (R-ACTORDER)");
+        return refuse_refining(weight, wanted, "groups in activation order, which cannot be refined", "R-ACTORDER", err);
     if (weight->in % wanted != 0)
-        return err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found in_features %llu, which groups of %llu do not divide (R-GROUP)",
-                       (unsigned long long)weight->in, (unsigned long long)wanted);
+        return refuse_refining(weight, wanted, "a last group that is shorter than the others, which cannot be refined", "R-GROUP", err);
     spec->group = wanted;
     return STATUS_OK;
 }
@@ -233,16 +249,28 @@ static enum status check_shape(const struct weight *weight, const struct spec *s
                    target->name, (unsigned long long)(of_codes > of_zeros ? of_codes : of_zeros), (unsigned long long)layout_align(codes, AXIS_IN));
 }
 
+/* Numbers that change their dtype. */
+struct cast {
+    const char *where, *what; /* "scales" */
+    const struct cast_tally *tally;
+    enum dtype to;
+    bool exact;   /* --exact */
+    bool widens;  /* --dtype f32 is open to them */
+};
+
 /* A value that becomes zero is rounded like others; a scale that does loses its whole group. */
-static enum status check_cast(const char *where, const char *what, const struct cast_tally *cast, enum dtype to, bool exact, struct err *err)
+static enum status check_cast(struct cast change, struct err *err)
 {
+    const struct cast_tally *cast = change.tally;
+    const char *where = change.where, *what = change.what;
+    const enum dtype to = change.to;
     if (cast->overflow > 0 || (cast->underflow > 0 && strcmp(what, "values") != 0)) {
         (void)err_set(err, STATUS_UNREPRESENTABLE, where, "found %llu of %llu %s that overflow and %llu that become zero as %s (R-SCALE)",
                       (unsigned long long)cast->overflow, (unsigned long long)cast->count, what, (unsigned long long)cast->underflow, dtype_name(to));
-        return err_try(err, strcmp(what, "values") == 0 ? "--dtype bf16 or f32 has the range"
-                                                        : "--to compressed-tensors keeps their dtype; --to gptq --dtype bf16 has the range of F32");
+        return err_try(err, change.widens ? "--dtype f32 holds them all, and bf16 has its range"
+                                          : "--to compressed-tensors keeps their dtype; --to gptq --dtype bf16 has the range of F32");
     }
-    if (!exact || cast->inexact == 0)
+    if (!change.exact || cast->inexact == 0)
         return STATUS_OK;
     (void)err_set(err, STATUS_UNREPRESENTABLE, where, "found %llu of %llu %s that %s rounds (largest relative error %.3g), and --exact was given (R-SCALE)",
                   (unsigned long long)cast->inexact, (unsigned long long)cast->count, what, dtype_name(to), cast->max_relative);
@@ -256,7 +284,7 @@ static enum status dequantize(const struct gap *gap, const struct weight *weight
     if (seen->values.nonfinite > 0)
         return err_set(err, STATUS_CORRUPT, weight->name, "found %llu of %llu values that are NaN or infinite, expected finite ones (R-NONFINITE)",
                        (unsigned long long)seen->values.nonfinite, (unsigned long long)seen->values.count);
-    return check_cast(weight->name, "values", &seen->values, aim->dtype, gap->options->exact, err);
+    return check_cast((struct cast){weight->name, "values", &seen->values, aim->dtype, gap->options->exact, true}, err);
 }
 
 /* What the engine of --for takes. Weights that differ from the first one need rules of their own. */
@@ -350,9 +378,11 @@ enum status gap_weight(const struct gap *gap, uint32_t index, struct spec *spec,
     TRY(check_zeros(weight, seen, spec, target, err));
     TRY(check_shape(weight, spec, target, err));
     TRY(check_engine(gap, weight, seen, spec, err));
-    TRY(check_cast(weight->name, "scales", &seen->scales, spec->scale_dtype, gap->options->exact, err));
-    return check_cast(weight->name, "biases", spec->zero_kind == ZERO_BETA ? &seen->zeros : &(struct cast_tally){0}, spec->scale_dtype, gap->options->exact,
-                      err);
+    struct cast cast = {weight->name, "scales", &seen->scales, spec->scale_dtype, gap->options->exact, target->can.scale_dtypes >> DTYPE_F32 & 1};
+    TRY(check_cast(cast, err));
+    cast.what = "biases";
+    cast.tally = &seen->zeros;
+    return spec->zero_kind == ZERO_BETA ? check_cast(cast, err) : STATUS_OK;
 }
 
 enum status gap_tensor(const struct gap *gap, uint32_t index, struct err *err)
@@ -374,6 +404,6 @@ enum status gap_tensor(const struct gap *gap, uint32_t index, struct err *err)
         return err_try(err, "quantize again with a current msModelSlim");
     }
     if (tensor->fate == FATE_CARRY && seen->cast.count > 0 && !gap->aims->excluded[index])
-        return check_cast(model_where(model, index, where, sizeof where), "values", &seen->cast, options->dtype, options->exact, err);
+        return check_cast((struct cast){model_where(model, index, where, sizeof where), "values", &seen->cast, options->dtype, options->exact, true}, err);
     return STATUS_OK;
 }

@@ -11,7 +11,7 @@ uint64_t gap_common_divisor(uint64_t a, uint64_t b);
 
 /* The group size that all weights of a target with a single one must take: the largest that divides all, among those that it holds. -1: all are per
  * channel. 0: there is none, or nothing to share. */
-int64_t gap_common_group(const struct model *model, const struct capability *can);
+int64_t gap_common_group(const struct model *model, const struct aims *aims, const struct capability *can);
 
 /* What a decision rests on. */
 struct gap {

@@ -57,6 +57,12 @@ static enum exactness classify_input(const struct plan *plan, const struct weigh
     return step == STEP_INPUT_ZERO || dtype_bits(from) < dtype_bits(to) ? EXACTNESS_EXACT : EXACTNESS_ROUNDED;
 }
 
+/* The scales are quotients in F32 (msModelSlim's static W8A8 of v1). */
+static bool from_quotients(const struct weight *weight)
+{
+    return weight->role[ROLE_SCALES] == MODEL_NONE && weight->role[ROLE_DEQ_SCALE] != MODEL_NONE;
+}
+
 /* Each part of the source only moved: bytes. Re-encoded with every value kept: exact. Scales rounded: rounded. */
 static enum exactness classify(const struct plan *plan, uint32_t index, const struct output_tensor *output)
 {
@@ -71,7 +77,7 @@ static enum exactness classify(const struct plan *plan, uint32_t index, const st
     case STEP_CODES:
         return widened || layout_row(from->codes_layout)->tail == TAIL_SPARE ? EXACTNESS_EXACT : EXACTNESS_BYTES;
     case STEP_SCALES:
-        if (seen->scales.inexact > 0 || weight->role[ROLE_SCALES] == MODEL_NONE)
+        if (seen->scales.inexact > 0 || from_quotients(weight))
             return EXACTNESS_ROUNDED;
         return refined || from->scale_dtype != to->scale_dtype ? EXACTNESS_EXACT : EXACTNESS_BYTES;
     case STEP_ZEROS:
@@ -89,7 +95,7 @@ static enum exactness classify(const struct plan *plan, uint32_t index, const st
     case STEP_QUANT_BIAS:
         return weight->role[step == STEP_DEQ_SCALE ? ROLE_DEQ_SCALE : ROLE_QUANT_BIAS] == MODEL_NONE ? EXACTNESS_ROUNDED : EXACTNESS_BYTES;
     case STEP_DENSE:
-        return seen->values.inexact > 0 ? EXACTNESS_ROUNDED : EXACTNESS_EXACT;
+        return seen->values.inexact > 0 || from_quotients(weight) ? EXACTNESS_ROUNDED : EXACTNESS_EXACT;
     default:
         return EXACTNESS_BYTES;
     }

@@ -78,10 +78,10 @@ static enum status choose_group(struct plan *plan, const struct options *options
         *group = engine_group(plan, options->constraints);
     if (*group != 0 || plan->target->can.groups == GROUPS_EACH)
         return STATUS_OK;
-    *group = gap_common_group(plan->model, &plan->target->can);
+    *group = gap_common_group(plan->model, plan->aims, &plan->target->can);
     uint64_t smallest = UINT64_MAX;
     for (size_t w = 0; w < plan->model->weight_count; w++)
-        if (plan->model->weight[w].groups > 1 && plan->model->weight[w].spec.group < smallest)
+        if (plan_keeps(plan, w) && plan->model->weight[w].groups > 1 && plan->model->weight[w].spec.group < smallest)
             smallest = plan->model->weight[w].spec.group;
     if (*group > 0 && (uint64_t)*group < smallest)
         return plan_warn(plan, err, "%s has one group size: all weights are refined to groups of %" PRId64, plan->target->name, *group);
@@ -255,12 +255,22 @@ static const struct cast_tally *cast_of(const struct plan *plan, const struct ou
     }
 }
 
-static void tally_classes(struct plan *plan)
+/* What gap let pass under --exact is rounded all the same: a product or a quotient that the target wants. */
+static enum status refuse_rounded(const struct output_tensor *output, struct err *err)
+{
+    (void)err_set(err, STATUS_UNREPRESENTABLE, output->name, "found %s that are computed, and rounded, and --exact was given (R-SCALE)",
+                  plan_step_name(output->step));
+    return err_try(err, "leave --exact out, or --weights-only");
+}
+
+static enum status tally_classes(struct plan *plan, bool exact, struct err *err)
 {
     for (size_t t = 0; t < plan->tensor_count; t++) {
         const struct output_tensor *output = &plan->tensor[t];
         const struct cast_tally *cast = cast_of(plan, output);
         plan->count_of[output->exactness]++;
+        if (exact && output->exactness == EXACTNESS_ROUNDED)
+            return refuse_rounded(output, err);
         if (output->exactness != EXACTNESS_ROUNDED || cast == NULL)
             continue;
         const double largest = cast->underflow > 0 ? 1.0 : cast->max_relative; /* what became zero is off by all of itself */
@@ -269,6 +279,7 @@ static void tally_classes(struct plan *plan)
         plan->max_relative = largest;
         plan->max_relative_of = output->name;
     }
+    return STATUS_OK;
 }
 
 /* The survey goes before the report is printed. */
@@ -315,7 +326,7 @@ enum status plan_make(struct plan *plan, const struct plan_input *input, struct 
     TRY(add_outputs(plan, options, err));
     TRY(warn_weights(plan, err));
     TRY(outputs_files(plan, options, err));
-    tally_classes(plan);
+    TRY(tally_classes(plan, options->exact, err));
     return keep_roundings(plan, err);
 }
 

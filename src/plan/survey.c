@@ -4,6 +4,7 @@
 #include "base/pool.h"
 #include "plan/values.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,7 +47,9 @@ static enum status survey_casts(const struct weight *weight, const struct aim *a
         half_store(aim->dtype, value, count, stored, &result->zeros);
         result->zeros.inexact += inexact;
     } else if (aim->zeros == ZERO_OFFSET && params->offset != NULL) {
-        half_store(aim->dtype, params->offset, count, stored, &result->zeros);
+        for (size_t i = 0; i < count; i++) /* a dead group's stands for nothing */
+            value[i] = params->scale[i] == 0.0f ? 0.0f : params->offset[i];
+        half_store(aim->dtype, value, count, stored, &result->zeros);
     }
     return STATUS_OK;
 }
@@ -99,8 +102,15 @@ static enum status survey_values(const struct surveying *context, uint32_t index
 
 static enum status survey_activation(const struct surveying *context, const struct weight *weight, struct survey_weight *result, struct err *err)
 {
-    const uint32_t zero = weight->role[ROLE_INPUT_ZERO];
+    const uint32_t zero = weight->role[ROLE_INPUT_ZERO], scale = weight->role[ROLE_INPUT_SCALE];
     uint8_t stored[8] = {0};
+    if (scale != MODEL_NONE) {
+        const struct tensor *tensor = &context->fetch->model->tensor[scale];
+        float input;
+        TRY(fetch_bytes(context->fetch, scale, 0, stored, dtype_bits(tensor->dtype) / 8, err));
+        half_load(tensor->dtype, stored, 1, &input);
+        result->groups.bad_scales += isfinite(input) ? 0 : 1;
+    }
     if (zero == MODEL_NONE)
         return STATUS_OK;
     const struct tensor *tensor = &context->fetch->model->tensor[zero];
@@ -110,6 +120,20 @@ static enum status survey_activation(const struct surveying *context, const stru
         half_load(tensor->dtype, stored, 1, &value);
     result->input_zero = value != 0.0f;
     return STATUS_OK;
+}
+
+/* compressed-tensors cuts the sorted columns into equal groups, whatever the map says. */
+static bool is_uneven(const uint32_t *group_of, const struct weight *weight, uint64_t *count)
+{
+    memset(count, 0, (size_t)weight->groups * sizeof *count);
+    for (uint64_t k = 0; k < weight->in; k++)
+        count[group_of[k]]++;
+    for (uint64_t g = 0; g < weight->groups; g++) {
+        const uint64_t first = g * weight->spec.group, left = weight->in - first;
+        if (count[g] != (left < weight->spec.group ? left : weight->spec.group))
+            return true;
+    }
+    return false;
 }
 
 static enum status survey_group_of(const struct surveying *context, const struct weight *weight, struct scratch *scratch, struct survey_weight *result,
@@ -130,9 +154,14 @@ static enum status survey_group_of(const struct surveying *context, const struct
     result->trivial_group_of = group_of_is_trivial(group_of, weight->in, weight->spec.group);
     if (result->trivial_group_of || weight->groups == 1)
         return STATUS_OK;
+    uint64_t *count = scratch_take(scratch, SCRATCH_OTHER, weight->groups * sizeof *count, err);
+    if (count == NULL)
+        return STATUS_LIMIT;
+    result->uneven_group_of = is_uneven(group_of, weight, count);
     for (uint64_t k = 0; k < weight->in; k++)
         if (group_of[k] != 0)
             return STATUS_OK;
+    result->uneven_group_of = false;
     result->zero_group_of = true; /* "no act-order": exllamav2's reading of such files (gptq.md section 3) */
     result->trivial_group_of = true;
     return STATUS_OK;

@@ -20,6 +20,7 @@ struct survey_weight {
     uint64_t ambiguous;         /* GPTQ v1: all-ones fields below the top of their word, read by no known rule */
     bool trivial_group_of;      /* no g_idx, or g_idx[k] == k / group, or all zero */
     bool old_zeros;             /* 3-bit zeros as GPTQModel once wrote them */
+    bool uneven_group_of;       /* some group has more or fewer columns than groups in order have */
     bool input_zero;            /* static activations whose stored zero is not 0 */
     bool negative_group_of;     /* some entry of g_idx counts from the end, or says that it is not set */
     bool zero_group_of;         /* g_idx is all zero though there are several groups: read as trivial */

@@ -25,18 +25,26 @@ static enum status load_one(const struct making *making, enum role role, float *
     return STATUS_OK;
 }
 
+static enum status refuse_number(const struct making *making, const char *what, double value, const char *expected, struct err *err)
+{
+    (void)err_set(err, STATUS_UNREPRESENTABLE, making->output->name, "found the %s %g, expected %s", what, value, expected);
+    return err_try(err, "--weights-only with a weight-only format drops the activation parameters; --keep leaves this layer float");
+}
+
 static enum status make_one(const struct making *making, enum role role, struct err *err)
 {
     float value;
     TRY(load_one(making, role, &value, err));
     if (making->output->dtype == DTYPE_I8) {
         if (!(value >= -128.0f && value <= 127.0f) || value != floorf(value))
-            return err_set(err, STATUS_UNREPRESENTABLE, making->output->name, "found the input zero %g, expected an integer in -128..127 (R-RANGE)",
-                           (double)value);
+            return refuse_number(making, "input zero", (double)value, "an integer in -128..127 (R-RANGE)", err);
         making->data[0] = (uint8_t)(int8_t)value;
         return STATUS_OK;
     }
-    half_store(making->output->dtype, &value, 1, making->data, NULL);
+    struct cast_tally cast = {0};
+    half_store(making->output->dtype, &value, 1, making->data, &cast);
+    if (cast.overflow + cast.underflow > 0)
+        return refuse_number(making, "input scale", (double)value, "one in the range of the scales' dtype (R-SCALE)", err);
     return STATUS_OK;
 }
 
@@ -61,6 +69,8 @@ static enum status make_products(const struct making *making, struct err *err)
     TRY(load_products(making, making->tile, &product, err));
     for (uint64_t row = 0; row < making->tile.rows; row++) {
         uint32_t bits;
+        if (!isfinite(product[row]))
+            return refuse_number(making, "product of input scale and scale", (double)product[row], "an F32 (R-SCALE)", err);
         memcpy(&bits, &product[row], sizeof bits);
         le_store32(making->data + row * making->row_bytes, bits);
         if (making->output->dtype == DTYPE_I64) /* sign-extended, as torch's int32 -> int64 is */
@@ -108,8 +118,7 @@ static enum status make_biases(const struct making *making, struct err *err)
             const double own = product[at + row] == 0.0f ? 0.0 : (double)bias[at + row] / (double)product[at + row];
             const double value = nearbyint(own - (double)zero * (double)sum);
             if (!(value >= INT32_MIN && value <= INT32_MAX))
-                return err_set(err, STATUS_UNREPRESENTABLE, making->output->name, "found the value %g for channel %llu, expected an I32 (R-RANGE)", value,
-                               (unsigned long long)(area.out0 + row));
+                return refuse_number(making, "quantized bias", value, "an I32 (R-RANGE)", err);
             le_store32(making->data + (at + row) * 4, (uint32_t)(int32_t)value);
         }
     }

@@ -174,7 +174,7 @@ static void activation_order(void **state)
     good(&g, "gptq")->seen.trivial_group_of = false;
     assert_int_equal(decide(&g), STATUS_OK);
     g.gap.group = 16;
-    refused(&g, STATUS_UNREPRESENTABLE, "activation order, which cannot be refined", NULL);
+    refused(&g, STATUS_UNREPRESENTABLE, "activation order, which cannot be refined (R-ACTORDER)", "without --group-size");
 }
 
 static void zeros_out_of_range(void **state)
@@ -233,7 +233,7 @@ static void group_sizes(void **state)
     assert_int_equal(g.spec.group, 128);
     good(&g, "gptq")->gap.group = 16; /* a partial last group of 8 columns */
     g.weight.in = 120;
-    refused(&g, STATUS_UNREPRESENTABLE, "found in_features 120, which groups of 16 do not divide (R-GROUP)", NULL);
+    refused(&g, STATUS_UNREPRESENTABLE, "found in_features 120 in groups of 32, to become groups of 16: a last group that is shorter", "--keep");
 }
 
 static void shapes(void **state)
@@ -285,22 +285,29 @@ static void one_group_for_all(void **state)
     const struct capability any = {.groups = GROUPS_SHARED}, spared = {.groups = GROUPS_SHARED_OR_CHANNEL}, held = {.groups = GROUPS_SHARED, .group_size = sizes};
     struct weight weight[3] = {{.groups = 4, .spec = {.group = 128}}, {.groups = 2, .spec = {.group = 48}}, {.groups = 1, .spec = {.group = 96}}};
     struct model model = {.weight = weight, .weight_count = 3};
+    struct aim aim[3] = {{.bits = 4}, {.bits = 4}, {.bits = 4}};
+    const struct aims aims = {.weight = aim};
     (void)state;
-    assert_int_equal(gap_common_group(&model, &any), 16);
-    assert_int_equal(gap_common_group(&model, &held), 0);
+    assert_int_equal(gap_common_group(&model, &aims, &any), 16);
+    assert_int_equal(gap_common_group(&model, &aims, &held), 0);
+    aim[1].dense = true; /* what becomes floats, or is left out, has no say */
+    assert_int_equal(gap_common_group(&model, &aims, &any), 32);
+    aim[1] = (struct aim){.excluded = true};
+    assert_int_equal(gap_common_group(&model, &aims, &held), 32);
+    aim[1].excluded = false;
     weight[1].spec.group = 256;
-    assert_int_equal(gap_common_group(&model, &any), 32);
-    assert_int_equal(gap_common_group(&model, &spared), 128);
-    assert_int_equal(gap_common_group(&model, &held), 32);
+    assert_int_equal(gap_common_group(&model, &aims, &any), 32);
+    assert_int_equal(gap_common_group(&model, &aims, &spared), 128);
+    assert_int_equal(gap_common_group(&model, &aims, &held), 32);
     model.weight_count = 1;
-    assert_int_equal(gap_common_group(&model, &any), 128);
+    assert_int_equal(gap_common_group(&model, &aims, &any), 128);
     weight[0].spec.group = 512;
-    assert_int_equal(gap_common_group(&model, &held), 128);
+    assert_int_equal(gap_common_group(&model, &aims, &held), 128);
     model.weight = weight + 2;
-    assert_int_equal(gap_common_group(&model, &any), -1);
-    assert_int_equal(gap_common_group(&model, &spared), 0);
+    assert_int_equal(gap_common_group(&model, &aims, &any), -1);
+    assert_int_equal(gap_common_group(&model, &aims, &spared), 0);
     model.weight_count = 0;
-    assert_int_equal(gap_common_group(&model, &any), 0);
+    assert_int_equal(gap_common_group(&model, &aims, &any), 0);
 }
 
 static void tensors(void **state)
