@@ -1,6 +1,7 @@
 /* index: every kind of finding, and the index that --write makes. */
 #include "base/tree.h"
-#include "checkpoint.h"
+#include "checkpoint_write.h"
+#include "stored.h"
 #include "plan/inventory.h"
 
 #include <setjmp.h>

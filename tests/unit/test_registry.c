@@ -1,6 +1,6 @@
 /* All formats, their widths, and the choice among bids. */
 #include "base/tree.h"
-#include "checkpoint.h"
+#include "checkpoint_write.h"
 #include "formats/registry.h"
 
 #include <setjmp.h>
