@@ -275,6 +275,10 @@ static enum status bitsandbytes_read(struct source *source, const struct read_op
     TRY(source_tensors(source, model, err));
     TRY(bind_weights(model, err));
     TRY(refuse_strays(model, err));
+    if (model->weight_count == 0) {
+        (void)err_set(err, STATUS_CORRUPT, "config.json", "found quant_method \"bitsandbytes\", but no tensor with a quant_state or an SCB (R-CONFLICT)");
+        return err_try(err, "--from the format that the weights are in: hf, if they are floats that transformers was to quantize when loading");
+    }
     for (size_t w = 0; w < model->weight_count; w++) {
         struct weight *weight = &model->weight[w];
         const uint32_t state = weight->role[ROLE_STATE];

@@ -2,6 +2,7 @@
 
 #include "codec/group.h"
 #include "codec/half.h"
+#include "plan/difference.h"
 #include "plan/gap.h"
 #include "plan/values.h"
 
@@ -12,73 +13,6 @@
 #define CONTRAST_ROWS UINT64_C(64)          /* output channels at a time are a multiple: whole runs of every layout */
 #define CONTRAST_CODES (UINT64_C(16) << 20) /* in flight on each side; formats stored by input column are read in long pieces */
 #define CONTRAST_BYTES (UINT64_C(1) << 20)
-
-/* --- recording -------------------------------------------------------------------------------------------------------------- */
-
-/* One number of both sides, and where it stands. */
-struct spot {
-    const char *what; /* "scale" */
-    uint64_t out, in;
-    double a, b;
-};
-
-static void describe(struct pair *pair, const struct spot *spot)
-{
-    (void)snprintf(pair->first, sizeof pair->first, "%s of row %llu, column %llu: %.9g and %.9g", spot->what, (unsigned long long)spot->out,
-                   (unsigned long long)spot->in, spot->a, spot->b);
-}
-
-/* The first difference is described; a rounding that was described before it gives way. */
-static void differ(struct pair *pair, uint64_t *count, const struct spot *spot)
-{
-    (*count)++;
-    if (pair->verdict != VERDICT_DIFFERS)
-        describe(pair, spot);
-    pair->verdict = VERDICT_DIFFERS;
-}
-
-static void differ_shape(struct pair *pair, const char *what)
-{
-    pair->verdict = VERDICT_DIFFERS;
-    pair->values++;
-    (void)snprintf(pair->first, sizeof pair->first, "%s", what);
-}
-
-/* a and b are one value in two dtypes; the wider is what was meant. */
-static void note_rounded(struct pair *pair, const struct spot *spot, bool a_is_wider)
-{
-    const double wide = a_is_wider ? spot->a : spot->b, narrow = a_is_wider ? spot->b : spot->a;
-    const double relative = wide == 0.0 ? 0.0 : fabs(narrow - wide) / fabs(wide);
-    pair->rounded++;
-    if (pair->verdict == VERDICT_EQUAL) {
-        describe(pair, spot);
-        pair->verdict = VERDICT_ROUNDED;
-    }
-    if (relative > pair->max_relative)
-        pair->max_relative = relative;
-}
-
-/* --- scales ------------------------------------------------------------------------------------------------------------------ */
-
-static uint32_t float_bits(float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
-/* Equal bits, or one is the other rounded to its own narrower dtype. */
-static bool rounds_to(float a, enum dtype dtype_a, float b, enum dtype dtype_b)
-{
-    const unsigned wide_a = dtype_bits(dtype_a), wide_b = dtype_bits(dtype_b);
-    const float wide = wide_a >= wide_b ? a : b, narrow = wide_a >= wide_b ? b : a;
-    const enum dtype to = wide_a >= wide_b ? dtype_b : dtype_a;
-    uint8_t cast[4];
-    float back;
-    half_store(to, &wide, 1, cast, NULL);
-    half_load(to, cast, 1, &back);
-    return float_bits(back) == float_bits(narrow) && isfinite(back);
-}
 
 /* --- two quantized weights --------------------------------------------------------------------------------------------------- */
 
@@ -151,23 +85,23 @@ static void contrast_zero(const struct side *a, const struct side *b, struct pai
     const bool betas = alike && a->params.beta != NULL;
     if (!betas && za != GROUP_NO_ZERO && zb != GROUP_NO_ZERO) {
         if (za - centre(a) != zb - centre(b))
-            differ(pair, &pair->zeros, &(struct spot){"zero", place->out, place->in, za, zb});
+            difference_note(pair, &pair->zeros, &(struct spot){"zero", place->out, place->in, za, zb});
         return;
     }
     if (betas && za != GROUP_NO_ZERO && za == zb)
         return;
     if (!alike) {
-        differ(pair, &pair->zeros,
-               &(struct spot){"zero", place->out, place->in, za == GROUP_NO_ZERO ? (double)NAN : za, zb == GROUP_NO_ZERO ? (double)NAN : zb});
+        difference_note(pair, &pair->zeros,
+                        &(struct spot){"zero", place->out, place->in, za == GROUP_NO_ZERO ? (double)NAN : za, zb == GROUP_NO_ZERO ? (double)NAN : zb});
         return;
     }
     const struct spot spot = {betas ? "bias" : "offset", place->out, place->in, (double)left[at[0]], (double)right[at[1]]};
-    if (float_bits(left[at[0]]) == float_bits(right[at[1]]))
+    if (difference_bits(left[at[0]]) == difference_bits(right[at[1]]))
         return;
-    if (betas && rounds_to(left[at[0]], a->weight->spec.scale_dtype, right[at[1]], b->weight->spec.scale_dtype))
-        note_rounded(pair, &spot, dtype_bits(a->weight->spec.scale_dtype) >= dtype_bits(b->weight->spec.scale_dtype));
+    if (betas && difference_rounds_to(left[at[0]], a->weight->spec.scale_dtype, right[at[1]], b->weight->spec.scale_dtype))
+        difference_rounded(pair, &spot, dtype_bits(a->weight->spec.scale_dtype) >= dtype_bits(b->weight->spec.scale_dtype));
     else
-        differ(pair, &pair->zeros, &spot);
+        difference_note(pair, &pair->zeros, &spot);
 }
 
 static void contrast_group(const struct side *a, const struct side *b, struct pair *pair, uint64_t row, uint64_t out0, uint64_t in)
@@ -175,11 +109,11 @@ static void contrast_group(const struct side *a, const struct side *b, struct pa
     const size_t ga = row * a->weight->groups + a->group_of[in], gb = row * b->weight->groups + b->group_of[in];
     const float sa = a->params.scale[ga], sb = b->params.scale[gb];
     const struct spot scale = {"scale", out0 + row, in, (double)sa, (double)sb};
-    if (float_bits(sa) != float_bits(sb)) {
-        if (!rounds_to(sa, a->weight->spec.scale_dtype, sb, b->weight->spec.scale_dtype))
-            differ(pair, &pair->scales, &scale);
+    if (difference_bits(sa) != difference_bits(sb)) {
+        if (!difference_rounds_to(sa, a->weight->spec.scale_dtype, sb, b->weight->spec.scale_dtype))
+            difference_note(pair, &pair->scales, &scale);
         else
-            note_rounded(pair, &scale, dtype_bits(a->weight->spec.scale_dtype) >= dtype_bits(b->weight->spec.scale_dtype));
+            difference_rounded(pair, &scale, dtype_bits(a->weight->spec.scale_dtype) >= dtype_bits(b->weight->spec.scale_dtype));
     }
     if (sa != 0.0f || sb != 0.0f || a->params.zero[ga] == GROUP_NO_ZERO || b->params.zero[gb] == GROUP_NO_ZERO)
         contrast_zero(a, b, pair, (const size_t[2]){ga, gb}, &scale);
@@ -201,7 +135,7 @@ static void contrast_row(const struct side *a, const struct side *b, struct pair
         const bool dead =
             a->params.scale[row * a->weight->groups + a->group_of[k]] == 0.0f && b->params.scale[row * b->weight->groups + b->group_of[k]] == 0.0f;
         if (left[k] + shift != right[k] && !dead)
-            differ(pair, &pair->codes, &(struct spot){"code", out0 + row, k, left[k], right[k]});
+            difference_note(pair, &pair->codes, &(struct spot){"code", out0 + row, k, left[k], right[k]});
     }
 }
 
@@ -220,33 +154,6 @@ static enum status load_group_of(struct side *side, struct err *err)
     memcpy(own, group_of, (size_t)side->weight->in * sizeof *own);
     side->group_of = own;
     return STATUS_OK;
-}
-
-/* Keeps per-tensor largest values for --tolerance. */
-struct spread {
-    double largest, difference;
-};
-
-/* A difference that is no number is larger than any tolerance. */
-static void widen(struct spread *spread, float a, float b)
-{
-    const double difference = fabs((double)a - (double)b);
-    spread->largest = fmax(spread->largest, isfinite(a) ? fabs((double)a) : 0);
-    if (float_bits(a) != float_bits(b))
-        spread->difference = isfinite(difference) ? fmax(spread->difference, difference) : (double)INFINITY;
-}
-
-/* With --tolerance the bits do not matter as long as the largest difference is small. */
-static void apply_tolerance(const struct contrast *contrast, struct pair *pair, const struct spread *spread)
-{
-    if (contrast->options->tolerance < 0 || pair->verdict != VERDICT_DIFFERS)
-        return;
-    if (spread->difference > contrast->options->tolerance * spread->largest)
-        return;
-    pair->verdict = VERDICT_ROUNDED;
-    pair->max_relative = spread->largest > 0 ? spread->difference / spread->largest : 0;
-    pair->codes = pair->zeros = pair->scales = pair->values = 0;
-    pair->first[0] = '\0';
 }
 
 /* (code - zero) * scale in F32, the value that every engine computes; a dead group is 0 whatever its codes say. */
@@ -273,12 +180,12 @@ static enum status contrast_values(const struct contrast *contrast, struct pair 
         TRY(values_load(contrast->a, a, part, contrast->scratch_a, &left, err));
         TRY(values_load(contrast->b, b, part, contrast->scratch_b, &right, err));
         for (uint64_t i = 0; i < part.out * a->in; i++) {
-            widen(&spread, left[i], right[i]);
-            if (float_bits(left[i]) != float_bits(right[i]) && !(isnan(left[i]) && isnan(right[i])))
-                differ(pair, &pair->values, &(struct spot){"value", out0 + i / a->in, i % a->in, (double)left[i], (double)right[i]});
+            difference_widen(&spread, left[i], right[i]);
+            if (difference_bits(left[i]) != difference_bits(right[i]) && !(isnan(left[i]) && isnan(right[i])))
+                difference_note(pair, &pair->values, &(struct spot){"value", out0 + i / a->in, i % a->in, (double)left[i], (double)right[i]});
         }
     }
-    apply_tolerance(contrast, pair, &spread);
+    difference_tolerate(pair, contrast->options->tolerance, &spread);
     return STATUS_OK;
 }
 
@@ -292,7 +199,7 @@ enum status contrast_weights(const struct contrast *contrast, struct pair *pair,
     struct side a = {.fetch = contrast->a, .weight = &contrast->a->model->weight[pair->a], .scratch = contrast->scratch_a};
     struct side b = {.fetch = contrast->b, .weight = &contrast->b->model->weight[pair->b], .scratch = contrast->scratch_b};
     if (a.weight->out != b.weight->out || a.weight->in != b.weight->in) {
-        differ_shape(pair, "other dimensions");
+        difference_of_shape(pair, "other dimensions");
         return STATUS_OK;
     }
     if (!is_affine(a.weight) || !is_affine(b.weight))
@@ -310,10 +217,10 @@ enum status contrast_weights(const struct contrast *contrast, struct pair *pair,
         for (uint64_t row = 0; row < rows; row++) {
             contrast_row(&a, &b, pair, row, out0);
             for (uint64_t k = 0; contrast->options->tolerance >= 0 && k < a.weight->in; k++)
-                widen(&spread, value_at(&a, row, k), value_at(&b, row, k));
+                difference_widen(&spread, value_at(&a, row, k), value_at(&b, row, k));
         }
     }
-    apply_tolerance(contrast, pair, &spread);
+    difference_tolerate(pair, contrast->options->tolerance, &spread);
     return STATUS_OK;
 }
 
@@ -326,11 +233,11 @@ static void contrast_value(struct pair *pair, struct spread *spread, const struc
     half_store(dtype, &exact, 1, cast, NULL);
     half_load(dtype, cast, 1, &rounded);
     const struct spot spot = {place->what, place->out, place->in, (double)exact, (double)stored};
-    widen(spread, exact, stored);
-    if (float_bits(rounded) != float_bits(stored) && !(rounded == 0.0f && stored == 0.0f))
-        differ(pair, &pair->values, &spot);
-    else if (float_bits(exact) != float_bits(stored) && exact != stored)
-        note_rounded(pair, &spot, true);
+    difference_widen(spread, exact, stored);
+    if (difference_bits(rounded) != difference_bits(stored) && !(rounded == 0.0f && stored == 0.0f))
+        difference_note(pair, &pair->values, &spot);
+    else if (difference_bits(exact) != difference_bits(stored) && exact != stored)
+        difference_rounded(pair, &spot, true);
 }
 
 /* The all-zero group map is read as the survey reads it. */
@@ -367,7 +274,7 @@ static enum status contrast_experts(const struct contrast *contrast, const struc
             contrast_value(pair, &spread, &(struct spot){"value", row + i / in, i % in, 0, 0}, exact[i], stored->dtype, values[i % in * rows + i / in]);
         row += rows;
     }
-    apply_tolerance(contrast, pair, &spread);
+    difference_tolerate(pair, contrast->options->tolerance, &spread);
     return STATUS_OK;
 }
 
@@ -392,7 +299,7 @@ enum status contrast_with_float(const struct contrast *contrast, struct pair *pa
     struct spread spread = {0};
     bool trivial;
     if (!holds_values(stored, side.weight)) {
-        differ_shape(pair, "other dimensions or dtype");
+        difference_of_shape(pair, "other dimensions or dtype");
         return STATUS_OK;
     }
     if (side.weight->spec.experts > 0)
@@ -418,7 +325,7 @@ enum status contrast_with_float(const struct contrast *contrast, struct pair *pa
             contrast_value(pair, &spread, &(struct spot){"value", out0 + i / side.weight->in, i % side.weight->in, 0, 0}, exact[i], stored->dtype,
                            values[i]);
     }
-    apply_tolerance(contrast, pair, &spread);
+    difference_tolerate(pair, contrast->options->tolerance, &spread);
     return STATUS_OK;
 }
 
@@ -446,14 +353,14 @@ static void contrast_floats(struct pair *pair, struct spread *spread, const stru
     for (uint64_t i = 0; i < values->count; i++) {
         if (isnan(a[i]) && isnan(b[i]) && dtype_a != dtype_b)
             continue;
-        widen(spread, a[i], b[i]);
-        if (float_bits(a[i]) == float_bits(b[i]))
+        difference_widen(spread, a[i], b[i]);
+        if (difference_bits(a[i]) == difference_bits(b[i]))
             continue;
         const struct spot spot = {"value", 0, values->at + i, (double)a[i], (double)b[i]};
-        if (!rounds_to(a[i], dtype_a, b[i], dtype_b))
-            differ(pair, &pair->values, &spot);
+        if (!difference_rounds_to(a[i], dtype_a, b[i], dtype_b))
+            difference_note(pair, &pair->values, &spot);
         else
-            note_rounded(pair, &spot, dtype_bits(dtype_a) >= dtype_bits(dtype_b));
+            difference_rounded(pair, &spot, dtype_bits(dtype_a) >= dtype_bits(dtype_b));
     }
 }
 
@@ -476,7 +383,7 @@ static enum status contrast_as_floats(const struct contrast *contrast, struct pa
         half_load(b->dtype, raw_b, (size_t)part, right);
         contrast_floats(pair, &spread, &(struct values){left, right, a->dtype, b->dtype, at, part});
     }
-    apply_tolerance(contrast, pair, &spread);
+    difference_tolerate(pair, contrast->options->tolerance, &spread);
     return STATUS_OK;
 }
 
@@ -484,7 +391,7 @@ enum status contrast_tensors(const struct contrast *contrast, struct pair *pair,
 {
     const struct tensor *a = &contrast->a->model->tensor[pair->a], *b = &contrast->b->model->tensor[pair->b];
     if (!same_shape(a, b) || (a->dtype != b->dtype && !(dtype_is_plain_float(a->dtype) && dtype_is_plain_float(b->dtype)))) {
-        differ_shape(pair, "other shape or dtype");
+        difference_of_shape(pair, "other shape or dtype");
         return STATUS_OK;
     }
     if (a->dtype != b->dtype)
@@ -502,7 +409,7 @@ enum status contrast_tensors(const struct contrast *contrast, struct pair *pair,
             return contrast_as_floats(contrast, pair, err);
         for (uint64_t i = 0; i < part; i++)
             if (left[i] != right[i])
-                differ(pair, &pair->values, &(struct spot){"byte", 0, at + i, left[i], right[i]});
+                difference_note(pair, &pair->values, &(struct spot){"byte", 0, at + i, left[i], right[i]});
     }
     return STATUS_OK;
 }

@@ -28,6 +28,10 @@ static enum status survey_casts(const struct weight *weight, const struct aim *a
 {
     const struct spec *spec = &weight->spec;
     const size_t count = params->count;
+    if (spec->scale_rule == SCALE_ABSMAX) { /* a product in F32 */
+        result->scales.inexact += count;
+        result->scales.max_relative = fmax(result->scales.max_relative, 0x1p-24);
+    }
     if (aim->dtype == spec->scale_dtype && aim->zeros != ZERO_BETA && aim->zeros != ZERO_OFFSET)
         return STATUS_OK;
     void *stored = scratch_take(scratch, SCRATCH_STORE, count * sizeof(float), err);

@@ -613,7 +613,14 @@ def _(folder):
     gptq(folder, action=lambda tensors: poke(tensors[UP + ".g_idx"], 4, struct.pack("<i", -3)))
 
 
-@case("quantized-by-another-method", 5, "bitsandbytes")
+@case("quantized-by-another-method", 5, "hqq")
+def _(folder):
+    gptq(folder)
+    change_json(folder, "config.json", lambda document: document["quantization_config"].update({"quant_method": "hqq"}))
+    (folder / "quantize_config.json").unlink()
+
+
+@case("bitsandbytes-without-its-tensors", 4, ("quant_state", "R-CONFLICT"))
 def _(folder):
     gptq(folder)
     change_json(folder, "config.json", lambda document: document["quantization_config"].update({"quant_method": "bitsandbytes"}))

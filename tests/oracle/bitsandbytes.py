@@ -15,7 +15,7 @@ import floats
 import st
 from floats import single
 from st import Refusal
-from weight import Checkpoint, Dense
+from weight import Checkpoint, Dense, Weight
 
 NF4 = [-1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635, -0.18477343022823334,
        -0.09105003625154495, 0.0, 0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224,
@@ -53,19 +53,23 @@ def read_four(module, kind, tensors, file):
     return Dense(module + ".weight", kind, [rows, columns], lines, file)
 
 
+class Rows(Weight):
+    """int8 rows: the scale is 1/127 of the row's largest magnitude, a product that F32 rounds; a value is two products, in this order."""
+    __slots__ = ("largest",)
+
+    def pair(self, code, row, group):
+        value = single(single((code - 128) * self.largest[row]) * INVERSE)
+        return (code - 128) * self.largest[row] * INVERSE, value
+
+
 def read_int8(module, tensors, file):
     tensor = tensors[module + ".weight"]
     rows, columns = tensor.shape
-    scales = floats.decode(tensors[module + ".SCB"].data, "F32")
-    lines = []
-    for n, codes in enumerate(tensor.data[at:at + columns] for at in range(0, rows * columns, columns)):
-        pairs = {}
-        for byte in set(codes):
-            code = byte - 256 if byte > 127 else byte
-            value = single(single(code * scales[n]) * INVERSE)
-            pairs[byte] = (code * scales[n] * INVERSE, value)
-        lines.append([pairs[byte] for byte in codes])
-    return Dense(module + ".weight", "int8", [rows, columns], lines, file)
+    largest = floats.decode(tensors[module + ".SCB"].data, "F32")
+    codes = [bytes(byte ^ 128 for byte in tensor.data[at:at + columns]) for at in range(0, rows * columns, columns)]
+    layer = Rows(module, 8, codes, [[128]] * rows, [[scale * INVERSE] for scale in largest], "F32", file=file, group=0)
+    layer.largest = largest
+    return layer
 
 
 def read(directory):
@@ -81,7 +85,7 @@ def read(directory):
                 claimed.update(other for other in tensors if other.startswith(module + ".weight"))
         if name.endswith(".SCB"):
             module = name[:-len(".SCB")]
-            checkpoint.dense[module] = read_int8(module, tensors, checkpoint.file_of[module + ".weight"])
+            checkpoint.weights[module] = read_int8(module, tensors, checkpoint.file_of[module + ".weight"])
             claimed.update((name, module + ".weight", module + ".weight_format"))
     checkpoint.floats = {name: tensor for name, tensor in tensors.items() if name not in claimed}
     return checkpoint

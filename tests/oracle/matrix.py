@@ -179,7 +179,7 @@ class Case:
             code, out, message = self.repaq("verify", self.directory, destination)
             self.say(what + ": verify", [] if code == 0 else ["exit %d: %s" % (code, (message or out).strip()[:400])])
         home = self.o.format
-        if not moved_only or not self.known.get(home, (0, 0))[1] or self.o.layout in ("gemv", "gemv_fast", "llm-awq", "padded", "old zeros"):
+        if not moved_only or not self.known.get(home, (0, 0))[1] or self.o.layout in ("gemv", "gemv_fast", "llm-awq", "padded", "old zeros") or "old 3-bit zeros" in what:
             return                                       # a layout that is only read
         back, layout = destination + "-back", []
         if home == "msmodelslim" and self.o.layout == "unpacked":

@@ -167,8 +167,6 @@ def float_problems(layer, dtype, exact):
 
 
 def dense_problems(layer, target):
-    if layer.kind == "int8":
-        return [problem("R-SCALE", layer.name, 6, False), problem("R-CODEBOOK", layer.name, 5, False)]
     if layer.kind == "mxfp4":
         return [problem("", layer.name, 5), problem("", layer.name, 6)]
     return [problem("R-FP8", layer.name, 6), problem("R-FP8", layer.name, 5)] if layer.kind == "fp8" else [problem("R-CODEBOOK", layer.name, 5)]

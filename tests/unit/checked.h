@@ -5,6 +5,9 @@
 #include "base/tree.h"
 #include "check/check.h"
 #include "checkpoint.h"
+#include "shard.h"
+
+#include <sys/stat.h>
 
 #define WIDTH 256u
 #define LAYER_COUNT 2

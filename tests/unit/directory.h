@@ -4,6 +4,9 @@
 
 #include "base/tree.h"
 #include "checkpoint.h"
+#include "shard.h"
+
+#include <sys/stat.h>
 #include "formats/registry.h"
 
 /* Its bytes follow from the shape; `values` are the first two of them as 64-bit integers (weight_shape), else zeros. */
