@@ -235,6 +235,8 @@ static void side_documents_that_are_broken(void **state)
     assert_int_equal(read_as(&g, "gptq", (struct texts){.main = "{" BASE "}", .quantize = "[]"}), STATUS_CORRUPT);
     assert_int_equal(read_as(&g, "gptq", (struct texts){.main = "{" BASE "}", .quantize = "{"}), STATUS_CORRUPT);
     assert_int_equal(read_as(&g, "gptq", (struct texts){NULL, NULL, NULL}), STATUS_CORRUPT);
+    assert_int_equal(read_as(&g, "gptq", (struct texts){.main = "[]", .quantize = "{" BASE "}"}), STATUS_CORRUPT);
+    assert_non_null(strstr(g.err.what, "quantization_config that is no object"));
     assert_false(peek_as(&g, "gptq", (struct texts){.quantize = "{"})); /* a probe never fails */
 }
 
