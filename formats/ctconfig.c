@@ -1,6 +1,5 @@
 #include "formats/ctconfig.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -114,16 +113,18 @@ static enum status take_args(const struct jsondoc *object, const char *member, c
 /* [rows, columns], or the older "128x128". */
 static enum status take_block(const struct jsondoc *weights, struct ct_scheme *scheme, struct err *err)
 {
-    const struct jsondoc *block = jsondoc_get(weights, "block_structure"), *first = jsondoc_first(block), *second = first == NULL ? NULL : jsondoc_next(first);
-    const char *text = jsondoc_string(block);
-    unsigned rows, columns;
-    if (text != NULL && sscanf(text, "%9ux%9u", &rows, &columns) == 2) {
-        scheme->block[0] = rows;
-        scheme->block[1] = columns;
-    } else if (!jsondoc_int(first, &scheme->block[0]) || !jsondoc_int(second, &scheme->block[1]) || jsondoc_next(second) != NULL) {
-        return wrong(scheme->name, "block_structure", "two positive integers", err);
+    const struct jsondoc *block = jsondoc_get(weights, "block_structure"), *first = jsondoc_first(block),
+                         *second = first == NULL ? NULL : jsondoc_next(first);
+    const char *text = jsondoc_string(block), *cross = text == NULL ? NULL : strchr(text, 'x');
+    uint64_t rows, columns;
+    bool read = jsondoc_int(first, &scheme->block[0]) && jsondoc_int(second, &scheme->block[1]) && jsondoc_next(second) == NULL;
+    if (cross != NULL && slice_u64((struct slice){text, (size_t)(cross - text)}, &rows) && slice_u64(slice_of(cross + 1), &columns)) {
+        read = true;
+        scheme->block[0] = rows <= INT32_MAX ? (int64_t)rows : 0;
+        scheme->block[1] = columns <= INT32_MAX ? (int64_t)columns : 0;
     }
-    return scheme->block[0] > 0 && scheme->block[1] > 0 ? STATUS_OK : wrong(scheme->name, "block_structure", "two positive integers", err);
+    read = read && scheme->block[0] > 0 && scheme->block[0] <= INT32_MAX && scheme->block[1] > 0 && scheme->block[1] <= INT32_MAX;
+    return read ? STATUS_OK : wrong(scheme->name, "block_structure", "two positive integers", err);
 }
 
 static enum status take_strategy(const struct args *weights, struct ct_scheme *scheme, struct err *err)

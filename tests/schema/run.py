@@ -74,28 +74,32 @@ def references(schema):
 # The schema of each format's object in config.json, and the members that hold it.
 CONFIGS = {"awq": ("awq", ["quantization_config"]), "gptq": ("gptq", ["quantization_config"]), "gptq_v2": ("gptq", ["quantization_config"]),
            "compressed-tensors": ("compressed-tensors", ["quantization_config"]), "mlx": ("mlx", ["quantization", "quantization_config"]),
-           "hf": (None, []), "msmodelslim": (None, [])}
+           "hf": (None, []), "msmodelslim": (None, []), "bitsandbytes": (None, []), "fp8": (None, []), "mxfp4": (None, [])}
 
 
 def documents_are_valid(label, target, folder):
     """config.json, the side file, the index and the description of a directory of this format."""
     config = load(folder / "config.json")
     schema, members = CONFIGS[target]
-    for member in members:
+    found = [member for member in members if member in config]
+    for member in found:
         valid("%s config.json/%s" % (label, member), schema, config[member])
+    check("%s config.json has its object in all its places, or in none" % label, found in (members, []), found)
     for path in folder.glob("quantize_config.json"):
         valid(label + " " + path.name, "quantize_config", load(path))
     for path in folder.glob("*.index.json"):
         valid(label + " " + path.name, "index", load(path))
     for path in folder.glob("quant_model_description*.json"):
         valid(label + " " + path.name, "msmodelslim-description", load(path))
-    return config, [config[member] for member in members]
+    return config, [config[member] for member in found]
 
 
 # Fixtures that are broken on purpose still have sound documents; only what their weights hold is wrong.
 def fixtures_are_valid(fixtures):
     for folder in sorted(path for path in fixtures.glob("*/*") if path.is_dir()):
-        documents_are_valid(folder.parent.name + "/" + folder.name, folder.parent.name.replace("compressed_", "compressed-"), folder)
+        label, kind = folder.parent.name + "/" + folder.name, folder.parent.name.replace("compressed_", "compressed-")
+        _, objects = documents_are_valid(label, kind, folder)
+        check(label + " has the config of its format", len(objects) == len(CONFIGS[kind][1]), objects)
 
 
 def run(repaq, *arguments):
@@ -156,7 +160,7 @@ def dynamic_activations(repaq, fixtures, scratch):
 
 
 def outputs_are_valid(repaq, fixtures, scratch):
-    reached = dict.fromkeys(CONFIGS, 0)
+    reached = dict.fromkeys((target for target, *_ in TARGETS), 0)
     (scratch / "made").mkdir()
     sources = [path for path in sorted(fixtures.glob("*/*")) if path.is_dir() and not path.name.startswith("synth-")]
     for source in sources + [mixed_widths(repaq, fixtures, scratch), dynamic_activations(repaq, fixtures, scratch)]:
@@ -168,12 +172,12 @@ def outputs_are_valid(repaq, fixtures, scratch):
             arguments = ("convert", source, destination, "--to", target, *options)
             code, _ = run(repaq, *arguments, "--dry-run")
             output(repaq, "convert --dry-run %s %s" % (label, name), "convert", code, *arguments, "--dry-run")
-            output(repaq, "convert %s %s" % (label, name), "convert", code, *arguments)
+            done = output(repaq, "convert %s %s" % (label, name), "convert", code, *arguments)
             reached[target] += code == 0
             if code == 0:
                 directory_is_valid("%s as %s" % (label, name), target, destination)
                 output(repaq, "inspect %s as %s" % (label, name), "inspect", 0, "inspect", destination)
-                output(repaq, "verify %s %s" % (label, name), "verify", 0, "verify", source, destination)
+                output(repaq, "verify %s %s" % (label, name), "verify", int(done["classes"]["lossy"] > 0), "verify", source, destination)
                 shutil.rmtree(destination)
     for target, count in reached.items():
         check("%d fixtures were written as %s" % (count, target), count >= 3 + (target != "hf"), count)
@@ -249,8 +253,8 @@ WRITTEN = {
     "compressed-tensors": ({"quant_method", "format", "quantization_status", "config_groups", "ignore", "kv_cache_scheme", "global_compression_ratio",
                             "version"}, set()),
     "scheme": ({"targets", "weights", "input_activations", "output_activations", "format"}, set()),
-    "weights": (ARGS | {"group_size", "actorder"}, set()),
-    "input_activations": (ARGS, set()),
+    "weights": (ARGS | {"group_size", "actorder"}, {"block_structure"}),
+    "input_activations": (ARGS, {"group_size"}),
     "mlx": ({"group_size", "bits", "mode"}, set()),
     "mlx entry": ({"group_size", "bits"}, set()),
 }
@@ -282,11 +286,14 @@ def directory_is_valid(label, target, directory):
     for written in objects:
         config_is_as_promised(label, CONFIGS[target][0], written)
         check(label + ": the places of the config agree", written == objects[0])
-    if target.startswith("gptq"):
+    manifest = load(directory / "repaq-manifest.json")
+    quantized = any(tensor["step"] == "codes" for tensor in manifest["tensors"].values())  # --keep can make floats of all
+    check(label + ": a config exactly for quantized weights", bool(objects) == (quantized and bool(CONFIGS[target][1])), objects)
+    if target.startswith("gptq") and objects:
         check(label + ": quantize_config.json equals config.json's object", load(directory / "quantize_config.json") == objects[0])
-    if target == "msmodelslim":
+    if target == "msmodelslim" and quantized:
         check(label + ": one description", len(list(directory.glob("quant_model_description*.json"))) == 1)
-    valid(label + " manifest", "manifest", load(directory / "repaq-manifest.json"))
+    valid(label + " manifest", "manifest", manifest)
 
 
 # (fixture, file, member path into it, schema, label, change): each change breaks the document; schema and reader must both refuse it.
@@ -421,6 +428,7 @@ MORE_VALUES = {
     "type": ARGS_VALUES, "strategy": ARGS_VALUES, "actorder": ARGS_VALUES,
     "version": ["0.18.0", "0.18", "0", "0.", ".18", "0.18.", "0.18rc1", "0.12.3.a20250101", "0.19.0+dev", "0.1234567890", "0.1.1234567890", "v1.0", "1..2",
                 "0.123456789.123456789", "-1.0", " 1.0"],
+    "block_structure": [[128, 128], "128x128"],
     "sparsity_config": [{"format": "dense"}, {"format": "marlin"}, {"format": None}],
     "transform_config": [{"config_groups": {}}, {"config_groups": {"a": {}}}, {"config_groups": None}],
     "quant_method": ["compressed-tensors", "Compressed-Tensors", "mlx"],
@@ -431,7 +439,9 @@ MORE_VALUES = {
                           {"dynamic": True, "strategy": "token", "symmetric": False}, {"group_size": 128}, {"strategy": "token"}],
     "weights": [{"strategy": "group"}, {"group_size": 64}, {"group_size": 64, "strategy": "channel"}, {"group_size": -1, "strategy": "tensor"},
                 {"type": "float", "strategy": "tensor_group", "group_size": 16}, {"strategy": "tensor_group", "group_size": 16},
-                {"type": "float", "strategy": "tensor_group"}, {"num_bits": 9}, {"dynamic": True}],
+                {"type": "float", "strategy": "tensor_group"}, {"num_bits": 9}, {"dynamic": True}, {"strategy": "block"}] + [{"strategy": "block", "block_structure": block} for block in (
+                    None, [128, 128], [128], [1, 2, 3], [0, 1], [1, -1], [1, 2 ** 31], [1.5, 2], ["1", "2"], [], "128x128", "128", "x", "0x1", "1x0",
+                    "-1x1", "1x1 ", " 1x1", "1x1x1", "01x1", "1X1", "99999999999x1", "1x99999999999999999999")],
 }
 
 # Members whose form the dialect's tools fix and which repaq's own output keeps, but which reading takes nothing from: any value is passed over.

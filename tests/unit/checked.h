@@ -4,7 +4,6 @@
 
 #include "base/tree.h"
 #include "check/check.h"
-#include "checkpoint.h"
 #include "shard.h"
 
 #include <sys/stat.h>

@@ -3,7 +3,6 @@
 #define REPAQ_TESTS_DIRECTORY_H
 
 #include "base/tree.h"
-#include "checkpoint.h"
 #include "shard.h"
 
 #include <sys/stat.h>

@@ -90,6 +90,8 @@ static void everything(void **state)
 #define WEIGHTS(args) CONFIG("", ", \"weights\": {" args "}")
 #define INPUT(args) CONFIG("", ", \"weights\": {}, \"input_activations\": {" args "}")
 
+#define BLOCK(block) WEIGHTS("\"strategy\": \"block\", \"block_structure\": " block)
+
 /* What a strategy is where it is not stated, and what null stands for. */
 static void defaults(void **state)
 {
@@ -106,7 +108,8 @@ static void defaults(void **state)
         {WEIGHTS("\"group_size\": 1"), CT_GROUP, 1, ACTIVATION_NONE},
         {WEIGHTS("\"group_size\": 2147483647, \"strategy\": \"group\""), CT_GROUP, INT32_MAX, ACTIVATION_NONE},
         {WEIGHTS("\"group_size\": -1, \"strategy\": \"tensor\""), CT_TENSOR, -1, ACTIVATION_NONE},
-        {WEIGHTS("\"strategy\": \"block\""), CT_BLOCK, 0, ACTIVATION_NONE},
+        {WEIGHTS("\"strategy\": \"block\", \"block_structure\": [128, 64]"), CT_BLOCK, 0, ACTIVATION_NONE},
+        {WEIGHTS("\"strategy\": \"block\", \"block_structure\": \"128x64\""), CT_BLOCK, 0, ACTIVATION_NONE},
         {INPUT(""), CT_TENSOR, 0, ACTIVATION_STATIC},
         {INPUT("\"strategy\": \"tensor\", \"symmetric\": false, \"dynamic\": false"), CT_TENSOR, 0, ACTIVATION_STATIC},
         {CONFIG(", \"ignore\": null, \"version\": null, \"sparsity_config\": null, \"transform_config\": null", ", \"weights\": {}, \"format\": null"),
@@ -122,6 +125,8 @@ static void defaults(void **state)
         assert_int_equal(g.config.scheme[0].strategy, rows[i].strategy);
         assert_int_equal(g.config.scheme[0].group, rows[i].group);
         assert_int_equal(g.config.scheme[0].activation, rows[i].activation);
+        assert_int_equal(g.config.scheme[0].block[0], rows[i].strategy == CT_BLOCK ? 128 : 0);
+        assert_int_equal(g.config.scheme[0].block[1], rows[i].strategy == CT_BLOCK ? 64 : 0);
         assert_string_equal(g.config.scheme[0].format, "pack-quantized");
         drop(&g);
     }
@@ -235,6 +240,22 @@ static void wrong_members(void **state)
         {WEIGHTS("\"actorder\": 1"), "\"actorder\""},
         {WEIGHTS("\"actorder\": \"rows\""), "\"actorder\""},
         {WEIGHTS("\"block_structure\": 128"), "\"block_structure\""},
+        {WEIGHTS("\"strategy\": \"block\""), "\"block_structure\""},
+        {BLOCK("[128]"), "\"block_structure\""},
+        {BLOCK("[128, 128, 1]"), "\"block_structure\""},
+        {BLOCK("[0, 128]"), "\"block_structure\""},
+        {BLOCK("[128, 0]"), "\"block_structure\""},
+        {BLOCK("[2147483648, 1]"), "\"block_structure\""},
+        {BLOCK("[1, 2147483648]"), "\"block_structure\""},
+        {BLOCK("[\"1\", 1]"), "\"block_structure\""},
+        {BLOCK("[1, \"1\"]"), "\"block_structure\""},
+        {BLOCK("\"128\""), "\"block_structure\""},
+        {BLOCK("\"-1x1\""), "\"block_structure\""},
+        {BLOCK("\"1x-1\""), "\"block_structure\""},
+        {BLOCK("\"0x1\""), "\"block_structure\""},
+        {BLOCK("\"1x0\""), "\"block_structure\""},
+        {BLOCK("\"4294967297x1\""), "\"block_structure\""},
+        {BLOCK("\"1x4294967297\""), "\"block_structure\""},
         {WEIGHTS("\"observer\": 1"), "\"observer\""},
         {WEIGHTS("\"observer_kwargs\": []"), "\"observer_kwargs\""},
         {WEIGHTS("\"scale_dtype\": 16"), "\"scale_dtype\""},
