@@ -235,8 +235,7 @@ static enum status shape_zeros(const struct model *model, struct weight *weight,
     weight->spec.zeros_layout = bits == 4 ? LAYOUT_BYTE_INT4 : LAYOUT_BYTE_INT8;
     if (signed_bytes && single)
         return model_elements(zeros) == 1 ? STATUS_OK : bad_shape(model, at, weight, err);
-    if (signed_bytes &&
-        (model_is_2d(zeros, weight->out, weight->groups) || (zeros->rank == 1 && weight->groups == 1 && zeros->shape[0] == weight->out)))
+    if (signed_bytes && (model_is_2d(zeros, weight->out, weight->groups) || (zeros->rank == 1 && weight->groups == 1 && zeros->shape[0] == weight->out)))
         return STATUS_OK;
     return bad_shape(model, at, weight, err);
 }
@@ -261,6 +260,7 @@ static enum status shape_integers(const struct model *model, struct weight *weig
     const uint32_t at = weight->role[ROLE_CODES];
     const struct tensor *codes = &model->tensor[at];
     char where[700], shape[128];
+    TRY(shape_expect_dtype(model, at, DTYPE_I8, err));
     if (codes->rank != 2 || model_elements(codes) == 0)
         return err_set(err, STATUS_CORRUPT, model_where(model, at, where, sizeof where), "found shape %s, expected two dimensions (R-SHAPE)",
                        model_shape_text(codes, shape, sizeof shape));
@@ -306,6 +306,9 @@ static enum status shape_floats(const struct model *model, struct weight *weight
     if (codes->rank != 2 || model_elements(codes) == 0)
         return err_set(err, STATUS_CORRUPT, model_where(model, at, where, sizeof where), "found shape %s, expected two dimensions (R-SHAPE)",
                        model_shape_text(codes, shape, sizeof shape));
+    if (weight->role[ROLE_ZEROS] != MODEL_NONE)
+        return err_set(err, STATUS_CORRUPT, model_where(model, weight->role[ROLE_ZEROS], where, sizeof where),
+                       "found zero points of float codes, expected none");
     weight->out = codes->shape[0];
     weight->in = codes->shape[1];
     weight->spec =
@@ -324,7 +327,8 @@ static enum status bind_weight(struct source *source, struct model *model, struc
                       ignored ? "ignores this module" : "has no group whose targets name this module");
         return err_try(err, "use the config.json that was written with these weights");
     }
-    if (scheme->floats && scheme->bits == 8 && model->tensor[weight->role[ROLE_CODES]].dtype == DTYPE_F8_E4M3)
+    const bool packed = weight->role[ROLE_SHAPE] != MODEL_NONE;
+    if (scheme->floats && scheme->bits == 8 && !packed && model->tensor[weight->role[ROLE_CODES]].dtype == DTYPE_F8_E4M3)
         return shape_floats(model, weight, scheme, err);
     if (scheme->floats)
         return err_set(err, STATUS_UNSUPPORTED, weight->name, "found %u-bit float weights (%s), expected integers of 1 to 8 bits or FP8", scheme->bits,
@@ -335,7 +339,7 @@ static enum status bind_weight(struct source *source, struct model *model, struc
     weight->spec = (struct spec){.grid = GRID_AFFINE_ZERO, .bits = (uint8_t)scheme->bits, .zero_kind = ZERO_MID, .activation = scheme->activation};
     weight->claim = scheme->symmetric ? CLAIM_SYMMETRIC : CLAIM_NONE;
     weight->unset_group_of = true;
-    TRY(weight->role[ROLE_SHAPE] != MODEL_NONE ? shape_packed(source, model, weight, scheme, older, err) : shape_integers(model, weight, scheme, err));
+    TRY(packed ? shape_packed(source, model, weight, scheme, older, err) : shape_integers(model, weight, scheme, err));
     TRY(shape_zeros(model, weight, older, err));
     if (!scheme->symmetric && weight->role[ROLE_ZEROS] == MODEL_NONE) {
         (void)err_set(err, STATUS_CORRUPT, weight->name, "found no %s.weight_zero_point, but config.json says symmetric: false (R-INCOMPLETE)",

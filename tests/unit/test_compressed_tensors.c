@@ -32,6 +32,7 @@ static const struct entry integers[] = {
 #define GROUPS "\"num_bits\": 4, \"group_size\": 32"
 #define ASYM GROUPS ", \"symmetric\": false"
 #define CHANNEL "\"num_bits\": 8, \"strategy\": \"channel\""
+#define FLOATS "\"type\": \"float\", \"strategy\": \"channel\""
 #define DYNAMIC "{\"dynamic\": true, \"strategy\": \"token\"}"
 
 #define CHANGES_MAX 4
@@ -117,6 +118,15 @@ static void packed_weights(void **state)
          32,
          2,
          LAYOUT_ROW_IN8,
+         LAYOUT_BYTE_INT8,
+         ORDER_OUT_GROUP,
+         ZERO_CODES},
+        {CONFIG("\"num_bits\": 2, \"group_size\": 32, \"symmetric\": false"),
+         {{"a.weight_packed", "I32", "4,4", {0}}, {"a.weight_zero_point", "I8", "4,2", {0}}},
+         2,
+         32,
+         2,
+         LAYOUT_ROW_IN2,
          LAYOUT_BYTE_INT8,
          ORDER_OUT_GROUP,
          ZERO_CODES},
@@ -233,6 +243,26 @@ static void roles_and_claims(void **state)
     }
 }
 
+static void float_weights(void **state)
+{
+    static const struct entry channel[] = {{"a.weight", "F8_E4M3", "4,64", {0}}, {NULL, NULL, NULL, {0}}};
+    static const struct entry blocks[] = {{"a.weight", "F8_E4M3", "4,64", {0}}, {"a.weight_scale", "F32", "2,4", {0}}, {NULL, NULL, NULL, {0}}};
+    struct opened o;
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        directory_write(DIR, integers, i == 0 ? channel : blocks,
+                        i == 0 ? CONFIG(FLOATS) : CONFIG("\"type\": \"float\", \"strategy\": \"block\", \"block_structure\": [2, 16]"));
+        if (directory_read(&o, DIR) != STATUS_OK)
+            fail_msg("row %d: %s: %s", i, o.err.where, o.err.what);
+        assert_int_equal(o.model.weight->spec.grid, GRID_MINIFLOAT);
+        assert_int_equal(o.model.weight->spec.bits, 8);
+        assert_int_equal(o.model.weight->spec.group, i == 0 ? 64 : 16);
+        assert_int_equal(o.model.weight->out, 4);
+        assert_int_equal(o.model.weight->in, 64);
+        directory_close(&o);
+    }
+}
+
 struct bad {
     const char *config;
     struct entry change[CHANGES_MAX];
@@ -290,15 +320,21 @@ static void broken_packed_weights(void **state)
         {CONFIG(ASYM), {{"a.weight_zero_point", "I8", "4,1", {0}}}, STATUS_CORRUPT, "a.weight_zero_point", "R-SHAPE"},
         {CONFIG(ASYM), {{"a.weight_zero_point", "I8", "4", {0}}}, STATUS_CORRUPT, "a.weight_zero_point", "R-SHAPE"},
         {CONFIG(ASYM), {{"a.weight_zero_point", "I8", "1", {0}}}, STATUS_CORRUPT, "a.weight_zero_point", "R-SHAPE"},
-        {CONFIG("\"num_bits\": 2, \"group_size\": 32, \"symmetric\": false"),
-         {{"a.weight_packed", "I32", "4,4", {0}}, {"a.weight_zero_point", "I8", "4,2", {0}}},
+        {CONFIG("\"num_bits\": 4, \"symmetric\": false"),
+         {{"a.weight_scale", "F16", "1", {0}}, {"a.weight_zero_point", "I32", "1,1", {0}}},
+         STATUS_CORRUPT,
+         "a.weight_zero_point",
+         "R-SHAPE"},
+        {CONFIG("\"num_bits\": 4, \"symmetric\": false"),
+         {{"a.weight_scale", "F16", "1", {0}}, {"a.weight_zero_point", "I8", "4", {0}}},
          STATUS_CORRUPT,
          "a.weight_zero_point",
          "R-SHAPE"},
         {CONFIG(GROUPS), {{"a.weight_g_idx", "I64", "64", {0}}}, STATUS_CORRUPT, "a.weight_g_idx", "dtype I64"},
         {CONFIG(GROUPS), {{"a.weight_g_idx", "I32", "63", {0}}}, STATUS_CORRUPT, "a.weight_g_idx", "R-SHAPE"},
         {CONFIG("\"type\": \"float\""), NONE, STATUS_UNSUPPORTED, "a", "8-bit float weights (pack-quantized)"},
-        {CONFIG("\"strategy\": \"block\""), NONE, STATUS_UNSUPPORTED, "a", "two-dimensional blocks"},
+        {CONFIG("\"type\": \"float\""), {{"a.weight_packed", "F8_E4M3", "4,64", {0}}}, STATUS_UNSUPPORTED, "a", "8-bit float weights (pack-quantized)"},
+        {CONFIG("\"strategy\": \"block\", \"block_structure\": [2, 2]"), NONE, STATUS_UNSUPPORTED, "a", "two-dimensional blocks"},
         {HEAD("0.18.0") "\"ignore\": [\"a\"], \"config_groups\": {\"g\": {\"targets\": [\"Linear\"], \"weights\": {" GROUPS "}}}}}", NONE, STATUS_CORRUPT,
          "a", "ignores this module (R-CONFLICT)"},
         {HEAD("0.18.0") "\"config_groups\": {\"g\": {\"targets\": [\"b\"], \"weights\": {" GROUPS "}}}}}", NONE, STATUS_CORRUPT, "a",
@@ -312,7 +348,19 @@ static void broken_packed_weights(void **state)
 static void broken_integer_weights(void **state)
 {
     static const struct bad rows[] = {
-        {CONFIG(CHANNEL), {{"a.weight", "F8_E4M3", "4,64", {0}}}, STATUS_UNSUPPORTED, "a.weight", "F8_E4M3 codes, expected I8"},
+        {CONFIG(CHANNEL), {{"a.weight", "U8", "4,64", {0}}}, STATUS_UNSUPPORTED, "a.weight", "U8 codes, expected I8"},
+        {CONFIG(CHANNEL), {{"a.weight", "F8_E4M3", "4,64", {0}}}, STATUS_CORRUPT, "a.weight", "dtype F8_E4M3, expected I8"}, /* of a config of integers */
+        {CONFIG(FLOATS), NONE, STATUS_UNSUPPORTED, "a", "8-bit float weights"},
+        {CONFIG(FLOATS ", \"num_bits\": 4"), {{"a.weight", "F8_E4M3", "4,64", {0}}}, STATUS_UNSUPPORTED, "a", "4-bit float weights"},
+        {CONFIG(FLOATS), {{"a.weight", "F8_E4M3", "256", {0}}}, STATUS_CORRUPT, "a.weight", "two dimensions"},
+        {CONFIG(FLOATS), {{"a.weight", "F8_E4M3", "4,0", {0}}}, STATUS_CORRUPT, "a.weight", "two dimensions"},
+        {CONFIG(FLOATS),
+         {{"a.weight", "F8_E4M3", "4,64", {0}}, {"a.weight_zero_point", "I8", "4,1", {0}}},
+         STATUS_CORRUPT,
+         "a.weight_zero_point",
+         "of float codes"},
+        {CONFIG(FLOATS), {{"a.weight", "F8_E4M3", "4,64", {0}}, {"a.weight_scale", "F32", "5,1", {0}}}, STATUS_CORRUPT, "a.weight_scale", ""},
+        {CONFIG(FLOATS), {{"a.weight", "F8_E4M3", "4,64", {0}}, {"a.input_scale", "F32", "1", {0}}}, STATUS_CORRUPT, "a.input_scale", "R-CONFLICT"},
         {CONFIG(CHANNEL), {{"a.weight", "", "", {0}}}, STATUS_CORRUPT, "a.weight_scale", "R-INCOMPLETE"},
         {CONFIG(CHANNEL), {{"a.weight", "I8", "256", {0}}}, STATUS_CORRUPT, "a.weight", "two dimensions"},
         {CONFIG(CHANNEL), {{"a.weight", "I8", "4,0", {0}}}, STATUS_CORRUPT, "a.weight", "two dimensions"},
@@ -382,9 +430,10 @@ static void who_bids(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(packed_weights),   cmocka_unit_test(the_version_decides),   cmocka_unit_test(integer_weights),
-        cmocka_unit_test(roles_and_claims), cmocka_unit_test(broken_packed_weights), cmocka_unit_test(broken_integer_weights),
-        cmocka_unit_test(who_bids),
+        cmocka_unit_test(packed_weights),         cmocka_unit_test(the_version_decides),
+        cmocka_unit_test(integer_weights),        cmocka_unit_test(roles_and_claims),
+        cmocka_unit_test(float_weights),          cmocka_unit_test(broken_packed_weights),
+        cmocka_unit_test(broken_integer_weights), cmocka_unit_test(who_bids),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
