@@ -31,14 +31,14 @@ void group_tally_add(struct group_tally *sum, const struct group_tally *part)
     sum->offset_max = fmax(sum->offset_max, part->offset_max);
 }
 
-/* A float plus a power of two is exact in double wherever the sum could be an i32. False if it is none (NaN included). */
+/* False if the sum is no i32 (NaN included). An integer that could be one is exact in double with a power of two added; a fraction may vanish. */
 static bool zero_of(float offset, int32_t middle, int32_t *zero)
 {
     const double sum = (double)offset + (double)middle;
     if (!(sum >= INT32_MIN && sum <= INT32_MAX))
         return false;
     *zero = (int32_t)sum;
-    return (double)*zero == sum;
+    return floorf(offset) == offset;
 }
 
 #define BLOCK 1024            /* pairs that are judged together */

@@ -36,6 +36,11 @@ static void zeros_come_from_offsets(void **state)
     assert_int_equal(zero[1], 255);
     assert_int_equal(zero[2], 128);
     assert_int_equal(zero[3], 128); /* 2^31 is no i32 */
+    struct group_tally tally = group_tally_start(); /* 8 + 2^-130 is 8 in double, and no integer all the same */
+    const float small = 0x1p-130f;
+    group_zeros_from_offsets(&small, ones, 1, 4, zero);
+    group_measure(ones, &small, zero, 1, 4, &tally);
+    assert_int_equal(tally.fractions, 1);
 }
 
 static void a_start_is_empty(void **state)
