@@ -275,7 +275,7 @@ static inline void random_fault(struct rng *rng, const struct checkpoint *c, str
         layer->scale[at] = real_round(c->real, c->real == REAL_F16 ? 1.0f : rng_one_in(rng, 2) ? 0x1p20f : 0x1p-40f);
         break;
     case 3: /* fractions and infinities, which F16 holds as well */
-        layer->offset[at] = rng_one_in(rng, 2) ? 0.5f : rng_one_in(rng, 2) ? INFINITY : NAN;
+        layer->offset[at] = rng_one_in(rng, 3) ? real_round(c->real, 0x1p-20f) : rng_one_in(rng, 2) ? 0.5f : rng_one_in(rng, 2) ? INFINITY : NAN;
         break;
     case 4:
         layer->offset[at] = (float)layer_mid(layer) * (rng_one_in(rng, 2) ? 1.0f : -1.25f);
@@ -353,8 +353,7 @@ static inline void ct_shape(struct rng *rng, const struct checkpoint *c, struct 
     layer->shape = layer->group < layer->in ? SHAPE_GROUPS : rng_one_in(rng, 3) ? SHAPE_ONE : rng_one_in(rng, 4) ? SHAPE_VECTOR : SHAPE_CHANNEL;
     layer->points = rng_one_in(rng, 2) ? POINTS_NONE : POINTS_FIELDS;
     if (layer->points != POINTS_NONE && (layer->as_bytes || layer->shape == SHAPE_ONE || rng_one_in(rng, 4)))
-        layer->points = layer->bits == 4 || layer->bits == 8 ? POINTS_BYTES : POINTS_NONE;
-    layer->points = layer->points == POINTS_FIELDS && layer->shape == SHAPE_ONE ? POINTS_NONE : layer->points;
+        layer->points = POINTS_BYTES;
 }
 
 static inline void random_shape(struct rng *rng, const struct checkpoint *c, struct layer *layer)

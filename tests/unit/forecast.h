@@ -66,6 +66,12 @@ static inline enum real target_real(const struct trial *trial, const struct laye
     return real_of(trial->options.dtype, layer_real(trial->c, layer));
 }
 
+/* Of the input scale and, where it is a float, the input zero. */
+static inline enum real input_real(const struct trial *trial, const struct layer *layer)
+{
+    return real_of(trial->options.dtype, layer_real(trial->c, layer));
+}
+
 static inline uint32_t target_bits(const struct trial *trial, const struct layer *layer)
 {
     return trial->options.bits != 0 ? trial->options.bits : layer->bits;
@@ -84,15 +90,15 @@ static inline enum act target_act(const struct trial *trial, const struct layer 
     return dropped ? ACT_NONE : layer->act;
 }
 
-/* Floats that stand for zeros stay as they are between equal widths of msModelSlim or of MLX. */
+/* Floats that stand for zeros stay as they are between equal widths of msModelSlim, and within MLX, where a wider container changes no code. */
 static inline bool zeros_move(const struct trial *trial, const struct layer *layer)
 {
-    return trial->c->dialect == trial->target && (trial->target == DIALECT_MS || trial->target == DIALECT_MLX) && target_bits(trial, layer) == layer->bits;
+    return trial->c->dialect == trial->target && ((trial->target == DIALECT_MS && target_bits(trial, layer) == layer->bits) || trial->target == DIALECT_MLX);
 }
 
 static inline int32_t middle_shift(const struct trial *trial, const struct layer *layer)
 {
-    return (1 << (target_bits(trial, layer) - 1)) - layer_mid(layer);
+    return trial->target == DIALECT_MLX ? 0 : (1 << (target_bits(trial, layer) - 1)) - layer_mid(layer);
 }
 
 /* --- groups --------------------------------------------------------------------------------------------------------------------- */
@@ -161,6 +167,26 @@ static inline uint32_t cast_rules(const struct trial *trial, enum real to, float
     return lost ? BIT(RULE_SCALE) : 0;
 }
 
+/* The number that layer_value rounds to F32. */
+static inline double exact_value(const struct checkpoint *c, const struct layer *layer, uint32_t o, uint32_t k)
+{
+    const size_t pair = (size_t)o * layer->groups + layer_group_of(layer, k);
+    const double code = layer->code[(size_t)o * layer->in + k], scale = layer->scale[pair];
+    if (c->dialect == DIALECT_MLX)
+        return scale * code + (double)layer->offset[pair];
+    if (scale == 0.0)
+        return 0.0;
+    return (code - (double)(c->dialect == DIALECT_MS ? layer->offset[pair] + (float)layer_mid(layer) : (float)layer->zero[pair])) * scale;
+}
+
+/* A value of a float tensor may become zero, but not infinite. */
+static inline uint32_t value_rules(const struct trial *trial, enum real to, float value)
+{
+    const float rounded = real_round(to, value);
+    const bool lost = (isinf(rounded) && !isinf(value)) || (trial->options.exact && isfinite(value) && rounded != value);
+    return lost ? BIT(RULE_SCALE) : 0;
+}
+
 /* A weight that becomes floats. *corrupt: a value is none. */
 static inline uint32_t dense_rules(const struct trial *trial, const struct layer *layer, bool *corrupt)
 {
@@ -169,7 +195,8 @@ static inline uint32_t dense_rules(const struct trial *trial, const struct layer
         for (uint32_t k = 0; k < layer->in; k++) {
             const float value = layer_value(trial->c, layer, o, k);
             *corrupt = *corrupt || !isfinite(value);
-            rules |= cast_rules(trial, target_real(trial, layer), value);
+            rules |= value_rules(trial, target_real(trial, layer), value);
+            rules |= trial->options.exact && isfinite(value) && (double)value != exact_value(trial->c, layer, o, k) ? BIT(RULE_SCALE) : 0;
         }
     }
     return rules;
@@ -243,7 +270,7 @@ static inline bool is_rounded(const struct trial *trial, const struct layer *lay
         return layer->no_scale;
     if (target_act(trial, layer) != ACT_STATIC)
         return layer->no_scale;
-    const enum real from = layer_real(trial->c, layer), to = target_real(trial, layer);
+    const enum real from = layer_real(trial->c, layer), to = input_real(trial, layer);
     return layer->no_scale || (trial->target == DIALECT_MS && trial->c->dialect != DIALECT_MS) || (from != to && to != REAL_F32);
 }
 
@@ -274,13 +301,13 @@ static inline struct forecast forecast_layer(const struct trial *trial, const st
 static inline struct forecast forecast_floats(const struct trial *trial)
 {
     if (trial->target != DIALECT_HF)
-        return (struct forecast){STATUS_UNSUPPORTED, 0, NULL};
+        return (struct forecast){STATUS_UNREPRESENTABLE, 0, NULL}; /* rounding is asked for by --bits */
     for (size_t l = 0; l < LAYERS; l++) {
         const struct layer *layer = &trial->c->layer[l];
         uint32_t rules = 0;
         for (uint32_t o = 0; o < layer->out; o++)
             for (uint32_t k = 0; k < layer->in; k++)
-                rules |= cast_rules(trial, target_real(trial, layer), real_round(trial->c->real, layer_value(trial->c, layer, o, k)));
+                rules |= value_rules(trial, target_real(trial, layer), real_round(trial->c->real, layer_value(trial->c, layer, o, k)));
         if (rules != 0 && !is_excluded(trial, layer))
             return (struct forecast){STATUS_UNREPRESENTABLE, rules, layer->name};
     }

@@ -298,14 +298,14 @@ static inline void check_activations(const struct view *view, const struct store
             complain(view->trial, "%s has parameters of static activations", layer->name);
         return;
     }
-    expect_tensor(view, &scale, ".input_scale", real_name(view->real), 1, 0);
-    if (bits_of(real_at(scale.data, view->real, 0)) != bits_of(real_round(view->real, layer->input_scale)))
+    expect_tensor(view, &scale, ".input_scale", real_name(input_real(view->trial, layer)), 1, 0);
+    if (bits_of(real_at(scale.data, input_real(view->trial, layer), 0)) != bits_of(real_round(input_real(view->trial, layer), layer->input_scale)))
         complain(view->trial, "%s.input_scale is another", layer->name);
     if (ms || layer->input_zero != 0.0f)
-        expect_tensor(view, &zero, "the input zero", ms ? real_name(view->real) : "I8", 1, 0);
+        expect_tensor(view, &zero, "the input zero", ms ? real_name(input_real(view->trial, layer)) : "I8", 1, 0);
     else if (zero.data != NULL)
         complain(view->trial, "%s.input_zero_point of 0 is there", layer->name);
-    if (zero.data != NULL && (ms ? real_at(zero.data, view->real, 0) : (float)(int8_t)zero.data[0]) != layer->input_zero)
+    if (zero.data != NULL && (ms ? real_at(zero.data, input_real(view->trial, layer), 0) : (float)(int8_t)zero.data[0]) != layer->input_zero)
         complain(view->trial, "%s: the input zero is another", layer->name);
     if (ms)
         check_products(view, files);
