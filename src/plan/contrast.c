@@ -55,23 +55,31 @@ static int centre(const struct side *side)
     return side->centre;
 }
 
-/* Codes of a wider container are counted from its middle, but where a bias says where zero is they may stay as they were: the first live zeros tell. */
+/* Codes of a wider container are counted from its middle, but where a bias says where zero is they may stay as they were: the first zeros
+ * that live on both sides tell. */
 static void find_centres(struct side *a, struct side *b)
 {
     a->centre = 1 << (a->weight->spec.bits - 1);
     b->centre = 1 << (b->weight->spec.bits - 1);
     if (a->centre == b->centre || (a->params.beta == NULL && b->params.beta == NULL))
         return;
-    const int32_t za = a->params.zero[a->group_of[0]], zb = b->params.zero[b->group_of[0]];
-    if (za == GROUP_NO_ZERO || zb == GROUP_NO_ZERO || za == zb)
-        a->centre = b->centre;
+    const uint64_t rows = a->params.count / a->weight->groups, in = a->weight->in;
+    for (uint64_t i = 0; i < rows * in; i++) {
+        const size_t ga = i / in * a->weight->groups + a->group_of[i % in], gb = i / in * b->weight->groups + b->group_of[i % in];
+        const int32_t za = a->params.zero[ga], zb = b->params.zero[gb];
+        if (za != GROUP_NO_ZERO && zb != GROUP_NO_ZERO && (a->params.scale[ga] == 0.0f || b->params.scale[gb] == 0.0f))
+            continue;
+        if (za == GROUP_NO_ZERO || zb == GROUP_NO_ZERO || za == zb)
+            a->centre = b->centre;
+        return;
+    }
 }
 
 /* The integer zero of a pair. An offset that is none is read as the middle by params, which refusals stand behind; here it has no zero. */
 static int32_t zero_of(const struct side *side, size_t at)
 {
-    const int32_t zero = side->params.zero[at];
-    if (side->params.offset == NULL || side->params.scale[at] == 0.0f || (float)(zero - centre(side)) == side->params.offset[at])
+    const int32_t zero = side->params.zero[at], middle = 1 << (side->weight->spec.bits - 1);
+    if (side->params.offset == NULL || side->params.scale[at] == 0.0f || (float)(zero - middle) == side->params.offset[at])
         return zero;
     return GROUP_NO_ZERO;
 }
