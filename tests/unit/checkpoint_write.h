@@ -249,7 +249,8 @@ static inline void describe_ct_group(const struct layer *layer, const char *targ
     if (layer->act == ACT_NONE)
         page_add(page, "null");
     else
-        page_add(page, "{\"num_bits\": 8, \"type\": \"int\", \"dynamic\": %s}", layer->act == ACT_DYNAMIC ? "true" : "false");
+        page_add(page, "{\"num_bits\": 8, \"type\": \"int\", \"dynamic\": %s}",
+                 layer->act == ACT_DYNAMIC ? "true, \"strategy\": \"token\", \"symmetric\": true" : "false");
     page_add(page, ", \"format\": \"%s\"}", layer->as_bytes ? "int-quantized" : "pack-quantized");
 }
 

@@ -167,13 +167,13 @@ static inline uint32_t cast_rules(const struct trial *trial, enum real to, float
     return lost ? BIT(RULE_SCALE) : 0;
 }
 
-/* The number that layer_value rounds to F32. */
+/* The number that layer_value rounds to F32; a scale and a bias stand for what F32 makes of them. */
 static inline double exact_value(const struct checkpoint *c, const struct layer *layer, uint32_t o, uint32_t k)
 {
     const size_t pair = (size_t)o * layer->groups + layer_group_of(layer, k);
     const double code = layer->code[(size_t)o * layer->in + k], scale = layer->scale[pair];
     if (c->dialect == DIALECT_MLX)
-        return scale * code + (double)layer->offset[pair];
+        return (double)layer_value(c, layer, o, k);
     if (scale == 0.0)
         return 0.0;
     return (code - (double)(c->dialect == DIALECT_MS ? layer->offset[pair] + (float)layer_mid(layer) : (float)layer->zero[pair])) * scale;
