@@ -118,9 +118,12 @@ static enum status check_order(const struct weight *weight, const struct survey_
 {
     if (seen->trivial_group_of || (target->can.act_order && !(seen->uneven_group_of && target->can.even_groups)))
         return STATUS_OK;
-    (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name,
-                  "found groups in activation order (g_idx)%s, expected g_idx[k] = k / group_size%s (R-ACTORDER)",
-                  target->can.act_order ? " of unequal sizes" : "", target->can.act_order ? ", or equal ones" : ": the target holds no other");
+    if (target->can.act_order)
+        (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name,
+                      "found groups of unequal sizes in activation order (g_idx), expected g_idx[k] = k / group_size, or equal ones (R-ACTORDER)");
+    else
+        (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name,
+                      "found groups in activation order (g_idx), expected g_idx[k] = k / group_size: %s holds no other (R-ACTORDER)", target->name);
     const unsigned bits = weight->spec.bits;
     return err_try(err, bits == 2 || bits == 3 || bits == 4 || bits == 8 ? "--to gptq_v2 or hf" : "--to compressed-tensors or hf");
 }

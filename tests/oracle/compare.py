@@ -192,7 +192,7 @@ def check_gptq_config(b, quantization):
 
 def check_blocks(b, left, blocks):
     """modules_in_block_to_quantize: there when every layer leaves the same linears float, and then naming all others of a layer."""
-    layer_of = re.compile(r"^(.*\.\d+)\.(.*)$")
+    layer_of = re.compile(r"^(.*?\.\d+)\.(.*)$")
     quantized, plain = {}, {}
     for into, modules in ((quantized, b.weights), (plain, left)):
         for module in modules:

@@ -2,17 +2,17 @@
 import os
 
 import awq
-import bitsandbytes
+import bnb
 import compressed
 import gptq
 import hf
 import minifloat
-import mlx
+import mlx_affine
 import msmodelslim
 import st
 
 READERS = {"msmodelslim": msmodelslim.read, "awq": awq.read, "gptq": gptq.read, "gptq_v2": gptq.read, "compressed-tensors": compressed.read,
-           "mlx": mlx.read, "bitsandbytes": bitsandbytes.read, "fp8": minifloat.read, "mxfp4": minifloat.read, "hf": hf.read}
+           "mlx": mlx_affine.read, "bitsandbytes": bnb.read, "fp8": minifloat.read, "mxfp4": minifloat.read, "hf": hf.read}
 METHODS = {"awq": "awq", "gptq": "gptq", "compressed-tensors": "compressed-tensors", "bitsandbytes": "bitsandbytes", "fp8": "fp8",
            "fbgemm_fp8": "fp8", "mxfp4": "mxfp4"}
 

@@ -2,18 +2,18 @@
 
     symmetric    s = absmax / (2^(b-1) - 1), z = 2^(b-1)
     asymmetric   the range extended to 0: s = (max - min) / (2^b - 1), z = rne(-min / s)
-    s is rounded to its dtype first; then q = clamp(rne(w / s) + z). All of it in F32. MLX: as mx.quantize (mlx.py).
+    s is rounded to its dtype first; then q = clamp(rne(w / s) + z). All of it in F32. MLX: as mx.quantize (mlx_affine.py).
 """
 import os
 import re
 
 import floats
-import mlx
+import mlx_affine
 import st
 from floats import single
 from weight import Checkpoint, Weight
 
-LINEAR = re.compile(r"^model\.layers\.\d+\.(self_attn|mlp)\.[a-z_]+_proj\.weight$")
+LINEAR = re.compile(r"^model\.layers\.\d+\.(self_attn|mlp)(\.experts\.\d+|\.shared_expert)?\.[a-z_]+_proj\.weight$")
 
 
 def read(directory):
@@ -54,7 +54,7 @@ def quantize(checkpoint, bits, size, asymmetric, dtype_of, as_mlx):
             line = values[row * columns:(row + 1) * columns]
             groups = [line[at:at + width] for at in range(0, columns, width)]
             if as_mlx:
-                parts = [mlx.quantize(group, bits) for group in groups]
+                parts = [mlx_affine.quantize(group, bits) for group in groups]
                 parts = [(floats.round_to(scale, dtype), floats.round_to(bias, dtype), got) for scale, bias, got in parts]
             else:
                 parts = [round_group(group, bits, asymmetric, dtype) for group in groups]

@@ -7,7 +7,7 @@ import random
 import types
 
 import floats
-import mlx
+import mlx_affine
 import st
 from weight import Weight
 
@@ -15,6 +15,11 @@ KINDS = ("gptq", "compressed-tensors", "msmodelslim", "mlx", "awq", "gptq_v2", "
          "W8A8 msmodelslim", "fp8", "gptq trap", "mxfp4", "compressed-tensors trap", "trap")
 MODULES = {"self_attn.q_proj": ("hidden", "hidden"), "self_attn.k_proj": ("half", "hidden"), "self_attn.o_proj": ("hidden", "hidden"),
            "mlp.up_proj": ("intermediate", "hidden"), "mlp.down_proj": ("hidden", "intermediate")}
+EXPERTS = {"self_attn.qkv_proj": ("twice", "hidden"), "self_attn.o_proj": ("hidden", "hidden"), "mlp.experts.0.up_proj": ("intermediate", "hidden"),
+           "mlp.experts.0.down_proj": ("hidden", "intermediate"), "mlp.experts.10.up_proj": ("intermediate", "hidden"),
+           "mlp.experts.10.down_proj": ("hidden", "intermediate"), "mlp.shared_expert.up_proj": ("half", "hidden")}
+ROUTERS = {"mlp.gate.weight": (3, "hidden"), "mlp.shared_expert_gate.weight": (1, "hidden"), "mlp.experts.gate_up_proj": (2, "half", "hidden"),
+           "linear_attn.conv1d.weight": ("half", 1, 4)}
 ANY = ("F32", "F16", "BF16")
 
 
@@ -37,6 +42,7 @@ def draw(seed):
     if rng.random() < 0.15:
         o.dead = 0.2
     DRAW[o.format](rng, o)
+    o.moe = random.Random("experts %d" % seed).random() < 0.25 and o.format != "mxfp4"
     if "trap" in kind:
         set_trap(rng, o)
     return o
@@ -110,7 +116,7 @@ def draw_msmodelslim(rng, o):
 
 
 def draw_mlx(rng, o):
-    o.bits, o.group = pick(rng, *mlx.BITS), pick(rng, 32, 64)
+    o.bits, o.group = pick(rng, *mlx_affine.BITS), pick(rng, 32, 64)
     o.layout = pick(rng, "made", "integer", "symmetric", "symmetric")
     o.asym, o.dead = o.layout == "integer", 0.0
     o.intermediate = pick(rng, 64, 128, 192)
@@ -222,7 +228,7 @@ def make_biases(rng, weight, o):
         codes, weight.scales, weight.biases = [], [], []
         for _ in range(weight.out):
             width = weight.group or weight.in_
-            parts = [mlx.quantize([floats.round_to(rng.gauss(0, 0.05), o.scale_dtype) for _ in range(width)], weight.bits) for _ in range(weight.in_ // width)]
+            parts = [mlx_affine.quantize([floats.round_to(rng.gauss(0, 0.05), o.scale_dtype) for _ in range(width)], weight.bits) for _ in range(weight.in_ // width)]
             weight.scales.append([floats.round_to(part[0], o.scale_dtype) for part in parts])
             weight.biases.append([floats.round_to(part[1], o.scale_dtype) for part in parts])
             codes.append(b"".join(part[2] for part in parts))
@@ -236,13 +242,25 @@ def random_float(rng, shape, dtype):
     return st.Tensor(dtype, shape, floats.encode([rng.gauss(0, 0.05) for _ in range(st.product(shape))], dtype))
 
 
+def sizes_of(o):
+    return {"hidden": o.hidden, "half": o.hidden // 2, "twice": 2 * o.hidden, "intermediate": o.intermediate}
+
+
 def layers_of(o):
-    """(module, rows, columns, number) of every Linear of the decoder, and of lm_head where it is quantized"""
-    sizes = {"hidden": o.hidden, "half": o.hidden // 2, "intermediate": o.intermediate}
+    """(module, rows, columns) of every Linear of the decoder, and of lm_head"""
+    sizes = sizes_of(o)
     for layer in range(o.layers):
-        for module, (rows, columns) in MODULES.items():
+        for module, (rows, columns) in (EXPERTS if o.moe else MODULES).items():
             yield "model.layers.%d.%s" % (layer, module), sizes[rows], sizes[columns]
     yield "lm_head", 32, o.hidden
+
+
+def routers_of(o):
+    """(name, shape) of what stands beside the experts and stays float: routers, a stack of matrices, a convolution"""
+    sizes = sizes_of(o)
+    for layer in range(o.layers if o.moe else 0):
+        for name, shape in ROUTERS.items():
+            yield "model.layers.%d.%s" % (layer, name), [sizes.get(size, size) for size in shape]
 
 
 def content(o):
@@ -250,6 +268,8 @@ def content(o):
     rng, weights, plain, layers = o.rng, {}, {}, []
     plain["model.embed_tokens.weight"] = random_float(rng, [32, o.hidden], o.float_dtype)
     plain["model.norm.weight"] = random_float(rng, [o.hidden], o.float_dtype)
+    for name, shape in routers_of(o):
+        plain[name] = random_float(rng, shape, o.float_dtype)
     dense = o.format in ("bitsandbytes", "fp8", "mxfp4", "hf")
     for module, rows, columns in layers_of(o):
         if (module == "lm_head" and not o.head) or module.endswith(tuple(o.leave or ["\0"])) or (o.format == "mxfp4" and "mlp" in module):
@@ -262,6 +282,6 @@ def content(o):
             bits = o.other_bits if odd and o.other_bits else o.bits
             group = o.other_group if odd and o.other_group is not None else o.group
             weights[module] = random_weight(rng, module, rows, columns, bits, group, o)
-        if o.bias and module.endswith(("q_proj", "k_proj")):
+        if o.bias and module.endswith(("q_proj", "k_proj", "qkv_proj", "experts.10.down_proj")):
             plain[module + ".bias"] = random_float(rng, [rows], o.float_dtype)
     return weights, plain, layers

@@ -8,11 +8,11 @@ import fractions
 import math
 
 import floats
-import mlx
+import mlx_affine
 
 Problem = collections.namedtuple("Problem", "rid code why sure")
 BITS = {"awq": {4}, "gptq": {2, 3, 4, 8}, "gptq_v2": {2, 3, 4, 8}, "compressed-tensors": set(range(1, 9)), "msmodelslim": {4, 8},
-        "mlx": set(mlx.BITS)}
+        "mlx": set(mlx_affine.BITS)}
 MLX_GROUPS = (128, 64, 32)
 
 

@@ -27,7 +27,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import awq
 import awq_kinds
-import bitsandbytes
+import bnb
 import compare
 import compressed
 import expect
@@ -37,7 +37,7 @@ import gptq
 import hf
 import matrix
 import minifloat
-import mlx
+import mlx_affine
 import models
 import msmodelslim
 import st
@@ -395,7 +395,7 @@ def folders(root):
 
 def self_test():
     lines = []
-    for module in (floats, streams, msmodelslim, awq, awq_kinds, gptq, compressed, mlx, bitsandbytes, minifloat, hf):
+    for module in (floats, streams, msmodelslim, awq, awq_kinds, gptq, compressed, mlx_affine, bnb, minifloat, hf):
         try:
             lines.append((True, "ok   %s: %d comparisons with known answers" % (module.__name__, module.check())))
         except AssertionError as error:

@@ -6,13 +6,13 @@ import struct
 
 import awq
 import awq_kinds
-import bitsandbytes
+import bnb
 import compressed
 import floats
 import generate
 import gptq
 import minifloat
-import mlx
+import mlx_affine
 import models
 import msmodelslim
 import st
@@ -120,8 +120,8 @@ def compressed_source(o, weights, plain):
 def mlx_source(o, weights, plain):
     tensors = {}
     for weight in weights.values():
-        tensors.update(mlx.tensors_of(weight))
-    return tensors, mlx.config_of(weights, linears(plain))
+        tensors.update(mlx_affine.tensors_of(weight))
+    return tensors, mlx_affine.config_of(weights, linears(plain))
 
 
 def dense_source(o, layers):
@@ -132,7 +132,7 @@ def dense_source(o, layers):
     size = rng.choice((32, 64, 128))
     for module, rows, columns in layers:
         if o.format == "bitsandbytes":
-            tensors.update(bitsandbytes.random_layer(rng, module, rows, columns, o.layout.split()[0], size, "nested" in o.layout, TORCH[o.float_dtype]))
+            tensors.update(bnb.random_layer(rng, module, rows, columns, o.layout.split()[0], size, "nested" in o.layout, TORCH[o.float_dtype]))
         elif o.format == "fp8":
             tensors.update(minifloat.random_fp8(rng, module, rows, columns, o.layout, block, dtype))
         else:
