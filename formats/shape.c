@@ -107,18 +107,17 @@ enum status shape_blocks(const struct model *model, struct weight *weight, const
     weight->spec.group = weight->in;
     weight->groups = 1;
     weight->spec.param_order = ORDER_OUT_GROUP;
-    const bool channels = count == weight->out && (scales->rank == 1 || (scales->rank == 2 && scales->shape[1] == 1));
-    if (channels)
-        return STATUS_OK;
-    if (count == 1) {
-        weight->spec.param_order = ORDER_ONE;
-        return STATUS_OK;
-    }
     const uint64_t rows = (uint64_t)block[0], columns = (uint64_t)block[1];
-    const bool stated = rows > 0 && columns > 0;
+    const bool stated = block[0] > 0 && block[1] > 0;
     const uint64_t down = stated ? checked_div_up(weight->out, rows) : 0, across = stated ? checked_div_up(weight->in, columns) : 0;
     const bool squeezed = scales->rank == 4 && scales->shape[1] == 1 && scales->shape[3] == 1 && scales->shape[0] == down && scales->shape[2] == across;
     if (!stated || !(model_is_2d(scales, down, across) || squeezed)) {
+        if (count == weight->out && (scales->rank == 1 || (scales->rank == 2 && scales->shape[1] == 1)))
+            return STATUS_OK;
+        if (count == 1) {
+            weight->spec.param_order = ORDER_ONE;
+            return STATUS_OK;
+        }
         (void)err_set(err, STATUS_CORRUPT, model_where(model, at, where, sizeof where),
                       "found shape %s, which is no scale of %llu x %llu in blocks of %llu x %llu (R-SHAPE)", model_shape_text(scales, shape, sizeof shape),
                       (unsigned long long)weight->out, (unsigned long long)weight->in, (unsigned long long)rows, (unsigned long long)columns);

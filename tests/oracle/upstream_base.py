@@ -95,6 +95,10 @@ class Reading:
     def act_order(self, name):
         return False
 
+    def is_integer(self, name):
+        """values(name, double) are real numbers that another integer format can hold"""
+        return self.exact
+
     def shape(self, name):
         return list(self.values(name, torch.Tensor.float).shape)
 

@@ -23,8 +23,8 @@ class CompressedTensors(Reading):
         from compressed_tensors.compressors.base import BaseCompressor
         from compressed_tensors.compressors.pack_quantized.helpers import unpack_from_int32
         from compressed_tensors.quantization import QuantizationConfig
-        from compressed_tensors.utils.match import is_match
-        self.registry, self.unpack, self.is_match = BaseCompressor, unpack_from_int32, is_match
+        from compressed_tensors.utils.match import is_match, match_targets
+        self.registry, self.unpack, self.is_match, self.match_targets = BaseCompressor, unpack_from_int32, is_match, match_targets
         text = json.dumps({key: value for key, value in self.config["quantization_config"].items()
                            if key not in ("sparsity_config", "transform_config")})
         text = text.replace('"actorder": "group"', '"actorder": null')       # 0.18.0 judges it (with_order): 0.19 took it out
@@ -49,14 +49,15 @@ class CompressedTensors(Reading):
         self.exact = all(scheme.weights.type == "int" for scheme in self.schemes.values())
 
     def scheme(self, module):
-        """As the loader does: the group whose targets match, unless the module is ignored."""
+        """As the loader does (quantization/lifecycle/apply.py): the group of the first target that matches, unless the module is ignored."""
         linear = torch.nn.Linear(1, 1)
         if self.is_match(module, linear, self.quantization.ignore or []):
             raise ValueError(module + " is quantized, and `ignore` names it")
-        found = [scheme for scheme in self.quantization.config_groups.values() if self.is_match(module, linear, scheme.targets)]
-        if len(found) != 1:
-            raise ValueError("%s is matched by %d groups" % (module, len(found)))
-        return found[0]
+        owner = {target: scheme for scheme in self.quantization.config_groups.values() for target in scheme.targets}
+        found = self.match_targets(module, linear, owner)
+        if not found:
+            raise ValueError(module + " is matched by no group")
+        return owner[found[0]]
 
     def unmatched(self, linears):
         """Linear modules of the model that are float here, and that the config says are quantized."""

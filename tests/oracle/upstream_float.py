@@ -61,6 +61,22 @@ class BitsAndBytes(Codebook):
     def shape(self, name):
         return list(self.parts[name]["weight"].shape) if self.bits[name] == 8 else list(self.state(name).shape)
 
+    def is_integer(self, name):
+        return self.bits[name] == 8
+
+    def scales(self, name):
+        """1/127 of SCB, as the constant of int8_vectorwise_dequant: an F32 product."""
+        return self.parts[name]["SCB"][:, None] * torch.tensor(7.874015718698502e-3, dtype=torch.float32)
+
+    def zeros(self, name):
+        return torch.full((len(self.parts[name]["weight"]), 1), 128.0, dtype=torch.float64) if self.bits[name] == 8 else None
+
+    def values(self, name, to):
+        """Of int8 rows: the code times the one scale that another format keeps; bitsandbytes' own two products differ by a rounding."""
+        if self.bits[name] == 4:
+            return super().values(name, to)
+        return self.parts[name]["weight"].double() * to(self.scales(name)).double()
+
 
 class Fp8(Codebook):
     """`weight` F8_E4M3 with `weight_scale_inv` (blocks) or `weight_scale` (a number, [N] or [N, 1])."""

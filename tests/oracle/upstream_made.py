@@ -128,7 +128,7 @@ def fp8(directory, seed, dtype, kind, scale_dtype=torch.float32):
 
 
 def mxfp4(directory, seed):
-    """gpt-oss: every code and scale bytes from 0 to 254; transformers builds the names and shapes of the rest."""
+    """gpt-oss: every code, and scale bytes from 0 to 150, with which the model still has finite logits; transformers builds the names and shapes of the rest."""
     from transformers import AutoConfig, AutoModelForCausalLM
     torch.manual_seed(seed)
     config = {"architectures": ["GptOssForCausalLM"], "model_type": "gpt_oss", "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 1,
@@ -141,7 +141,7 @@ def mxfp4(directory, seed):
             experts, columns, rows = tensor.shape
             tensors[name + "_blocks"] = torch.randint(0, 256, (experts, rows, columns // 32, 16), dtype=torch.uint8)
             tensors[name + "_scales"] = torch.randint(110, 128, (experts, rows, columns // 32), dtype=torch.uint8)
-            tensors[name + "_scales"].view(-1)[:4] = torch.tensor([0, 1, 100, 254], dtype=torch.uint8)
+            tensors[name + "_scales"].view(-1)[:4] = torch.tensor([0, 1, 100, 150], dtype=torch.uint8)
         else:
             tensors[name] = tensor.clone()
     write(directory, {**config, "torch_dtype": "bfloat16", "quantization_config": {

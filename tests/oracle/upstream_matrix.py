@@ -156,6 +156,9 @@ class Matrix:
             return problems + ["other weights: %s" % sorted(set(found.weights) ^ set(source.weights))[:4]]
         for name in source.weights:
             fact = upstream_rules.Facts(source, name)
+            if fact.zeros is None:                   # FP8 codes and their scales only move
+                problems += differ(name, found.float(name, torch.float32), source.float(name, torch.float32), bits=True)
+                continue
             kept = source.format == target and "--dtype" not in options
             dtype = fact.stored if kept else upstream_rules.scale_dtype(target, fact, options)
             if target.startswith("gptq") and source.format.startswith("gptq") and "--dtype" not in options:
@@ -167,6 +170,8 @@ class Matrix:
             problems += differ(name, found.values(name, torch.Tensor.double), source.values(name, ROUND[dtype]))
         problems += found.layout() if target == "msmodelslim" else []
         problems += self.carried(source, found, DTYPES.get(options.get("--dtype")))
+        if not all(source.is_integer(name) for name in source.weights):
+            return problems or upstream_native.load(found, found.directory)
         return problems or upstream_logits.model(source, found, target, options) + upstream_native.load(found, found.directory)
 
     def floats(self, source, found, options):

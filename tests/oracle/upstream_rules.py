@@ -18,7 +18,7 @@ class Facts:
         self.out, self.columns = reading.shape(name)[-2:]
         self.module = name
         self.scales = self.zeros = None
-        if reading.exact:
+        if reading.is_integer(name):
             self.scales, self.zeros = reading.scales(name).double(), reading.zeros(name)
             self.stored = reading.scales(name).dtype
             self.groups = self.scales.shape[1] if self.scales.ndim > 1 else 1
@@ -57,11 +57,16 @@ def scale_dtype(target, facts, options):
     return asked or facts.stored
 
 
+def moves(facts, target):
+    """FP8 codes that stay FP8 codes."""
+    return target == "compressed-tensors" and facts.format in ("fp8", "compressed-tensors") and facts.zeros is None
+
+
 # (id, exit, targets, test(facts, target, options)); the first row that fits is what repaq must say. A row whose exit is a tuple allows any of them.
 RULES = (
     ("R-CODEBOOK", (5,), INTEGER_TARGETS, lambda f, t, o: f.zeros is None and f.bits == 4 and f.format == "bitsandbytes"),
-    ("R-FP8", (5, 6), INTEGER_TARGETS, lambda f, t, o: f.zeros is None and f.format in ("fp8", "mxfp4", "compressed-tensors")),
-    ("bnb int8", (0, 5, 6), INTEGER_TARGETS, lambda f, t, o: f.zeros is None),
+    ("R-FP8", (5, 6), INTEGER_TARGETS, lambda f, t, o: f.zeros is None and f.format in ("fp8", "mxfp4", "compressed-tensors") and not moves(f, t)),
+    ("float-quantized", 0, ("compressed-tensors",), lambda f, t, o: moves(f, t)),
     ("R-ACTORDER", 6, ("awq", "msmodelslim", "mlx"), lambda f, t, o: f.act_order),
     ("R-BITS", 6, INTEGER_TARGETS, lambda f, t, o: f.bits not in WIDTHS[t] and not (t == "msmodelslim" and f.format == "msmodelslim")),
     ("R-RANGE", 6, ("awq", "gptq", "gptq_v2", "compressed-tensors"), lambda f, t, o: not f.whole() or f.outside()),
@@ -88,8 +93,6 @@ def narrow(reading, options):
 
 def expected(facts, activation, target, options):
     """(id, exits) that repaq must answer with; exits (0,) where the conversion is allowed."""
-    if any(weight.format == "compressed-tensors" and weight.zeros is None for weight in facts) and target in ("hf", "compressed-tensors"):
-        return "float-quantized", (0, 5)
     if target == "hf":
         return "", (0,)
     for rule, exits, targets, test in RULES:
