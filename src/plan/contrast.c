@@ -172,7 +172,7 @@ static float value_at(const struct side *side, uint64_t row, uint64_t k)
     if (side->params.zero[g] == GROUP_NO_ZERO)
         return scale * (float)side->codes.data[row * side->codes.stride + k] + side->params.beta[g];
     if (side->params.offset != NULL && scale != 0.0f)
-        return ((float)side->codes.data[row * side->codes.stride + k] - (side->params.offset[g] + (float)centre(side))) * scale;
+        return ((float)side->codes.data[row * side->codes.stride + k] - (side->params.offset[g] + (float)(1 << (side->weight->spec.bits - 1)))) * scale;
     return scale == 0.0f ? 0.0f : (float)(side->codes.data[row * side->codes.stride + k] - side->params.zero[g]) * scale;
 }
 
@@ -220,8 +220,7 @@ enum status contrast_weights(const struct contrast *contrast, struct pair *pair,
         const uint64_t rows = a.weight->out - out0 < step ? a.weight->out - out0 : step;
         TRY(load_rows(&a, out0, rows, err));
         TRY(load_rows(&b, out0, rows, err));
-        if (out0 == 0)
-            find_centres(&a, &b);
+        find_centres(&a, &b);
         for (uint64_t row = 0; row < rows; row++) {
             contrast_row(&a, &b, pair, row, out0);
             for (uint64_t k = 0; contrast->options->tolerance >= 0 && k < a.weight->in; k++)
