@@ -95,6 +95,21 @@ static enum status take_all(const struct jsondoc *object, struct stated *stated,
     return take(object, "quantization", stated, err);
 }
 
+/* The mirror in quantization_config, which other tools read, must say the same. */
+static enum status check_mirror(const struct source *source, const struct stated *stated, struct err *err)
+{
+    const struct jsondoc *own = jsondoc_get(source->document, "quantization"), *mirror = jsondoc_get(source->document, "quantization_config");
+    struct stated other = *stated;
+    if (quantization_of(source) != own || mirror == NULL || jsondoc_get(mirror, "quant_method") != NULL)
+        return STATUS_OK;
+    TRY(take(mirror, "quantization_config", &other, err));
+    if (other.bits == stated->bits && other.group == stated->group && other.affine == stated->affine)
+        return STATUS_OK;
+    return err_set(err, STATUS_CORRUPT, "config.json, quantization_config",
+                   "found %lld bits in groups of %lld, but \"quantization\" says %lld bits in groups of %lld (R-CONFLICT)", (long long)other.bits,
+                   (long long)other.group, (long long)stated->bits, (long long)stated->group);
+}
+
 /* own[weight] is the entry of a weight, NULL if it has none. An entry is an object, false (not quantized) or true; other members without a dot in
  * their name are no entries. */
 static enum status take_entries(const struct jsondoc *object, const struct model *model, const struct jsondoc **own, struct err *err)
@@ -199,6 +214,7 @@ static enum status mlx_read(struct source *source, const struct read_options *op
     struct stated stated = {.affine = true};
     const struct jsondoc *object = quantization_of(source);
     TRY(take_all(object, &stated, err));
+    TRY(check_mirror(source, &stated, err));
     TRY(source_tensors(source, model, err));
     TRY(bind_weights(model, err));
     TRY(refuse_strays(model, err));

@@ -64,10 +64,28 @@ static const struct {
     [QUANT_W8A8_DYNAMIC] = {8, ACTIVATION_DYNAMIC, msmodelslim_part, 3},
 };
 
+static const char plain_name[] = "quant_model_description.json", typed_name[] = "quant_model_description_";
+
 static const char *description_name(const struct source *source)
 {
-    static const char plain[] = "quant_model_description.json";
-    return source_has(source, plain) ? plain : source_match(source, "quant_model_description_", ".json");
+    return source_has(source, plain_name) ? plain_name : source_match(source, typed_name, ".json");
+}
+
+/* Two descriptions of types beside one another leave open which belongs to the weights. */
+static enum status check_single(const struct source *source, struct err *err)
+{
+    const char *first = NULL;
+    for (size_t i = 0; !source_has(source, plain_name) && i < source->list.count; i++) {
+        const struct slice name = slice_of(source->list.entry[i].name);
+        if (!slice_starts(name, typed_name) || !slice_ends(name, ".json"))
+            continue;
+        if (first != NULL) {
+            (void)err_set(err, STATUS_CORRUPT, name.data, "found a description beside %.200s, expected one (R-CONFLICT)", first);
+            return err_try(err, "leave only the one that was written with these weights");
+        }
+        first = name.data;
+    }
+    return STATUS_OK;
 }
 
 static void msmodelslim_probe(const struct source *source, struct bid *bid)
@@ -385,6 +403,8 @@ static enum status read_described(struct source *source, struct model *model, co
 static enum status msmodelslim_read(struct source *source, const struct read_options *options, struct model *model, struct err *err)
 {
     struct description description = {0};
+    if (options->description == NULL)
+        TRY(check_single(source, err));
     TRY(source_tensors(source, model, err));
     enum status status = options->description != NULL ? description_read_file(source->ops, options->description, model, &description, err)
                                                       : description_read(source, description_name(source), model, &description, err);
