@@ -1,7 +1,9 @@
 /* All formats of the registry: the input is a small checkpoint directory, and each format reads, surveys, plans and writes it.
  *
- *   u32 bytes of config.json | u32 bytes of quant_model_description.json | u32 bytes of quantize_config.json | u8 target | the three texts |
+ *   u32 bytes of config.json | u32 bytes of quant_model_description.json | u32 bytes of quantize_config.json | u8 how | the three texts |
  *   the rest is model.safetensors                   (little-endian; 0 bytes: no such file)
+ *
+ * how: bits 0..3 the target's number in the registry, 4 --weights-only, 5 --dtype f32, 6 --exact, 7 --layout unpacked.
  *
  * Works in a directory of its own below $TMPDIR (best on tmpfs); nothing is synced. */
 #include "base/tree.h"
@@ -54,8 +56,11 @@ static bool lay_out(const struct file_ops *ops, const char *dir, const uint8_t *
     return true;
 }
 
-static void convert(const struct file_ops *ops, const char *dir, const struct format *from, const struct format *target)
+static void convert(const struct file_ops *ops, const char *dir, const struct format *from, uint8_t how)
 {
+    const struct format *target = registry_at((how & 15u) % registry_count());
+    if (!target->can.writes)
+        return;
     char source[1200], out[1200], staging[1200];
     struct pipeline pipeline;
     struct err err = {0};
@@ -63,7 +68,10 @@ static void convert(const struct file_ops *ops, const char *dir, const struct fo
     (void)snprintf(out, sizeof out, "%s/out", dir);
     (void)snprintf(staging, sizeof staging, "%s/.out.repaq-staging", dir);
     const struct request request = {.source = source, .destination = out, .from = from->name, .target = target, .directory = true, .verify = true,
-                                    .options = {.dtype = DTYPE_NONE}};
+                                    .options = {.weights_only = (how >> 4 & 1) != 0,
+                                                .dtype = (how >> 5 & 1) != 0 ? DTYPE_F32 : DTYPE_NONE,
+                                                .exact = (how >> 6 & 1) != 0,
+                                                .variant = (how >> 7 & 1) != 0 ? VARIANT_UNPACKED : VARIANT_ANY}};
     const struct resources resources = {ops, 1, UINT64_C(64) << 20, NULL};
     enum status status = pipeline_plan(&pipeline, &request, &resources, &err);
     if (status == STATUS_OK)
@@ -89,10 +97,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     (void)mkdir(dir, 0700);
     (void)mkdir(source, 0700);
     if (lay_out(&ops, dir, data, size)) {
-        const struct format *target = registry_at(data[HEAD_BYTES - 1] % registry_count());
         for (size_t f = 0; f < registry_count(); f++)
-            if (registry_at(f)->can.reads && target->can.writes)
-                convert(&ops, dir, registry_at(f), target);
+            if (registry_at(f)->can.reads)
+                convert(&ops, dir, registry_at(f), data[HEAD_BYTES - 1]);
     }
     if (tree_remove(&file_posix, dir, NULL) != STATUS_OK)
         abort();

@@ -20,14 +20,18 @@ INDEX_TEXTS = [b'{"metadata":{"total_size":8},"weight_map":{"a":"model.safetenso
                b'{"weight_map":{"a":"C:\\\\x.safetensors"}}', b'{"weight_map":{"a":"x.safetensors","a":"y.safetensors"}}', b'{"metadata":null,"weight_map":{"a":1}}']
 
 
-def bundle(folder, target):
+TARGETS = 7  # hf, msmodelslim, awq, gptq, gptq_v2, compressed-tensors, mlx: the first of the registry
+WEIGHTS_ONLY, F32, EXACT, UNPACKED = 16, 32, 64, 128
+
+
+def bundle(folder, how):
     """A checkpoint directory as one input of fuzz_formats."""
     descriptions = sorted(folder.glob("quant_model_description*.json"))
     weights = sorted(folder.glob("*.safetensors"))
     texts = [path.read_bytes() if path is not None and path.is_file() else b""
              for path in (folder / "config.json", descriptions[0] if descriptions else None, folder / "quantize_config.json")]
     body = weights[0].read_bytes() if weights else b""
-    return struct.pack("<3IB", *map(len, texts), target) + b"".join(texts) + body
+    return struct.pack("<3IB", *map(len, texts), how) + b"".join(texts) + body
 
 
 def flipped(data, rng):
@@ -50,20 +54,21 @@ def main():
         malformed.make_small(kind, folder)
         for path in sorted(folder.iterdir()):
             seeds["safetensors" if path.suffix == ".safetensors" else "json"].append(path.read_bytes())
-        for target in range(5):
-            seeds["formats"].append(bundle(folder, (target + number) % 5))
+        for target in range(TARGETS):
+            seeds["formats"].append(bundle(folder, target))
+            seeds["formats"].append(bundle(folder, target | (WEIGHTS_ONLY | F32, EXACT, UNPACKED)[(target + number) % 3]))
     for number, entry in enumerate(defects.CASES):
         folder = scratch / f"defect-{number}" / "source"
         folder.parent.mkdir()
         entry[1](folder)
         if len(list(folder.glob("*.safetensors"))) == 1:
-            seeds["formats"].append(bundle(folder, number % 5))
+            seeds["formats"].append(bundle(folder, number % TARGETS))
         seeds["index"] += [path.read_bytes() for path in folder.glob("*.index.json")]
     shutil.rmtree(scratch)
     rng = random.Random(20261124)
     for kind, inputs in seeds.items():
         unique = [data for data in dict.fromkeys(inputs) if len(data) <= 1 << 20]  # a header beyond the limit is no seed
-        sound = unique[:40]
+        sound = unique[:130]  # of every kind and target
         unique += [flipped(rng.choice(sound), rng) for _ in range(options.flips * 10)]
         folder = options.directory / kind
         shutil.rmtree(folder, ignore_errors=True)

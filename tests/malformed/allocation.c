@@ -78,7 +78,7 @@ static enum status convert(const struct scene *scene, struct err *err)
 {
     struct pipeline pipeline;
     const struct request request = {.source = scene->source, .destination = scene->out, .target = registry_find(scene->target), .directory = true,
-                                    .verify = scene->verify, .options = {.dtype = DTYPE_NONE}};
+                                    .verify = scene->verify, .options = {.dtype = strcmp(scene->target, "mlx") == 0 ? DTYPE_F32 : DTYPE_NONE}};
     const struct resources resources = {&file_posix, 1, UINT64_C(64) << 20, NULL};
     *err = (struct err){0};
     if (scene->engine != NULL)
@@ -147,6 +147,7 @@ int main(int argc, char **argv)
     static const char *const scenes[][2] = {
         {"msmodelslim/edge-w4a16-g32-sym-zeros-safe", "awq"}, {"msmodelslim/edge-w4a16-chan-asym-zeros-safe", "gptq_v2"},
         {"gptq/gptq-qwen2-4bit-g128-sym", "awq"}, {"awq/awq-qwen2-4bit-g128", "gptq"}, {"hf/tiny-float-sharded", "hf"},
+        {"compressed_tensors/ct-qwen2-w4a16-awq-g64-asym", "mlx"}, {"mlx/mlx-qwen2-4bit-g64", "hf"}, {"msmodelslim/ms-llama-w8a8-static-safe", "compressed-tensors"},
     };
     static const char *const checks[][2] = {
         {"gptq/gptq-qwen2-4bit-g128-sym", "vllm"}, {"awq/awq-qwen2-4bit-g128", "transformers"}, {"msmodelslim/edge-w8a16-chan-asym-zeros-asc", "vllm-ascend"},

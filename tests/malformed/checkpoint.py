@@ -204,8 +204,8 @@ def make_msmodelslim(folder, table, packed=False, more=None):
     write_json(folder / DESCRIPTION, description)
 
 
-def make_large(folder, megabytes, seed=3, wide=False):
-    """msmodelslim W4A16 of about this size. `wide`: one weight has most of it, more than a tile's budget of memory."""
+def make_large(folder, megabytes, seed=3, wide=False, symmetric=False):
+    """msmodelslim W4A16 of about this size. `wide`: one weight has most of it, more than a tile's budget of memory. `symmetric`: offsets of 0."""
     rng = random.Random(seed)
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True)
@@ -217,7 +217,7 @@ def make_large(folder, megabytes, seed=3, wide=False):
         groups = inner // group
         tensors[name + ".weight"] = ["I8", [out, inner], bytearray(rng.randbytes(out * inner).translate(signed))]
         tensors[name + ".weight_scale"] = ["F32", [out, groups], f32([rng.uniform(0.001, 0.1) for _ in range(out * groups)])]
-        tensors[name + ".weight_offset"] = ["F32", [out, groups], f32([float(rng.randint(-8, 7)) for _ in range(out * groups)])]
+        tensors[name + ".weight_offset"] = ["F32", [out, groups], f32([0.0 if symmetric else float(rng.randint(-8, 7)) for _ in range(out * groups)])]
         for part in (".weight", ".weight_scale", ".weight_offset"):
             description[name + part] = "W4A16"
 

@@ -28,9 +28,9 @@ def convert(repaq, source, out, target, run, more=()):
     return [] if run.returncode == 0 else [f"exit {run.returncode}: {run.stderr.strip()[:300]}"]
 
 
-def compare(repaq, place, source, target, more=()):
+def compare(repaq, place, source, target, more=(), runs=RUNS):
     first = None
-    for run in RUNS:
+    for run in runs:
         out = place / "out"
         faults = convert(repaq, source, out, target, run, more)
         if faults:
@@ -55,7 +55,21 @@ def cases(repaq, scratch):
     awq = place / "awq"
     faults = convert(repaq, source, awq, "awq", RUNS[0])
     yield "same-bytes-awq-to-gptq_v2", faults or compare(repaq, place, awq, "gptq_v2")
+    yield from newer(repaq, place)
     shutil.rmtree(place)
+
+
+def newer(repaq, place):
+    """From compressed-tensors into MLX, msModelSlim and floats, and from MLX into floats."""
+    source, few = place / "symmetric", (RUNS[0], RUNS[4], RUNS[5])
+    checkpoint.make_large(source, MEGABYTES, wide=True, symmetric=True)
+    yield "same-bytes-5-bit-compressed-tensors", compare(repaq, place, source, "compressed-tensors", ("--bits", "5"), few)
+    for format_, targets in (("compressed-tensors", (("mlx", ()), ("msmodelslim", ("--group-size", "64", "--layout", "unpacked")), ("hf", ()))),
+                             ("mlx", (("hf", ("--dtype", "bf16")),))):
+        written = place / format_
+        faults = convert(repaq, source, written, format_, RUNS[0])
+        for target, more in targets:
+            yield f"same-bytes-{format_}-to-{target}", faults or compare(repaq, place, written, target, more, few)
 
 
 def compare_v1(repaq, place, source, more):

@@ -186,6 +186,8 @@ struct scene {
     char source[1024];
     const struct format *target;
     bool force, verify;
+    enum dtype dtype;
+    unsigned stride;     /* > 0: of the reads after the first ones only every so many fail */
     uint64_t shard_bytes;
     uint64_t source_print, complete; /* of the input, and of a clean run's output */
 };
@@ -194,7 +196,7 @@ static enum status run(const struct scene *scene, const struct file_ops *ops, st
 {
     struct pipeline pipeline;
     const struct request request = {.source = scene->source, .destination = OUT, .target = scene->target, .directory = true, .force = scene->force,
-                                    .verify = scene->verify, .options = {.dtype = DTYPE_NONE, .shard_bytes_max = scene->shard_bytes}};
+                                    .verify = scene->verify, .options = {.dtype = scene->dtype, .shard_bytes_max = scene->shard_bytes}};
     const struct resources resources = {ops, 2, UINT64_C(64) << 20, NULL};
     *err = (struct err){0};
     enum status status = pipeline_plan(&pipeline, &request, &resources, err);
@@ -269,7 +271,7 @@ static bool check_state(const struct scene *scene, const struct faults *faults, 
 static unsigned fail_each(const struct scene *scene, enum operation operation, bool forever)
 {
     unsigned bad = 0, failed = 0;
-    for (unsigned n = 1;; n++) {
+    for (unsigned n = 1;; n += scene->stride > 0 && n > 8 && operation == OP_PREAD ? scene->stride : 1) {
         struct faults faults = {.operation = operation, .fail_at = n, .forever = forever, .error_number = operation == OP_PWRITE ? ENOSPC : EIO};
         const struct file_ops ops = faulty(&faults);
         struct err err;
@@ -313,7 +315,7 @@ static void each_operation_fails(const struct scene *scene, bool forever)
 static void faults_in_a_conversion_leave_nothing(void **state)
 {
     (void)state;
-    struct scene scene = {.shard_bytes = 20000};
+    struct scene scene = {.dtype = DTYPE_NONE, .shard_bytes = 20000};
     start(&scene, "msmodelslim/edge-w4a16-g32-sym-zeros-safe", "awq");
     each_operation_fails(&scene, false);
 }
@@ -321,7 +323,7 @@ static void faults_in_a_conversion_leave_nothing(void **state)
 static void faults_that_persist_leave_nothing(void **state)
 {
     (void)state;
-    struct scene scene = {.shard_bytes = 20000};
+    struct scene scene = {.dtype = DTYPE_NONE, .shard_bytes = 20000};
     start(&scene, "msmodelslim/edge-w4a16-chan-asym-zeros-safe", "gptq_v2");
     for (enum operation operation = OP_PREAD; operation <= OP_FSYNC; operation++)
         assert_int_equal(fail_each(&scene, operation, true), 0);
@@ -330,7 +332,7 @@ static void faults_that_persist_leave_nothing(void **state)
 static void faults_with_force_keep_the_old_destination(void **state)
 {
     (void)state;
-    struct scene scene = {.force = true};
+    struct scene scene = {.dtype = DTYPE_NONE, .force = true};
     start(&scene, "msmodelslim/edge-w4a16-g32-sym-zeros-safe", "awq");
     each_operation_fails(&scene, false);
 }
@@ -338,16 +340,31 @@ static void faults_with_force_keep_the_old_destination(void **state)
 static void faults_while_verifying_leave_nothing(void **state)
 {
     (void)state;
-    struct scene scene = {.verify = true};
+    struct scene scene = {.dtype = DTYPE_NONE, .verify = true};
     start(&scene, "msmodelslim/edge-w4a16-g32-sym-zeros-safe", "gptq");
     assert_int_equal(fail_each(&scene, OP_OPEN, false) + fail_each(&scene, OP_PREAD, false), 0);
+}
+
+static void faults_between_newer_formats_leave_nothing(void **state)
+{
+    static const struct {
+        const char *fixture, *target;
+        enum dtype dtype;
+    } routes[] = {{"compressed_tensors/ct-qwen2-w4a16-awq-g64-asym", "mlx", DTYPE_F32}, {"mlx/mlx-qwen2-4bit-g64", "hf", DTYPE_NONE}};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct scene scene = {.dtype = routes[i].dtype, .stride = 23, .verify = i == 1};
+        start(&scene, routes[i].fixture, routes[i].target);
+        for (enum operation operation = OP_OPEN; operation < OP_COUNT; operation++)
+            assert_int_equal(fail_each(&scene, operation, false), 0);
+    }
 }
 
 /* Short reads and writes, and interrupted ones, are no errors. */
 static void stuttering_files_are_read_and_written(void **state)
 {
     (void)state;
-    struct scene scene = {.verify = true};
+    struct scene scene = {.dtype = DTYPE_NONE, .verify = true};
     start(&scene, "msmodelslim/edge-w4a16-chan-asym-zeros-safe", "awq");
     clear_place();
     struct faults faults = {.operation = OP_COUNT, .stutter = true};
@@ -362,7 +379,7 @@ static void stuttering_files_are_read_and_written(void **state)
 static void staging_of_another_run(void **state)
 {
     (void)state;
-    struct scene scene = {0};
+    struct scene scene = {.dtype = DTYPE_NONE};
     struct err err;
     struct arena arena = {0};
     struct staging other;
@@ -390,6 +407,7 @@ int main(void)
         cmocka_unit_test(faults_that_persist_leave_nothing),
         cmocka_unit_test(faults_with_force_keep_the_old_destination),
         cmocka_unit_test(faults_while_verifying_leave_nothing),
+        cmocka_unit_test(faults_between_newer_formats_leave_nothing),
         cmocka_unit_test(stuttering_files_are_read_and_written),
         cmocka_unit_test(staging_of_another_run),
     };
