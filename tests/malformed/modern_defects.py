@@ -98,7 +98,8 @@ ct_case("zeros-of-unsigned-bytes", 4, (UP + ".weight_zero_point", "-8..7"), asym
         action=becomes(".weight_zero_point", "I8", [64, 2], modern.i8([15, 0] * 64)))
 ct_case("zeros-beside-symmetric", 4, (DOWN, "R-SYMFLAG", "--from compressed-tensors"), asymmetric=True, config=group_says(symmetric=True))
 ct_case("zeros-beside-symmetric-forced", 0, options=["--from", "compressed-tensors"], asymmetric=True, config=group_says(symmetric=True))
-ct_case("part-of-nothing", 4, ("ghost", "without its codes"), action=lambda tensors: tensors.update({"model.ghost.weight_scale": ["F16", [8, 1], bytearray(16)]}))
+ct_case("part-of-nothing", 4, ("ghost", "without its codes"),
+        action=lambda tensors: tensors.update({"model.ghost.weight_scale": ["F16", [8, 1], bytearray(16)]}))
 
 
 def one_scale(folder, zeros):
@@ -108,7 +109,8 @@ def one_scale(folder, zeros):
         {"one": {"targets": [UP], "weights": {"num_bits": 4, "symmetric": False, "strategy": "tensor"}, "format": "pack-quantized"}}))
 
 
-case("ct-one-scale-one-zero", 0, to="awq", options=["--group-size", "32"])(lambda folder: one_scale(folder, becomes(".weight_zero_point", "I8", [1], bytearray([3]))))
+case("ct-one-scale-one-zero", 0, to="awq", options=["--group-size", "32"])(
+    lambda folder: one_scale(folder, becomes(".weight_zero_point", "I8", [1], bytearray([3]))))
 case("ct-one-scale-zeros-of-channels", 4, (UP + ".weight_zero_point", "R-SHAPE"))(
     lambda folder: one_scale(folder, becomes(".weight_zero_point", "I8", [64, 1], modern.i8(range(-8, 8)) * 4)))
 case("ct-one-scale-packed-zeros", 4, (UP + ".weight_zero_point", "R-SHAPE"))(
@@ -299,7 +301,8 @@ static_case("input-scale-becomes-0", 6, (UP, "input scale", "R-SCALE"), options=
             action=tensor(".input_scale", lambda t: poke(t, 0, struct.pack("<f", 1e-30))))
 static_case("asymmetric", 0, action=tensor(".weight_offset", lambda t: poke(t, 0, struct.pack("<f", 5))))
 static_case("asymmetric-to-w8a8", 6, (UP, "R-RANGE"), to="msmodelslim", action=tensor(".weight_offset", lambda t: poke(t, 0, struct.pack("<f", 5))))
-static_case("scales-of-another-type", 4, (UP + ".weight_scale", "W8A16", "W8A8"), description=lambda description: description.update({UP + ".weight_scale": "W8A16"}))
+static_case("scales-of-another-type", 4, (UP + ".weight_scale", "W8A16", "W8A8"),
+            description=lambda description: description.update({UP + ".weight_scale": "W8A16"}))
 static_case("offset-f16-cannot-hold", 6, (UP, "R-RANGE"), to="msmodelslim", options=["--dtype", "f16", "--weights-only"],
             description=lambda description: ([description.pop(UP + part) for part in (".input_scale", ".input_offset", ".deq_scale", ".quant_bias")],
                                              description.update({UP + part: "W8A16" for part in (".weight", ".weight_scale", ".weight_offset")})),

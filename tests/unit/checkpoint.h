@@ -25,18 +25,18 @@ enum points { POINTS_FIELDS, POINTS_NONE, POINTS_BYTES };
 struct layer {
     char name[64];
     uint32_t out, in, bits, group, groups; /* group == in: per channel */
-    uint8_t *code;      /* [out][in] */
-    int32_t *zero;      /* [out][groups]; where `whole` */
-    float *scale;       /* [out][groups], exact in the checkpoint's dtype */
-    float *offset;      /* [out][groups]; msModelSlim: as stored. MLX: the stored bias */
-    int32_t *group_of;  /* [in] as stored; NULL: none */
+    uint8_t *code;                         /* [out][in] */
+    int32_t *zero;                         /* [out][groups]; where `whole` */
+    float *scale;                          /* [out][groups], exact in the checkpoint's dtype */
+    float *offset;                         /* [out][groups]; msModelSlim: as stored. MLX: the stored bias */
+    int32_t *group_of;                     /* [in] as stored; NULL: none */
     enum shape shape;
     enum act act;
     enum points points;
-    bool as_bytes;      /* compressed-tensors: int-quantized */
-    bool spare;         /* compressed-tensors before 0.18: fields never cross words */
-    bool no_scale;      /* msModelSlim W8A8 that leaves the scales out */
-    bool wide_deq;      /* msModelSlim: deq_scale in an I64 */
+    bool as_bytes;                 /* compressed-tensors: int-quantized */
+    bool spare;                    /* compressed-tensors before 0.18: fields never cross words */
+    bool no_scale;                 /* msModelSlim W8A8 that leaves the scales out */
+    bool wide_deq;                 /* msModelSlim: deq_scale in an I64 */
     float input_scale, input_zero; /* static activations */
     float deq_scale[300];          /* [out] where no_scale */
 };
@@ -45,15 +45,15 @@ struct layer {
 
 struct checkpoint {
     enum dialect dialect;
-    enum real real;      /* of scales */
-    enum real stated;    /* config.json's torch_dtype; F16 may be left out */
+    enum real real;   /* of scales */
+    enum real stated; /* config.json's torch_dtype; F16 may be left out */
     enum v1 v1;
-    bool packed;         /* msModelSlim 1.0.0 */
-    bool sym;            /* what the config claims */
-    bool shards;         /* two files and an index */
-    bool tame;           /* shapes, widths and groups that most formats hold */
-    int32_t group;       /* of the config; -1 */
-    uint32_t bits;       /* of the config */
+    bool packed;   /* msModelSlim 1.0.0 */
+    bool sym;      /* what the config claims */
+    bool shards;   /* two files and an index */
+    bool tame;     /* shapes, widths and groups that most formats hold */
+    int32_t group; /* of the config; -1 */
+    uint32_t bits; /* of the config */
     struct layer layer[LAYERS];
 };
 
@@ -241,8 +241,8 @@ static inline float random_bias(struct rng *rng, const struct checkpoint *c, con
 static inline void random_values(struct rng *rng, const struct checkpoint *c, struct layer *layer)
 {
     const bool weight_only = layer->act == ACT_NONE, v1 = c->dialect == DIALECT_GPTQ, real = c->dialect == DIALECT_MLX && rng_one_in(rng, 3);
-    const bool symmetric = rng_one_in(rng, 3) || (c->sym && !rng_one_in(rng, 8)) || (!weight_only && !rng_one_in(rng, 6)) || (c->tame && rng_one_in(rng, 2)) ||
-                           (c->dialect == DIALECT_CT && layer->points == POINTS_NONE) || layer->no_scale;
+    const bool symmetric = rng_one_in(rng, 3) || (c->sym && !rng_one_in(rng, 8)) || (!weight_only && !rng_one_in(rng, 6)) ||
+                           (c->tame && rng_one_in(rng, 2)) || (c->dialect == DIALECT_CT && layer->points == POINTS_NONE) || layer->no_scale;
     const bool dead = rng_one_in(rng, 3), with_zero = rng_one_in(rng, 3), powers = c->dialect == DIALECT_MLX && rng_one_in(rng, 2);
     const uint32_t top = 1u << layer->bits;
     for (size_t i = 0; i < (size_t)layer->out * layer->in; i++)
@@ -334,8 +334,9 @@ static inline void ms_shape(struct rng *rng, const struct checkpoint *c, struct 
     if (layer->in % layer->group != 0 || layer->in == layer->group || rng_one_in(rng, 4) || layer->act == ACT_STATIC)
         layer->group = layer->in;
     const bool flat = layer->bits == 8 || !c->packed;
-    layer->shape = layer->group == layer->in ? (enum shape)(SHAPE_CHANNEL + (int)rng_below(rng, 3))
-                                             : flat && rng_one_in(rng, 5) ? SHAPE_FLAT : SHAPE_GROUPS;
+    layer->shape = layer->group == layer->in    ? (enum shape)(SHAPE_CHANNEL + (int)rng_below(rng, 3))
+                   : flat && rng_one_in(rng, 5) ? SHAPE_FLAT
+                                                : SHAPE_GROUPS;
     layer->no_scale = layer->act == ACT_STATIC && rng_one_in(rng, 3);
     layer->wide_deq = rng_one_in(rng, 2);
     layer->shape = layer->no_scale ? SHAPE_CHANNEL : layer->shape;
@@ -435,8 +436,12 @@ static inline void checkpoint_random(struct checkpoint *c, enum dialect dialect,
 {
     static const int32_t groups[] = {8, 16, 32, 32, 64, 128, -1}, held[] = {32, 64, 128, 0};
     struct rng rng = {seed * DIALECT_COUNT + (uint64_t)dialect};
-    *c = (struct checkpoint){.dialect = dialect, .real = (enum real)rng_below(&rng, 3), .v1 = (enum v1)rng_below(&rng, 5), .stated = (enum real)rng_below(&rng, 3),
-                             .packed = rng_one_in(&rng, 2), .shards = rng_one_in(&rng, 3)};
+    *c = (struct checkpoint){.dialect = dialect,
+                             .real = (enum real)rng_below(&rng, 3),
+                             .v1 = (enum v1)rng_below(&rng, 5),
+                             .stated = (enum real)rng_below(&rng, 3),
+                             .packed = rng_one_in(&rng, 2),
+                             .shards = rng_one_in(&rng, 3)};
     if (dialect != DIALECT_MS && rng_one_in(&rng, 2))
         c->real = REAL_F16;
     c->group = dialect == DIALECT_MLX ? held[rng_below(&rng, 4)] : groups[rng_below(&rng, 7)];

@@ -39,10 +39,10 @@ static inline void write_params(struct writing *w, const char *suffix, const flo
     const struct layer *layer = w->layer;
     const enum real real = layer_real(w->c, layer);
     const uint32_t out = layer->out, groups = layer->groups, pairs = layer->shape == SHAPE_ONE ? 1 : out * groups;
-    const uint32_t *shape = turned                            ? SHAPE(groups, out)
-                            : layer->shape == SHAPE_GROUPS    ? SHAPE(out, groups)
+    const uint32_t *shape = turned                                                      ? SHAPE(groups, out)
+                            : layer->shape == SHAPE_GROUPS                              ? SHAPE(out, groups)
                             : layer->shape == SHAPE_VECTOR || layer->shape == SHAPE_ONE ? VECTOR(pairs)
-                                                              : SHAPE(pairs, 1);
+                                                                                        : SHAPE(pairs, 1);
     uint8_t *data = part_add(w, suffix, real_name(real), shape, (size_t)pairs * real_size(real));
     for (uint32_t i = 0; i < pairs; i++)
         real_put(data, real, i, values[turned ? i % out * groups + i / out : i]);
@@ -230,8 +230,10 @@ static inline void page_add(struct page *page, const char *format, ...)
 
 static inline void describe_gptq(const struct checkpoint *c, struct page *page)
 {
-    page_add(page, ",\n  \"quantization_config\": {\"quant_method\": \"gptq\", \"bits\": %u, \"group_size\": %d, \"sym\": %s, \"checkpoint_format\": \"%s\"%s",
-             c->bits, c->group, c->sym ? "true" : "false", dialect_names[c->dialect], c->v1 == V1_META ? ", \"meta\": {\"quantizer\": [\"gptqmodel:4.0.0\"]}" : "");
+    page_add(page,
+             ",\n  \"quantization_config\": {\"quant_method\": \"gptq\", \"bits\": %u, \"group_size\": %d, \"sym\": %s, \"checkpoint_format\": \"%s\"%s",
+             c->bits, c->group, c->sym ? "true" : "false", dialect_names[c->dialect],
+             c->v1 == V1_META ? ", \"meta\": {\"quantizer\": [\"gptqmodel:4.0.0\"]}" : "");
     if (c->layer[1].bits != c->bits)
         page_add(page, ", \"dynamic\": {\"%s\": {\"bits\": %u}}", c->shards ? "+:.*layers\\\\.1\\\\..*" : "+:^model\\\\.layers\\\\.1\\\\.mlp\\\\.up_proj$",
                  c->layer[1].bits);
@@ -241,8 +243,8 @@ static inline void describe_gptq(const struct checkpoint *c, struct page *page)
 static inline void describe_ct_group(const struct layer *layer, const char *target, struct page *page)
 {
     const char *strategy = layer->shape == SHAPE_ONE ? "tensor" : layer->shape == SHAPE_GROUPS ? "group" : "channel";
-    page_add(page, "\"%s\": {\"targets\": [\"%s\"], \"weights\": {\"num_bits\": %u, \"type\": \"int\", \"symmetric\": %s, \"strategy\": \"%s\"", layer->name,
-             target, layer->bits, layer->points == POINTS_NONE ? "true" : "false", strategy);
+    page_add(page, "\"%s\": {\"targets\": [\"%s\"], \"weights\": {\"num_bits\": %u, \"type\": \"int\", \"symmetric\": %s, \"strategy\": \"%s\"",
+             layer->name, target, layer->bits, layer->points == POINTS_NONE ? "true" : "false", strategy);
     if (layer->shape == SHAPE_GROUPS)
         page_add(page, ", \"group_size\": %u", layer->group);
     page_add(page, "}, \"input_activations\": ");
@@ -257,8 +259,10 @@ static inline void describe_ct_group(const struct layer *layer, const char *targ
 static inline void describe_ct(const struct checkpoint *c, struct page *page)
 {
     static const char *const targets[LAYERS] = {"Linear", "re:.*layers\\\\.1\\\\.", "model.layers.2.mlp.up_proj"};
-    page_add(page, ",\n  \"quantization_config\": {\"quant_method\": \"compressed-tensors\", \"format\": \"mixed-precision\", \"version\": \"%s\", \"config_groups\": {",
-             c->layer[0].spare ? "0.12.3" : "0.18.0");
+    page_add(
+        page,
+        ",\n  \"quantization_config\": {\"quant_method\": \"compressed-tensors\", \"format\": \"mixed-precision\", \"version\": \"%s\", \"config_groups\": {",
+        c->layer[0].spare ? "0.12.3" : "0.18.0");
     for (size_t l = 0; l < LAYERS; l++) {
         describe_ct_group(&c->layer[l], targets[l], page);
         page_add(page, l + 1 < LAYERS ? ", " : "}, \"ignore\": [\"lm_head\"]}");
@@ -299,7 +303,8 @@ static inline void write_documents(const struct checkpoint *c, const char *dir)
     if (c->stated != REAL_F16 || c->shards)
         page_add(&page, ",\n  \"%s\": \"%s\"", c->packed ? "dtype" : "torch_dtype", dtypes[c->stated]);
     if (c->dialect == DIALECT_AWQ)
-        page_add(&page, ",\n  \"quantization_config\": {\"quant_method\": \"awq\", \"bits\": 4, \"group_size\": %d, \"zero_point\": true, \"version\": \"gemm\"}",
+        page_add(&page,
+                 ",\n  \"quantization_config\": {\"quant_method\": \"awq\", \"bits\": 4, \"group_size\": %d, \"zero_point\": true, \"version\": \"gemm\"}",
                  c->group);
     else if (c->dialect == DIALECT_CT)
         describe_ct(c, &page);
@@ -355,8 +360,10 @@ static inline void checkpoint_write(const struct checkpoint *c, const char *dir)
     char name[96];
     NEED(mkdir(dir, 0777) == 0);
     write_documents(c, dir);
-    w.used = (size_t)snprintf(w.index, sizeof w.index, "{\"metadata\": {}, \"weight_map\": {\"model.norm.weight\": \"%s-00001-of-00002.safetensors\""
-                              ", \"model.embed_tokens.weight\": \"%s-00001-of-00002.safetensors\"", w.stem, w.stem);
+    w.used = (size_t)snprintf(w.index, sizeof w.index,
+                              "{\"metadata\": {}, \"weight_map\": {\"model.norm.weight\": \"%s-00001-of-00002.safetensors\""
+                              ", \"model.embed_tokens.weight\": \"%s-00001-of-00002.safetensors\"",
+                              w.stem, w.stem);
     write_floats(&w.shard);
     for (uint32_t l = 0; l < LAYERS; l++) {
         w.layer = &c->layer[l];

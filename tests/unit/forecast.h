@@ -19,11 +19,22 @@ struct trial {
 #define EXCLUDE "layers\\.2\\."
 
 enum rule {
-    RULE_NONFINITE, RULE_AMBIGUOUS, RULE_SYMFLAG, RULE_RANGE, RULE_ZERO_V1, RULE_BITS, RULE_GROUP, RULE_SHAPE, RULE_ACTORDER, RULE_BIAS, RULE_ACTPARAM,
-    RULE_SCALE, RULE_COUNT
+    RULE_NONFINITE,
+    RULE_AMBIGUOUS,
+    RULE_SYMFLAG,
+    RULE_RANGE,
+    RULE_ZERO_V1,
+    RULE_BITS,
+    RULE_GROUP,
+    RULE_SHAPE,
+    RULE_ACTORDER,
+    RULE_BIAS,
+    RULE_ACTPARAM,
+    RULE_SCALE,
+    RULE_COUNT
 };
-static const char *const rule_names[RULE_COUNT] = {"R-NONFINITE", "R-AMBIG-V1", "R-SYMFLAG", "R-RANGE", "R-ZERO-V1", "R-BITS",
-                                                   "R-GROUP", "R-SHAPE", "R-ACTORDER", "R-BIAS", "R-ACTPARAM", "R-SCALE"};
+static const char *const rule_names[RULE_COUNT] = {"R-NONFINITE", "R-AMBIG-V1", "R-SYMFLAG",  "R-RANGE", "R-ZERO-V1",  "R-BITS",
+                                                   "R-GROUP",     "R-SHAPE",    "R-ACTORDER", "R-BIAS",  "R-ACTPARAM", "R-SCALE"};
 #define BIT(rule) (1u << (rule))
 
 struct forecast {
@@ -93,7 +104,8 @@ static inline enum act target_act(const struct trial *trial, const struct layer 
 /* Floats that stand for zeros stay as they are between equal widths of msModelSlim, and within MLX, where a wider container changes no code. */
 static inline bool zeros_move(const struct trial *trial, const struct layer *layer)
 {
-    return trial->c->dialect == trial->target && ((trial->target == DIALECT_MS && target_bits(trial, layer) == layer->bits) || trial->target == DIALECT_MLX);
+    return trial->c->dialect == trial->target &&
+           ((trial->target == DIALECT_MS && target_bits(trial, layer) == layer->bits) || trial->target == DIALECT_MLX);
 }
 
 static inline int32_t middle_shift(const struct trial *trial, const struct layer *layer)
@@ -163,7 +175,8 @@ static inline uint32_t corruption(const struct checkpoint *c, const struct layer
 static inline uint32_t cast_rules(const struct trial *trial, enum real to, float value)
 {
     const float rounded = real_round(to, value);
-    const bool lost = (isinf(rounded) && !isinf(value)) || (rounded == 0.0f && value != 0.0f) || (trial->options.exact && isfinite(value) && rounded != value);
+    const bool lost =
+        (isinf(rounded) && !isinf(value)) || (rounded == 0.0f && value != 0.0f) || (trial->options.exact && isfinite(value) && rounded != value);
     return lost ? BIT(RULE_SCALE) : 0;
 }
 
@@ -212,7 +225,7 @@ static inline uint32_t zero_rules(const struct trial *trial, const struct layer 
     if (layer_dead(layer, at) && layer_whole(trial->c, layer, at))
         return 0;
     if (zeros_move(trial, layer) && !(active && (!mid || !layer_whole(trial->c, layer, at))))
-        return trial->target == DIALECT_MLX                                      ? cast_rules(trial, to, layer->offset[at])
+        return trial->target == DIALECT_MLX                             ? cast_rules(trial, to, layer->offset[at])
                : real_round(to, layer->offset[at]) == layer->offset[at] ? 0
                                                                         : BIT(RULE_RANGE);
     if (!layer_whole(trial->c, layer, at))

@@ -25,10 +25,11 @@ static void complain(const struct trial *trial, const char *format, ...)
     (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     const struct options *options = &trial->options;
-    print_error("REPAQ_SEED=%llu: %s to %s (bits %u, group %lld, exact %d, dtype %s, layout %d, weights-only %d, keep %d, exclude %d, verify %d; v1 %d): %s\n",
-                (unsigned long long)trial->seed, dialect_names[trial->c->dialect], dialect_names[trial->target], options->bits, (long long)options->group,
-                options->exact, options->dtype == DTYPE_NONE ? "kept" : dtype_name(options->dtype), (int)options->variant, options->weights_only,
-                options->keep != NULL, options->exclude != NULL, trial->verify, (int)trial->c->v1, text);
+    print_error(
+        "REPAQ_SEED=%llu: %s to %s (bits %u, group %lld, exact %d, dtype %s, layout %d, weights-only %d, keep %d, exclude %d, verify %d; v1 %d): %s\n",
+        (unsigned long long)trial->seed, dialect_names[trial->c->dialect], dialect_names[trial->target], options->bits, (long long)options->group,
+        options->exact, options->dtype == DTYPE_NONE ? "kept" : dtype_name(options->dtype), (int)options->variant, options->weights_only,
+        options->keep != NULL, options->exclude != NULL, trial->verify, (int)trial->c->v1, text);
     fail();
     abort(); /* not reached */
 }
@@ -105,8 +106,8 @@ static bool converted(const struct trial *trial, struct route route, struct fore
     char staging[200];
     const enum status status = convert(trial, route, count_of, &err);
     if (status != expected.status)
-        complain(trial, "%s gave status %d, expected %d (rules %#x): %s: %s", route.destination, (int)status, (int)expected.status, expected.rules, err.where,
-                 err.what);
+        complain(trial, "%s gave status %d, expected %d (rules %#x): %s: %s", route.destination, (int)status, (int)expected.status, expected.rules,
+                 err.where, err.what);
     (void)snprintf(staging, sizeof staging, PLACE "/.%s.repaq-staging", strrchr(route.destination, '/') + 1);
     if (file_stat(staging, NULL) != FILE_ABSENT || (status != STATUS_OK && file_stat(route.destination, NULL) != FILE_ABSENT))
         complain(trial, "status %d left something behind", (int)status);
@@ -220,9 +221,11 @@ static void check_part(const struct trial *trial, const struct stored_files *fil
 /* Every stored part byte for byte, where the source was written as this program writes. */
 static void check_layer_came_back(const struct trial *trial, const struct stored_files *files, const struct layer *layer)
 {
-    static const char *const codes[] = {".qweight", ".weight_packed", ".weight", ".weight_shape", ".scales", ".weight_scale", ".input_scale", ".input_offset"};
+    static const char *const codes[] = {".qweight", ".weight_packed", ".weight",      ".weight_shape",
+                                        ".scales",  ".weight_scale",  ".input_scale", ".input_offset"};
     static const char *const zeros[] = {".qzeros", ".weight_offset", ".biases", ".weight_zero_point"};
-    const bool ct = trial->c->dialect == DIALECT_CT, own = !ct || (!layer->spare && layer->points != POINTS_BYTES && layer->as_bytes == (layer->act != ACT_NONE));
+    const bool ct = trial->c->dialect == DIALECT_CT,
+               own = !ct || (!layer->spare && layer->points != POINTS_BYTES && layer->as_bytes == (layer->act != ACT_NONE));
     struct trial back = *trial;
     back.target = trial->c->dialect;
     if (!own || layer->shape == SHAPE_ONE || !group_stays(trial, layer) || target_real(&back, layer) != layer_real(trial->c, layer) ||

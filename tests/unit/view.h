@@ -18,7 +18,7 @@ struct view {
     uint32_t bits, group, groups;
     int32_t add; /* what the middle moves by */
     enum real real;
-    bool bytes;  /* one code a byte */
+    bool bytes; /* one code a byte */
 };
 
 /* True if some layer of this width has another zero than the middle: then all of them keep theirs. */
@@ -115,8 +115,12 @@ static inline void open_floats(struct view *view, const struct stored_files *fil
 static inline struct view view_open(const struct trial *trial, const struct stored_files *files, const struct layer *layer)
 {
     uint32_t rules = 0;
-    struct view view = {.trial = trial, .layer = layer, .bits = target_bits(trial, layer), .real = target_real(trial, layer),
-                        .add = middle_shift(trial, layer), .group = target_group(trial, layer, &rules)};
+    struct view view = {.trial = trial,
+                        .layer = layer,
+                        .bits = target_bits(trial, layer),
+                        .real = target_real(trial, layer),
+                        .add = middle_shift(trial, layer),
+                        .group = target_group(trial, layer, &rules)};
     view.groups = (layer->in + view.group - 1) / view.group;
     if (trial->target == DIALECT_CT)
         open_ct(&view, files);
@@ -192,7 +196,8 @@ static inline void check_float_zero(const struct view *view, uint32_t o, uint32_
     if (view->trial->target == DIALECT_MS && layer_dead(layer, at)) /* whatever stands there */
         return;
     if (isnan(expected) ? !isnan(stored) : stored != expected)
-        complain(view->trial, "%s (%u, group %u): bias or offset %a, expected %a (scale %a)", layer->name, o, g, (double)stored, (double)expected, (double)kept);
+        complain(view->trial, "%s (%u, group %u): bias or offset %a, expected %a (scale %a)", layer->name, o, g, (double)stored, (double)expected,
+                 (double)kept);
 }
 
 static inline void check_pair(const struct view *view, uint32_t o, uint32_t k)
@@ -206,7 +211,8 @@ static inline void check_pair(const struct view *view, uint32_t o, uint32_t k)
     if (view->trial->target == DIALECT_MLX || view->trial->target == DIALECT_MS)
         check_float_zero(view, o, g, at);
     else if (view_zero(view, o, g) != expected_zero(view, at) && !(view->zeros.data == NULL && kept == 0.0f))
-        complain(view->trial, "%s (%u, %u): zero %d, expected %d (scale %a)", layer->name, o, k, view_zero(view, o, g), expected_zero(view, at), (double)scale);
+        complain(view->trial, "%s (%u, %u): zero %d, expected %d (scale %a)", layer->name, o, k, view_zero(view, o, g), expected_zero(view, at),
+                 (double)scale);
 }
 
 /* The number that is stored, which no F32 rounding enters: products of at most 9 and 24 bits are exact in double. */
@@ -283,7 +289,8 @@ static inline void check_products(const struct view *view, const struct stored_f
         if (word_at(deq.data, wide ? 2 * o : o) != bits || (wide && word_at(deq.data, 2 * o + 1) != high))
             complain(view->trial, "%s.deq_scale of channel %u", layer->name, o);
         if ((int32_t)word_at(bias.data, o) != quant_bias_of(layer, o))
-            complain(view->trial, "%s.quant_bias of channel %u is %d, expected %d", layer->name, o, (int32_t)word_at(bias.data, o), quant_bias_of(layer, o));
+            complain(view->trial, "%s.quant_bias of channel %u is %d, expected %d", layer->name, o, (int32_t)word_at(bias.data, o),
+                     quant_bias_of(layer, o));
     }
 }
 
