@@ -15,9 +15,9 @@ struct inspect_options {
 #define INSPECT_ROWS(o) \
     { \
         {"--tensors", ARGUMENT_FLAG, &(o)->tensors, NULL, "list every weight with its roles, and every other tensor"}, \
-        {"--hash", ARGUMENT_FLAG, &(o)->hash, NULL, "with the XXH3-128 of every tensor (reads all of it); implies --tensors"}, \
-        {"--from", ARGUMENT_STRING, &(o)->from, "FORMAT", "the format, among those that the files allow"}, \
-        {"--json", ARGUMENT_FLAG, &(o)->json, NULL, "the result as one JSON object on stdout"}, \
+            {"--hash", ARGUMENT_FLAG, &(o)->hash, NULL, "with the XXH3-128 of every tensor (reads all of it); implies --tensors"}, \
+            {"--from", ARGUMENT_STRING, &(o)->from, "FORMAT", "the format, among those that the files allow"}, \
+            {"--json", ARGUMENT_FLAG, &(o)->json, NULL, "the result as one JSON object on stdout"}, \
     }
 
 void command_inspect_help(void)
@@ -42,17 +42,43 @@ static uint64_t tensor_bytes(const struct model *model)
     return sum;
 }
 
+/* How the codes are stored, in words. */
+static const char *codes_text(const struct spec *spec)
+{
+    switch (spec->grid) {
+    case GRID_CODEBOOK:
+        return "entries of a table, two in a byte, the high one first";
+    case GRID_MINIFLOAT:
+        return spec->bits == 4 ? "E2M1, two in a byte, the low one first" : "E4M3, [out][in]";
+    default:
+        return layout_row(spec->codes_layout)->text;
+    }
+}
+
+/* How many weights share a scale. */
+static void group_text(const struct weight *weight, char *buffer, size_t size)
+{
+    const struct spec *spec = &weight->spec;
+    if (spec->param_order == ORDER_ONE)
+        (void)snprintf(buffer, size, "per tensor");
+    else if (spec->rows > 0)
+        (void)snprintf(buffer, size, "blocks of %llu x %llu", (unsigned long long)spec->rows, (unsigned long long)spec->group);
+    else if (weight->groups > 1 || spec->grid == GRID_CODEBOOK)
+        (void)snprintf(buffer, size, "%s of %llu", spec->grid == GRID_CODEBOOK ? "runs" : "groups", (unsigned long long)spec->group);
+    else
+        (void)snprintf(buffer, size, "per channel");
+}
+
 /* "4-bit, groups of 128, zeros as offsets, scales F32": what all weights share, or "mixed". */
 static void spec_text(const struct weight *weight, char *buffer, size_t size)
 {
-    static const char *const zeros[] = {"no zeros", "packed zeros", "zeros as offsets", "zeros as biases", "zeros times scales", "no zeros"};
-    char group[48];
-    if (weight->groups == 1)
-        (void)snprintf(group, sizeof group, "per channel");
-    else
-        (void)snprintf(group, sizeof group, "groups of %llu", (unsigned long long)weight->spec.group);
-    (void)snprintf(buffer, size, "%u-bit, %s, %s, scales %s, %s", weight->spec.bits, weight->spec.param_order == ORDER_ONE ? "per tensor" : group,
-                   zeros[weight->spec.zero_kind], dtype_name(weight->spec.scale_dtype), layout_row(weight->spec.codes_layout)->text);
+    static const char *const zeros[] = {"no zeros, ", "packed zeros, ", "zeros as offsets, ", "zeros as biases, ", "zeros times scales, ", "no zeros, "};
+    const struct spec *spec = &weight->spec;
+    const bool affine = spec->grid == GRID_AFFINE_ZERO || spec->grid == GRID_AFFINE_BETA;
+    char group[64];
+    group_text(weight, group, sizeof group);
+    (void)snprintf(buffer, size, "%u-bit, %s, %sscales %s, %s", spec->bits, group, affine ? zeros[spec->zero_kind] : "", dtype_name(spec->scale_dtype),
+                   codes_text(spec));
 }
 
 static const char *fate_text(enum fate fate)
@@ -164,9 +190,9 @@ static void emit_weight(struct emit *emit, const struct inspection *inspection, 
     emit_u64(emit, "in", weight->in);
     emit_string(emit, "grid", spec_grid_name(weight->spec.grid));
     emit_u64(emit, "bits", weight->spec.bits);
-    emit_i64(emit, "group", weight->groups == 1 ? -1 : (int64_t)weight->spec.group);
+    emit_i64(emit, "group", weight->groups == 1 && weight->spec.grid != GRID_CODEBOOK ? -1 : (int64_t)weight->spec.group);
     emit_string(emit, "scale_dtype", dtype_name(weight->spec.scale_dtype));
-    emit_string(emit, "layout", layout_row(weight->spec.codes_layout)->text);
+    emit_string(emit, "layout", codes_text(&weight->spec));
     emit_object(emit, "roles", false);
     for (int r = 0; r < ROLE_COUNT; r++)
         if (weight->role[r] != MODEL_NONE)
