@@ -27,7 +27,7 @@ static struct lanes lanes_of(const struct layout *layout, size_t code_stride, si
         .word_lane = words_in_rows ? word : stored_stride,
         .word_step = words_in_rows ? stored_stride : word,
         .slots = layout->word_bits % layout->field_bits == 0 && slots <= sizeof layout->slot ? (unsigned)slots : 0,
-        .spare = layout->tail == TAIL_SPARE ? layout->word_bits % layout->field_bits : 0,
+        .spare = layout->tail == TAIL_SPARE ? (unsigned)layout->word_bits % layout->field_bits : 0,
     };
 }
 
