@@ -100,10 +100,16 @@ size_t pack_unpack_reference(const struct layout *layout, struct stored stored, 
 static const struct pack_kernel *kernel_of(const struct layout *layout)
 {
     static const struct pack_kernel *const kernels[LAYOUT_COUNT] = {
-        [LAYOUT_BYTE_INT4] = &pack_rows_byte_int4,   [LAYOUT_BYTE_INT8] = &pack_rows_byte_int8, [LAYOUT_NIBBLE_OUT] = &pack_rows_nibble_out,
-        [LAYOUT_NIBBLE_IN] = &pack_rows_nibble_in,   [LAYOUT_AWQ_OUT4] = &pack_turn_awq_out4,   [LAYOUT_WORD_IN4] = &pack_turn_word_in4,
-        [LAYOUT_WORD_IN8] = &pack_turn_word_in8,     [LAYOUT_WORD_OUT4] = &pack_turn_word_out4, [LAYOUT_WORD_OUT8] = &pack_turn_word_out8,
-        [LAYOUT_ROW_IN4] = &pack_rows_row_in4,       [LAYOUT_ROW_IN8] = &pack_rows_row_in8,
+        [LAYOUT_BYTE_INT4] = &pack_rows_byte_int4,      [LAYOUT_BYTE_INT8] = &pack_rows_byte_int8,      [LAYOUT_NIBBLE_OUT] = &pack_rows_nibble_out,
+        [LAYOUT_NIBBLE_IN] = &pack_rows_nibble_in,      [LAYOUT_AWQ_OUT4] = &pack_turn_awq_out4,        [LAYOUT_WORD_IN2] = &pack_turn_word_in2,
+        [LAYOUT_WORD_IN3] = &pack_turn_word_in3,        [LAYOUT_WORD_IN4] = &pack_turn_word_in4,        [LAYOUT_WORD_IN8] = &pack_turn_word_in8,
+        [LAYOUT_WORD_OUT2] = &pack_lanes_word_out2,     [LAYOUT_WORD_OUT3] = &pack_lanes_word_out3,     [LAYOUT_WORD_OUT4] = &pack_turn_word_out4,
+        [LAYOUT_WORD_OUT8] = &pack_turn_word_out8,      [LAYOUT_ROW_IN1] = &pack_rows_row_in1,          [LAYOUT_ROW_IN2] = &pack_rows_row_in2,
+        [LAYOUT_ROW_IN3] = &pack_rows_row_in3,          [LAYOUT_ROW_IN4] = &pack_rows_row_in4,          [LAYOUT_ROW_IN5] = &pack_rows_row_in5,
+        [LAYOUT_ROW_IN6] = &pack_rows_row_in6,          [LAYOUT_ROW_IN7] = &pack_rows_row_in7,          [LAYOUT_ROW_IN8] = &pack_rows_row_in8,
+        [LAYOUT_ROW_OUT1] = &pack_lanes_row_out1,       [LAYOUT_ROW_OUT2] = &pack_lanes_row_out2,       [LAYOUT_ROW_OUT3] = &pack_lanes_row_out3,
+        [LAYOUT_ROW_OUT4] = &pack_lanes_row_out4,       [LAYOUT_ROW_OUT5] = &pack_lanes_row_out5,       [LAYOUT_ROW_OUT6] = &pack_lanes_row_out6,
+        [LAYOUT_ROW_OUT7] = &pack_lanes_row_out7,       [LAYOUT_ROW_OUT8] = &pack_lanes_row_out8,
     };
     return layout->id < LAYOUT_COUNT ? kernels[layout->id] : NULL;
 }

@@ -19,7 +19,12 @@ struct pack_kernel {
 
 /* Layouts whose stored rows run along the rows of codes, and those that turn them. */
 extern const struct pack_kernel pack_rows_byte_int4, pack_rows_byte_int8, pack_rows_nibble_out, pack_rows_nibble_in, pack_rows_row_in4, pack_rows_row_in8;
-extern const struct pack_kernel pack_turn_awq_out4, pack_turn_word_out4, pack_turn_word_out8, pack_turn_word_in4, pack_turn_word_in8;
+extern const struct pack_kernel pack_rows_row_in1, pack_rows_row_in2, pack_rows_row_in3, pack_rows_row_in5, pack_rows_row_in6, pack_rows_row_in7;
+extern const struct pack_kernel pack_turn_awq_out4, pack_turn_word_out4, pack_turn_word_out8;
+extern const struct pack_kernel pack_turn_word_in2, pack_turn_word_in3, pack_turn_word_in4, pack_turn_word_in8;
+/* Words along out, of as many columns as a vector has lanes. */
+extern const struct pack_kernel pack_lanes_row_out1, pack_lanes_row_out2, pack_lanes_row_out3, pack_lanes_row_out4, pack_lanes_row_out5;
+extern const struct pack_kernel pack_lanes_row_out6, pack_lanes_row_out7, pack_lanes_row_out8, pack_lanes_word_out2, pack_lanes_word_out3;
 
 /* 32 x 16 bytes turned into 16 x 32, where the processor has AVX2. */
 #if defined(__x86_64__)

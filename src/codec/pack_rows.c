@@ -1,4 +1,5 @@
 #include "codec/pack_kernels.h"
+#include "codec/pack_stream.h"
 
 /* Layouts without a turn: a stored row holds one row of codes, or two. Signed codes differ from canonical ones in the top bit. */
 
@@ -140,6 +141,29 @@ static size_t unpack_row_in4(struct stored stored, size_t out, size_t in, struct
 {
     return unpack_pairs(stored, out, in, codes, 0);
 }
+
+/* --- streams of other widths ---------------------------------------------------------------------------------------------------- */
+
+#define STREAM(bits)                                                                                                                       \
+    static void pack_row_in##bits(struct codes codes, size_t out, size_t in, struct stored stored)                                         \
+    {                                                                                                                                      \
+        for (size_t o = 0; o < out; o++)                                                                                                   \
+            pack_stream_row(codes.data + o * codes.stride, in, stored.data + o * stored.stride, bits);                                     \
+    }                                                                                                                                      \
+    static size_t unpack_row_in##bits(struct stored stored, size_t out, size_t in, struct codes codes)                                     \
+    {                                                                                                                                      \
+        for (size_t o = 0; o < out; o++)                                                                                                   \
+            unpack_stream_row(stored.data + o * stored.stride, in, codes.data + o * codes.stride, bits);                                   \
+        return 0;                                                                                                                          \
+    }                                                                                                                                      \
+    const struct pack_kernel pack_rows_row_in##bits = {pack_row_in##bits, unpack_row_in##bits, 1, 32};
+STREAM(1)
+STREAM(2)
+STREAM(3)
+STREAM(5)
+STREAM(6)
+STREAM(7)
+#undef STREAM
 
 const struct pack_kernel pack_rows_byte_int4 = {pack_byte_int4, unpack_byte_int4, 1, sizeof(vec8)};
 const struct pack_kernel pack_rows_byte_int8 = {pack_byte_int8, unpack_byte_int8, 1, sizeof(vec8)};

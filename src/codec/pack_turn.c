@@ -1,4 +1,5 @@
 #include "codec/pack_kernels.h"
+#include "codec/pack_stream.h"
 
 /* Layouts whose stored rows run across the rows of codes. Source and target rows may be any power of two apart, where a cache holds
  * only a few of their lines at a time, so that both are read and written by whole lines of 64 bytes:
@@ -267,8 +268,80 @@ static size_t unpack_word_in8(struct stored stored, size_t out, size_t in, struc
     return 0;
 }
 
+/* --- streams of 2 and 3 bits along in: 128 codes are 8 or 12 words ---------------------------------------------------------------- */
+
+#define STREAM_IN 128
+
+/* turn_words_out of any number of words. */
+static void turn_streams_out(const uint8_t *from, size_t rows, size_t words, uint8_t *to, size_t to_stride)
+{
+    turn_words_out(from, LINE, rows, words / 4 * 4, to, to_stride);
+    for (size_t word = words / 4 * 4; word < words; word++)
+        for (size_t row = 0; row < rows; row++)
+            memcpy(to + word * to_stride + 4 * row, from + row * LINE + 4 * word, 4);
+}
+
+static void turn_streams_in(const uint8_t *from, size_t from_stride, size_t words, size_t rows, uint8_t *to)
+{
+    turn_words_in(from, from_stride, words / 4 * 4, rows, to, LINE);
+    for (size_t word = words / 4 * 4; word < words; word++)
+        for (size_t row = 0; row < rows; row++)
+            memcpy(to + row * LINE + 4 * word, from + word * from_stride + 4 * row, 4);
+}
+
+static inline void pack_stream_in(struct codes codes, size_t out, size_t in, struct stored stored, unsigned bits)
+{
+    uint8_t streams[BAND * LINE];
+    for (size_t i = 0; i < in; i += STREAM_IN) {
+        const size_t columns = at_most(in - i, STREAM_IN);
+        for (size_t o = 0; o < out; o += BAND) {
+            const size_t rows = at_most(out - o, BAND);
+            for (size_t row = 0; row < rows; row++)
+                pack_stream_row(codes.data + (o + row) * codes.stride + i, columns, streams + row * LINE, bits);
+            turn_streams_out(streams, rows, columns * bits / 32, stored.data + i * bits / 32 * stored.stride + 4 * o, stored.stride);
+        }
+    }
+}
+
+static inline size_t unpack_stream_in(struct stored stored, size_t out, size_t in, struct codes codes, unsigned bits)
+{
+    uint8_t streams[BAND * LINE];
+    for (size_t i = 0; i < in; i += STREAM_IN) {
+        const size_t columns = at_most(in - i, STREAM_IN);
+        for (size_t o = 0; o < out; o += BAND) {
+            const size_t rows = at_most(out - o, BAND);
+            turn_streams_in(stored.data + i * bits / 32 * stored.stride + 4 * o, stored.stride, columns * bits / 32, rows, streams);
+            for (size_t row = 0; row < rows; row++)
+                unpack_stream_row(streams + row * LINE, columns, codes.data + (o + row) * codes.stride + i, bits);
+        }
+    }
+    return 0;
+}
+
+static void pack_word_in2(struct codes codes, size_t out, size_t in, struct stored stored)
+{
+    pack_stream_in(codes, out, in, stored, 2);
+}
+
+static size_t unpack_word_in2(struct stored stored, size_t out, size_t in, struct codes codes)
+{
+    return unpack_stream_in(stored, out, in, codes, 2);
+}
+
+static void pack_word_in3(struct codes codes, size_t out, size_t in, struct stored stored)
+{
+    pack_stream_in(codes, out, in, stored, 3);
+}
+
+static size_t unpack_word_in3(struct stored stored, size_t out, size_t in, struct codes codes)
+{
+    return unpack_stream_in(stored, out, in, codes, 3);
+}
+
 const struct pack_kernel pack_turn_awq_out4 = {pack_awq_out4, unpack_awq_out4, 32, 16};
 const struct pack_kernel pack_turn_word_out4 = {pack_word_out4, unpack_word_out4, 32, 16};
 const struct pack_kernel pack_turn_word_out8 = {pack_word_out8, unpack_word_out8, 16, 16};
 const struct pack_kernel pack_turn_word_in4 = {pack_word_in4, unpack_word_in4, 4, 32};
 const struct pack_kernel pack_turn_word_in8 = {pack_word_in8, unpack_word_in8, 4, 16};
+const struct pack_kernel pack_turn_word_in2 = {pack_word_in2, unpack_word_in2, 4, 32};
+const struct pack_kernel pack_turn_word_in3 = {pack_word_in3, unpack_word_in3, 4, 32};

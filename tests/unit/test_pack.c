@@ -62,6 +62,8 @@ static void golden_words(void **state)
     golden(layout_row(LAYOUT_WORD_IN4), eight, 1, 8, &natural, 4);
     golden(layout_row(LAYOUT_WORD_IN8), bytes, 1, 4, &natural, 4);
     golden(layout_row(LAYOUT_WORD_OUT8), bytes, 4, 1, &natural, 4);
+    golden(layout_row(LAYOUT_ROW_OUT4), eight, 8, 1, &natural, 4);
+    golden(layout_row(LAYOUT_ROW_OUT8), bytes, 4, 1, &natural, 4);
 }
 
 /* test/cases/pytorch/msmodelslim/test_pack_int.py of msModelSlim: rows [1,2,3,4], [5,6,7,8]. */
@@ -259,6 +261,30 @@ static void fast_is_the_reference(void **state)
     }
 }
 
+/* Words of any bits, those past the last code among them: both ways read the same codes. */
+static void any_words_are_read_alike(void **state)
+{
+    (void)state;
+    for (size_t row = 0; row < LAYOUT_COUNT + EXTRA_COUNT; row++) {
+        const struct layout *layout = row_at(row);
+        const uint64_t whole = layout->tail == TAIL_WHOLE ? layout_run(layout) : 1;
+        const size_t out_run = layout->pack == AXIS_OUT ? (size_t)whole : 1, in_run = layout->pack == AXIS_IN ? (size_t)whole : 1;
+        uint64_t seed = 0x2545f4914f6cdd1du + row, rows, row_bytes;
+        for (size_t round = 0; round < 60; round++) {
+            const size_t out = (1 + next_random(&seed) % 90 / out_run) * out_run, in = (1 + next_random(&seed) % 90 / in_run) * in_run;
+            assert_true(layout_size(layout, out, in, &rows, &row_bytes));
+            struct guarded stored = guarded_new((size_t)(rows * row_bytes)), fast = guarded_new(out * in), slow = guarded_new(out * in);
+            for (size_t i = 0; i < rows * row_bytes; i++)
+                stored.data[i] = (uint8_t)(next_random(&seed) >> 32);
+            const struct stored at = {stored.data, (size_t)row_bytes};
+            const size_t bad = pack_unpack_reference(layout, at, out, in, (struct codes){slow.data, in});
+            assert_int_equal(pack_unpack(layout, at, out, in, (struct codes){fast.data, in}), bad);
+            assert_memory_equal(fast.all, slow.all, fast.bytes);
+            free(stored.all), free(fast.all), free(slow.all);
+        }
+    }
+}
+
 static void empty_regions_touch_nothing(void **state)
 {
     (void)state;
@@ -278,7 +304,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(golden_words),          cmocka_unit_test(golden_bytes_of_msmodelslim), cmocka_unit_test(golden_streams),
         cmocka_unit_test(every_code_in_every_slot), cmocka_unit_test(bad_bytes_are_counted),    cmocka_unit_test(fast_is_the_reference),
-        cmocka_unit_test(empty_regions_touch_nothing),
+        cmocka_unit_test(any_words_are_read_alike), cmocka_unit_test(empty_regions_touch_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
