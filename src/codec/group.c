@@ -2,6 +2,7 @@
 
 #include "base/le.h"
 #include "codec/half.h"
+#include "codec/pack_kernels.h"
 
 #include <float.h>
 #include <math.h>
@@ -255,13 +256,55 @@ static inline void turn_elements(const struct turn *turn, size_t size)
     }
 }
 
+/* Interleaving row k with row k + 4 moves the top bit of the row number to the bottom of the column number. */
+static inline void turn_round(const vec16 *a, vec16 *b)
+{
+    b[0] = vec_low16(a[0], a[4]), b[1] = vec_high16(a[0], a[4]);
+    b[2] = vec_low16(a[1], a[5]), b[3] = vec_high16(a[1], a[5]);
+    b[4] = vec_low16(a[2], a[6]), b[5] = vec_high16(a[2], a[6]);
+    b[6] = vec_low16(a[3], a[7]), b[7] = vec_high16(a[3], a[7]);
+}
+
+/* 8 x 8 elements of two bytes. */
+static inline void turn_eight(const uint8_t *from, size_t from_stride, uint8_t *to, size_t to_stride)
+{
+    vec16 a[8], b[8];
+    for (size_t k = 0; k < 8; k++)
+        a[k] = (vec16)vec_load(from + k * from_stride);
+    turn_round(a, b);
+    turn_round(b, a);
+    turn_round(a, b);
+    for (size_t k = 0; k < 8; k++)
+        vec_store(to + k * to_stride, (vec8)b[k]);
+}
+
+/* Scales of two bytes are nearly all there is: whole eights by vectors, and what is left below and beside them. */
+static void turn_halves(const struct turn *turn)
+{
+    const size_t rows = turn->rows / 8 * 8, columns = turn->columns / 8 * 8;
+    for (size_t row = 0; row < rows; row += 8)
+        for (size_t column = 0; column < columns; column += 8)
+            turn_eight(turn->source + row * turn->source_stride + 2 * column, turn->source_stride, turn->target + column * turn->target_stride + 2 * row,
+                       turn->target_stride);
+    struct turn below = *turn, beside = *turn;
+    below.source += rows * turn->source_stride;
+    below.target += 2 * rows;
+    below.rows -= rows;
+    turn_elements(&below, 2);
+    beside.source += 2 * columns;
+    beside.target += columns * turn->target_stride;
+    beside.rows = rows;
+    beside.columns -= columns;
+    turn_elements(&beside, 2);
+}
+
 void group_transpose(struct group_matrix source, size_t rows, size_t columns, size_t size, void *target, size_t target_stride)
 {
     const struct turn turn = {source.data, source.stride * size, target, target_stride * size, rows, columns};
     if (size == 1)
         turn_elements(&turn, 1);
     else if (size == 2)
-        turn_elements(&turn, 2);
+        turn_halves(&turn);
     else
         turn_elements(&turn, 4);
 }

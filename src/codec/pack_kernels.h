@@ -65,6 +65,16 @@ static inline vec8 vec_high(vec8 a, vec8 b)
     return __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
 }
 
+static inline vec16 vec_low16(vec16 a, vec16 b)
+{
+    return __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+}
+
+static inline vec16 vec_high16(vec16 a, vec16 b)
+{
+    return __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+}
+
 static inline vec32 vec_low32(vec32 a, vec32 b)
 {
     return __builtin_shufflevector(a, b, 0, 4, 1, 5);

@@ -92,6 +92,10 @@ static void spread(const struct making *making, const struct pairs *pairs, const
                             making->data + g * out * size, (size_t)out);
         return;
     }
+    if (pairs->ratio == 1) {
+        memcpy(making->data, stored, (size_t)(out * groups) * size);
+        return;
+    }
     for (uint64_t row = 0; row < out; row++)
         for (uint64_t g = 0; g < groups; g++)
             memcpy(making->data + (row * groups + g) * size, stored + source_of(pairs, row, g) * size, size);
