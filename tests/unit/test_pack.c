@@ -121,7 +121,8 @@ static size_t bit_of(const struct layout *layout, size_t out, size_t in, const s
         static const size_t nibble_of_column[8] = {0, 4, 1, 5, 2, 6, 3, 7};
         field = place / 8 * 8 + nibble_of_column[place % 8];
     }
-    const size_t word_bits = layout->tail == TAIL_SPARE ? layout->word_bits / layout->field_bits * layout->field_bits : layout->word_bits;
+    const size_t field_bits = layout->field_bits, all = layout->word_bits;
+    const size_t word_bits = layout->tail == TAIL_SPARE ? all / field_bits * field_bits : all;
     const size_t bit = field * layout->field_bits + nth, word = bit / word_bits, words = (packed * layout->field_bits + word_bits - 1) / word_bits;
     const size_t index = layout->pack == layout->slow ? word * others + other : other * words + word;
     return index * layout->word_bits + bit % word_bits;
