@@ -1,4 +1,4 @@
-/* gptq and gptq_v2: AutoGPTQ and GPTQModel, 4 and 8 bits. Read from AutoGPTQ/AutoGPTQ:auto_gptq/nn_modules/qlinear and
+/* gptq and gptq_v2: AutoGPTQ and GPTQModel, 2, 3, 4 and 8 bits. Read from AutoGPTQ/AutoGPTQ:auto_gptq/nn_modules/qlinear and
  * ModelCloud/GPTQModel:gptqmodel/nn_modules/qlinear/torch.py.
  *
  *   qweight I32 [in*bits/32][out]     words along in,  lowest bits first: 4-bit word = in 7 6 5 4 3 2 1 0 (of 8r + these)
