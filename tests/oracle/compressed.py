@@ -114,6 +114,8 @@ def group_map(tensor, columns, size):
         return None
     if len(of) != columns or min(of) < 0 or max(of) >= -(-columns // size):
         raise Refusal(4, "weight_g_idx")
+    if any(of.count(group) != min(size, columns - group * size) for group in range(-(-columns // size))):
+        raise Refusal(4, "weight_g_idx: the columns are sorted by it, and cut into equal groups (R-SHAPE)")
     return None if of == [k // size for k in range(columns)] else of
 
 
