@@ -94,7 +94,7 @@ class Case:
         if refusal:
             rid = re.search(r"R-[A-Z0-9-]+", str(refusal))
             found = [predict.problem(rid.group() if rid else "", str(refusal), code) for code in refusal.codes]
-            return found + [problem for problem in self.without_values(target, o) if re.search("R-(NONF|AMBIG|SYMF)", str(refusal))], None
+            return found + [problem for problem in self.without_values(target, o) if re.search("R-(NONF|AMBIG|SYMF)|g_idx", str(refusal))], None
         if self.o.format == "hf" and target != "hf":
             if not o.bits:
                 return [predict.problem("", "a float source without --bits", code) for code in (2, 5, 6)], None
