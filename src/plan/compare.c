@@ -12,7 +12,7 @@ struct comparing {
     const struct fetch *a, *b;
     const struct compare_options *options;
     struct scratch *scratch; /* [2 * workers]: one for each side */
-    struct progress *progress;
+    uint64_t bytes; /* that a worker may hold */
 };
 
 const char *compare_verdict_name(enum verdict verdict)
@@ -27,7 +27,7 @@ static enum status compare_pair(void *opaque, size_t index, unsigned worker, str
     const struct comparing *comparing = opaque;
     struct pair *pair = &comparing->comparison->pair[index];
     const struct contrast contrast = {comparing->a, comparing->b, &comparing->scratch[2 * worker], &comparing->scratch[2 * worker + 1],
-                                      comparing->options};
+                                      comparing->options, comparing->bytes};
     if (pair->a == MODEL_NONE || pair->b == MODEL_NONE) {
         pair->verdict = VERDICT_MISSING;
         (void)snprintf(pair->first, sizeof pair->first, "only in %s", pair->a == MODEL_NONE ? "the second" : "the first");
@@ -70,7 +70,8 @@ enum status compare_models(struct comparison *comparison, const struct fetch *a,
     const unsigned workers = run_workers(resources);
     *comparison = (struct comparison){0};
     TRY(pairs_make(comparison, a, b, options->aims, err));
-    struct comparing comparing = {comparison, a, b, options, mem_alloc(2 * (uint64_t)workers, sizeof *comparing.scratch, err), NULL};
+    struct comparing comparing = {comparison, a, b, options, mem_alloc(2 * (uint64_t)workers, sizeof *comparing.scratch, err),
+                                  run_worker_bytes(resources)};
     if (comparing.scratch == NULL)
         return STATUS_LIMIT;
     const enum status status = pool_run(workers, comparison->count, compare_pair, &comparing, resources->cancel, err);

@@ -11,7 +11,8 @@
 #include <string.h>
 
 #define CONTRAST_ROWS UINT64_C(64)          /* output channels at a time are a multiple: whole runs of every layout */
-#define CONTRAST_CODES (UINT64_C(16) << 20) /* in flight on each side; formats stored by input column are read in long pieces */
+#define CONTRAST_CODES (UINT64_C(16) << 20) /* in flight on each side, at most; formats stored by input column are read in long pieces */
+#define CONTRAST_CODE_BYTES 5               /* for each of them on both sides: as stored, canonical, and a share of its group's parameters */
 #define CONTRAST_BYTES (UINT64_C(1) << 20)
 
 /* --- two quantized weights --------------------------------------------------------------------------------------------------- */
@@ -43,9 +44,10 @@ static enum status load_rows(struct side *side, uint64_t out0, uint64_t out, str
 }
 
 /* Output channels to load at a time. */
-static uint64_t rows_of(const struct weight *weight)
+static uint64_t rows_of(const struct contrast *contrast, const struct weight *weight)
 {
-    const uint64_t rows = CONTRAST_CODES / weight->in / CONTRAST_ROWS * CONTRAST_ROWS;
+    const uint64_t fit = contrast->bytes / CONTRAST_CODE_BYTES, codes = fit < CONTRAST_CODES ? fit : CONTRAST_CODES;
+    const uint64_t rows = codes / weight->in / CONTRAST_ROWS * CONTRAST_ROWS;
     return rows == 0 ? CONTRAST_ROWS : rows;
 }
 
@@ -127,16 +129,33 @@ static void contrast_group(const struct side *a, const struct side *b, struct pa
         contrast_zero(a, b, pair, (const size_t[2]){ga, gb}, &scale);
 }
 
-/* Parameters are judged once for each run of columns in which neither side changes its group; codes one by one unless the rows are equal
- * bytes. */
-static void contrast_row(const struct side *a, const struct side *b, struct pair *pair, uint64_t row, uint64_t out0)
+/* Runs of columns in which neither side changes its group. */
+struct runs {
+    const uint64_t *first; /* [count]: the first column of each */
+    size_t count;
+};
+
+static enum status find_runs(const struct side *a, const struct side *b, struct runs *runs, struct err *err)
+{
+    const uint64_t in = a->weight->in;
+    uint64_t *first = scratch_take(a->scratch, SCRATCH_GROUP_OF, in * sizeof *first, err);
+    if (first == NULL)
+        return STATUS_LIMIT;
+    *runs = (struct runs){first, 0};
+    for (uint64_t k = 0; k < in; k++)
+        if (k == 0 || a->group_of[k] != a->group_of[k - 1] || b->group_of[k] != b->group_of[k - 1])
+            first[runs->count++] = k;
+    return STATUS_OK;
+}
+
+/* Parameters are judged once a run; codes one by one unless the rows are equal bytes. */
+static void contrast_row(const struct side *a, const struct side *b, const struct runs *runs, struct pair *pair, uint64_t row, uint64_t out0)
 {
     const uint8_t *left = a->codes.data + row * a->codes.stride, *right = b->codes.data + row * b->codes.stride;
     const uint64_t in = a->weight->in;
     const int shift = centre(b) - centre(a);
-    for (uint64_t k = 0; k < in; k++)
-        if (k == 0 || a->group_of[k] != a->group_of[k - 1] || b->group_of[k] != b->group_of[k - 1])
-            contrast_group(a, b, pair, row, out0, k);
+    for (size_t i = 0; i < runs->count; i++)
+        contrast_group(a, b, pair, row, out0, runs->first[i]);
     if (shift == 0 && memcmp(left, right, (size_t)in) == 0)
         return;
     for (uint64_t k = 0; k < in; k++) {
@@ -214,7 +233,9 @@ enum status contrast_weights(const struct contrast *contrast, struct pair *pair,
         return contrast_values(contrast, pair, err);
     TRY(load_group_of(&a, err));
     TRY(load_group_of(&b, err));
-    const uint64_t step = rows_of(a.weight);
+    struct runs runs;
+    TRY(find_runs(&a, &b, &runs, err));
+    const uint64_t step = rows_of(contrast, a.weight);
     struct spread spread = {0};
     for (uint64_t out0 = 0; out0 < a.weight->out; out0 += step) {
         const uint64_t rows = a.weight->out - out0 < step ? a.weight->out - out0 : step;
@@ -222,7 +243,7 @@ enum status contrast_weights(const struct contrast *contrast, struct pair *pair,
         TRY(load_rows(&b, out0, rows, err));
         find_centres(&a, &b);
         for (uint64_t row = 0; row < rows; row++) {
-            contrast_row(&a, &b, pair, row, out0);
+            contrast_row(&a, &b, &runs, pair, row, out0);
             for (uint64_t k = 0; contrast->options->tolerance >= 0 && k < a.weight->in; k++)
                 difference_widen(&spread, value_at(&a, row, k), value_at(&b, row, k));
         }
@@ -314,7 +335,7 @@ enum status contrast_with_float(const struct contrast *contrast, struct pair *pa
     const uint64_t size = dtype_bits(stored->dtype) / 8;
     const bool affine = is_affine(side.weight);
     TRY(reads_trivially(&side, &trivial, err));
-    const uint64_t fewer = rows_of(side.weight) / 4 / CONTRAST_ROWS * CONTRAST_ROWS; /* floats take four bytes a value */
+    const uint64_t fewer = rows_of(contrast, side.weight) / 4 / CONTRAST_ROWS * CONTRAST_ROWS; /* floats take four bytes a value */
     const uint64_t step = fewer == 0 ? CONTRAST_ROWS : fewer;
     for (uint64_t out0 = 0; out0 < side.weight->out; out0 += step) {
         const uint64_t rows = side.weight->out - out0 < step ? side.weight->out - out0 : step, count = rows * side.weight->in;

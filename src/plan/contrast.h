@@ -9,6 +9,7 @@ struct contrast {
     const struct fetch *a, *b;
     struct scratch *scratch_a, *scratch_b;
     const struct compare_options *options;
+    uint64_t bytes; /* that both sides may hold together */
 };
 
 /* Two quantized weights: codes and zeros must be equal, a scale may be the other one rounded to nearest. Group maps are compared column by column, so a

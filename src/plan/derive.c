@@ -10,7 +10,7 @@
 #include <ctype.h>
 #include <string.h>
 
-#define DERIVE_VALUES (UINT64_C(1) << 20) /* floats in flight */
+#define DERIVE_VALUES (UINT64_C(1) << 19) /* floats in flight */
 #define DERIVE_ROWS UINT64_C(64)          /* whole runs of every stored layout */
 
 /* --- which weights, and into what --------------------------------------------------------------------------------------------- */

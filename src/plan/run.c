@@ -35,11 +35,16 @@ struct running {
     struct arena paths;
 };
 
-static uint64_t tile_budget(const struct resources *resources, unsigned workers)
+uint64_t run_worker_bytes(const struct resources *resources)
 {
     const uint64_t room = resources->memory_bytes > RUN_RESERVE_BYTES ? resources->memory_bytes - RUN_RESERVE_BYTES : 0;
+    return room / run_workers(resources);
+}
+
+static uint64_t tile_budget(const struct resources *resources)
+{
     /* Beside its output a tile holds a chunk, a block and, for parameters, wider copies that the cut accounts for: twice is ample. */
-    const uint64_t budget = room / workers / 2;
+    const uint64_t budget = run_worker_bytes(resources) / 2;
     return budget < RUN_TILE_BYTES_MIN ? RUN_TILE_BYTES_MIN : budget > RUN_TILE_BYTES_MAX ? RUN_TILE_BYTES_MAX : budget;
 }
 
@@ -192,7 +197,7 @@ enum status run_plan(const struct plan *plan, const struct fetch *fetch, struct 
     running.scratch = mem_alloc(workers, sizeof *running.scratch, err);
     enum status status = running.file == NULL || running.work == NULL || running.scratch == NULL ? STATUS_LIMIT : STATUS_OK;
     if (status == STATUS_OK)
-        status = cut_tensors(&running, tile_budget(resources, workers), err);
+        status = cut_tensors(&running, tile_budget(resources), err);
     if (status == STATUS_OK)
         take_turns(&running);
     if (status == STATUS_OK)

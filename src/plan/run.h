@@ -24,6 +24,8 @@ struct resources {
 
 /* Workers that the budget can feed: min(threads, budget / smallest good tile). */
 unsigned run_workers(const struct resources *resources);
+/* What each of them may hold. */
+uint64_t run_worker_bytes(const struct resources *resources);
 
 /* What a run reports: how far it is, and the XXH3-128 of every plan->tensor[i] (base/hash.h). */
 struct outcome {

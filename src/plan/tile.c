@@ -23,18 +23,20 @@ static uint64_t align_of(const struct plan *plan, const struct output_tensor *ou
     return own->pack == own->slow ? layout_words(own, codes) : codes;
 }
 
-/* Of a tile's budget: parameters pass through as F32 with their zeros, four to six times the packed bytes, and dense weights as F32 with codes. */
+/* Of a tile's budget: parameters pass through as F32 with their zeros, four to six times the packed bytes, and dense weights as F32 with codes; those
+ * that are rounded anew come as 32 bytes a pair. */
 static uint64_t room_of(const struct plan *plan, const struct output_tensor *output, uint64_t budget)
 {
+    const bool derived = plan->model->weight[output->source].origin != NULL;
     switch (output->step) {
     case STEP_CODES:
         return budget;
     case STEP_DENSE:
         return budget / 2;
     case STEP_ZEROS:
-        return plan->spec[output->source].zero_kind == ZERO_CODES ? budget / 24 : budget / 12;
+        return plan->spec[output->source].zero_kind == ZERO_CODES ? budget / (derived ? 96 : 24) : budget / 12;
     default:
-        return output->step == STEP_BETA ? budget / 12 : budget / 6;
+        return derived ? budget / 32 : output->step == STEP_BETA ? budget / 12 : budget / 6;
     }
 }
 
@@ -64,8 +66,6 @@ struct tile_cut tile_cut(const struct plan *plan, const struct output_tensor *ou
         cut.rows_max = cut.rows;
     return cut;
 }
-
-/* --- making ---------------------------------------------------------------------------------------------------------------- */
 
 /* --- making ---------------------------------------------------------------------------------------------------------------- */
 
