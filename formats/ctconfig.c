@@ -264,6 +264,8 @@ static enum status take_group(struct ctconfig *config, const struct jsondoc *gro
 /* A transform at run time means that the weights stand in another basis; a sparsity, that some are not stored. */
 static enum status refuse_extras(const struct jsondoc *config, struct err *err)
 {
+    if (given(jsondoc_get(config, "kv_cache_scheme")))
+        return unsupported("a kv_cache_scheme (quantized key-value cache)", err);
     const struct jsondoc *transform = jsondoc_get(config, "transform_config"), *sparsity = jsondoc_get(config, "sparsity_config");
     if (jsondoc_first(jsondoc_get(transform, "config_groups")) != NULL)
         return unsupported("a transform_config (R-ROT)", err);

@@ -3,7 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const encoding_names[] = {"hf", "awq", "gptq", "gptq_v2", "compressed-tensors", "mlx", "msmodelslim"};
+static const char *const encoding_names[] = {"hf", "awq", "gptq", "gptq_v2", "compressed-tensors", "mlx", "msmodelslim",
+                                             "bitsandbytes", "fp8", "mxfp4"};
 _Static_assert(sizeof encoding_names / sizeof encoding_names[0] == ENCODING_COUNT, "one name an encoding");
 
 #define ACCELERATE (TRAIT_METADATA_PT | TRAIT_TOKENIZER)
@@ -47,17 +48,26 @@ static const struct acceptance acceptance_table[] = {
     ROW(VLLM, GPTQ, LIMITS(.bits = BITS2(4, 8), .groups = MARLIN, .symmetric_only = true), .out_warn = 64, .in_warn = 128),
     ROW(VLLM, GPTQ_V2, LIMITS(.bits = BITS2(4, 8), .groups = MARLIN, .symmetric_only = true), .out_warn = 64, .in_warn = 128),
     ROW(VLLM, CT, LIMITS(.bits = BITS2(4, 8), .groups = MARLIN)),
+    ROW(VLLM, BNB, .limits = {0}),
+    ROW(VLLM, FP8, .limits = {0}),
+    ROW(VLLM, MXFP4, .limits = {0}),
     ROW(SGLANG, HF, .limits = {0}),
     ROW(SGLANG, AWQ, LIMITS(.bits = 1u << 4, .groups = 32 | 64 | 128, .out_multiple = 8), .out_warn = 64),
     ROW(SGLANG, GPTQ, LIMITS(.bits = BITS4(2, 3, 4, 8)), .groups_warn = MARLIN, .out_warn = 64, .in_warn = 128),
     ROW(SGLANG, GPTQ_V2, LIMITS(.bits = BITS4(2, 3, 4, 8)), .groups_warn = MARLIN, .out_warn = 64, .in_warn = 128),
     ROW(SGLANG, CT, LIMITS(.bits = BITS2(4, 8), .groups = MARLIN)),
     ROW(SGLANG, MS, .note_severity = SEVERITY_WARN, .note = "on NPUs only"),
+    ROW(SGLANG, BNB, .limits = {0}),
+    ROW(SGLANG, FP8, .limits = {0}),
+    ROW(SGLANG, MXFP4, .limits = {0}),
     ROW(TRANSFORMERS, HF, .limits = {0}),
     ROW(TRANSFORMERS, AWQ, LIMITS(.bits = 1u << 4, .groups = MARLIN | 16)),
     ROW(TRANSFORMERS, GPTQ, LIMITS(.bits = BITS4(2, 3, 4, 8), .groups = TORCH, .no_rules = true), .out_warn = 32, .in_warn = 32),
     ROW(TRANSFORMERS, GPTQ_V2, LIMITS(.bits = BITS4(2, 3, 4, 8), .groups = TORCH, .no_rules = true), .out_warn = 32, .in_warn = 32),
     ROW(TRANSFORMERS, CT, LIMITS(.bits = 0x1feu)),
+    ROW(TRANSFORMERS, BNB, .limits = {0}),
+    ROW(TRANSFORMERS, FP8, .limits = {0}),
+    ROW(TRANSFORMERS, MXFP4, .limits = {0}),
     ROW(AUTOAWQ, AWQ, LIMITS(.bits = 1u << 4, .scale_dtypes = 1u << DTYPE_F16, .out_multiple = 8), .groups_warn = MARLIN,
         .out_warn = 64),
     ROW(GPTQMODEL, AWQ, LIMITS(.bits = 1u << 4, .groups = MARLIN | 16)),
@@ -69,9 +79,13 @@ static const struct acceptance acceptance_table[] = {
     ROW(LLAMA_CPP, GPTQ, LIMITS(.bits = BITS2(2, 4) | 1u << 8, .no_rules = true)),
     ROW(LLAMA_CPP, GPTQ_V2, LIMITS(.bits = BITS2(2, 4) | 1u << 8, .no_rules = true)),
     ROW(LLAMA_CPP, CT, LIMITS(.bits = BITS4(1, 2, 4, 8), .no_act_order = true), .misfit = SEVERITY_SILENT),
+    ROW(LLAMA_CPP, FP8, .limits = {0}),
+    ROW(LLAMA_CPP, MXFP4, .limits = {0}),
     ROW(OLLAMA, HF, .limits = {0}),
+    ROW(OLLAMA, FP8, .limits = {0}),
     ROW(VLLM_ASCEND, HF, .limits = {0}),
     ROW(VLLM_ASCEND, CT, LIMITS(.bits = BITS2(4, 8), .symmetric_only = true, .no_negative_scales = true, .no_act_order = true)),
+    ROW(VLLM_ASCEND, FP8, .limits = {0}),
     ROW(VLLM_ASCEND, MS,
         LIMITS(.bits = 1u << 8, .groups = CONSTRAINTS_PER_CHANNEL, .symmetric_only = true, .no_negative_scales = true, .no_act_order = true)),
     ROW(MINDIE, HF, .limits = {0}),
@@ -82,6 +96,7 @@ static const struct acceptance acceptance_table[] = {
     ROW(MLX, GPTQ_V2, .note_severity = SEVERITY_SILENT, .note = "reads the codes in AWQ's order, which GPTQ does not have"),
     ROW(MLX, CT, LIMITS(.bits = 1u << 4, .groups = 32, .symmetric_only = true, .no_act_order = true), .misfit = SEVERITY_SILENT),
     ROW(MLX, MLX, LIMITS(.bits = BITS4(2, 3, 4, 5) | BITS2(6, 8), .groups = 32 | 64 | 128, .no_act_order = true)),
+    ROW(MLX, MXFP4, .limits = {0}),
     ROW(LMDEPLOY, HF, .limits = {0}),
     ROW(LMDEPLOY, AWQ, LIMITS(.bits = 1u << 4, .groups = 128, .out_multiple = 8)),
     ROW(LMDEPLOY, GPTQ, LIMITS(.bits = 1u << 4, .groups = 128, .no_act_order = true, .no_rules = true)),

@@ -12,7 +12,8 @@ enum engine_id {
 
 /* How the weights are stored, by the names of formats. */
 enum encoding {
-    ENCODING_HF, ENCODING_AWQ, ENCODING_GPTQ, ENCODING_GPTQ_V2, ENCODING_CT, ENCODING_MLX, ENCODING_MS,
+    ENCODING_HF, ENCODING_AWQ, ENCODING_GPTQ, ENCODING_GPTQ_V2, ENCODING_CT, ENCODING_MLX, ENCODING_MS, ENCODING_BNB, ENCODING_FP8,
+    ENCODING_MXFP4,
     ENCODING_COUNT, /* and: unknown */
 };
 const char *engines_encoding_name(enum encoding encoding); /* "gptq_v2"; "unknown" */

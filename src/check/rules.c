@@ -2,7 +2,7 @@
 
 #define ONE(encoding) (1u << ENCODING_##encoding)
 #define ANY ((2u << ENCODING_COUNT) - 1)
-#define QUANT ((1u << ENCODING_COUNT) - 1 - ONE(HF))
+#define QUANT ((1u << ENCODING_BNB) - 1 - ONE(HF)) /* integers of groups, whose kernels have limits */
 #define GPTQ1 ONE(GPTQ)
 #define GPTQS (ONE(GPTQ) | ONE(GPTQ_V2))
 #define AWQS ONE(AWQ)

@@ -150,6 +150,20 @@ static void condition(struct pair_text *pair, const char *format, ...)
     va_end(arguments);
 }
 
+/* A form of `from` whose codes `to` holds as they are: small floats of one dtype, or integers of one width. NULL: none. */
+static const struct form *shared_form(const struct format *from, const struct format *to)
+{
+    for (size_t f = 0; f < from->form_count; f++) {
+        const struct form *own = &from->form[f];
+        if ((own->grid == GRID_DENSE || own->grid == GRID_AFFINE_ZERO) && (registry_widths(to) >> own->bits & 1)) /* integers: the default */
+            return own;
+        for (size_t t = 0; t < to->form_count; t++)
+            if (own->grid == GRID_MINIFLOAT && to->form[t].grid == GRID_MINIFLOAT && own->part[0].dtype == to->form[t].part[0].dtype)
+                return own;
+    }
+    return NULL;
+}
+
 /* Pairs in which one side holds floats, or no codes that can be moved. */
 static void describe_floats(const struct format *from, const struct format *to, struct pair_text *pair)
 {
@@ -162,6 +176,13 @@ static void describe_floats(const struct format *from, const struct format *to, 
     } else if (from->can.grid == GRID_DENSE) {
         pair->class_name = "lossy";
         condition(pair, "--bits asks for it: the Linear layers of the decoder blocks are rounded to nearest");
+    } else if (shared_form(from, to) != NULL) {
+        const bool moves = shared_form(from, to)->grid == GRID_MINIFLOAT;
+        pair->class_name = moves ? "bytes" : "rounded";
+        condition(pair, moves ? "codes and scales only move" : "%s: codes are exact, and a scale is a product, rounded in F32 (--exact refuses)",
+                  shared_form(from, to)->name);
+        if (!moves)
+            condition(pair, "other forms lie on no integer grid (R-CODEBOOK); --to hf dequantizes");
     } else {
         pair->class_name = "none";
         condition(pair, "%s: no integer grid holds the values (%s); --to hf dequantizes", from->title,
@@ -246,7 +267,10 @@ static enum status find(const char *name, const char *option, const struct forma
     *format = name == NULL ? NULL : registry_find(name);
     if (*format != NULL)
         return STATUS_OK;
-    (void)err_set(err, STATUS_USAGE, option, "found \"%s\", expected a format", name == NULL ? "" : name);
+    if (name == NULL)
+        (void)err_set(err, STATUS_USAGE, option, "found no %s, expected --from and --to together", option);
+    else
+        (void)err_set(err, STATUS_USAGE, option, "found \"%s\", expected a format", name);
     return err_try(err, "one of: %s", registry_names(false, names, sizeof names));
 }
 

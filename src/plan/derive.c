@@ -29,7 +29,7 @@ static struct slice leaf_of(struct slice module)
 /* A module inside a numbered block of a decoder: "model.layers.12.mlp.up_proj". */
 static bool in_decoder_block(struct slice module)
 {
-    static const char *const others[] = {"visual", "vision", "audio", "encoder", "mm_projector"};
+    static const char *const others[] = {"visual", "vision", "audio", "encoder", "mm_projector", "lora_"};
     bool numbered = false;
     for (size_t i = 0; i + 1 < module.size && !numbered; i++) {
         size_t digits = 0;

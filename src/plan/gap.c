@@ -91,6 +91,15 @@ static const char *remedy_for_bits(unsigned bits)
                                                             : "--to compressed-tensors, or --allow-requantize (lossy)";
 }
 
+/* The least wider width that a target holds: the move there is exact. 0: none. */
+static unsigned wider_bits(const struct format *target, unsigned bits)
+{
+    for (unsigned wide = bits + 1; wide <= 8; wide++)
+        if (registry_widths(target) >> wide & 1)
+            return wide;
+    return 0;
+}
+
 static enum status check_bits(const struct weight *weight, const struct aim *aim, const struct format *target, struct err *err)
 {
     char held[64];
@@ -111,6 +120,10 @@ static enum status check_bits(const struct weight *weight, const struct aim *aim
     }
     (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found %u-bit codes, but %s holds %s bits (R-BITS)", aim->bits, target->name,
                   registry_bits(target, held, sizeof held));
+    if (weight->origin != NULL)
+        return err_try(err, "--bits with a width that %s holds", target->name);
+    if (aim->bits == weight->spec.bits && wider_bits(target, aim->bits) != 0)
+        return err_try(err, "--bits %u, a wider container that is exact", wider_bits(target, aim->bits));
     return err_try(err, "%s", remedy_for_bits(aim->bits));
 }
 
