@@ -149,7 +149,7 @@ const char *engines_formats(enum engine_id engine, char *buffer, size_t size)
 {
     size_t used = 0;
     buffer[0] = '\0';
-    for (int e = 0; e < ENCODING_COUNT && used < size; e++) {
+    for (int e = 0; e < ENCODING_BNB && used < size; e++) { /* those that convert writes */
         const struct acceptance *row = engines_accept(engine, (enum encoding)e);
         if (row != NULL && row->note_severity < SEVERITY_FAIL)
             used += (size_t)snprintf(buffer + used, size - used, "%s%s", used == 0 ? "" : ", ", encoding_names[e]);

@@ -349,8 +349,8 @@ static enum status move_floats(const struct gap *gap, const struct weight *weigh
     }
     if (form == NULL || form->part[0].dtype != gap->model->tensor[weight->role[ROLE_CODES]].dtype || !dtype_is_plain_float(weight->spec.scale_dtype)) {
         (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found %s codes, which no integer grid holds, and %s has no place for (R-FP8)",
-                      dtype_name(gap->model->tensor[weight->role[ROLE_CODES]].dtype), gap->target->name);
-        return err_try(err, "--to hf, or --allow-requantize (lossy)");
+                      weight->spec.bits == 4 ? "MXFP4" : dtype_name(gap->model->tensor[weight->role[ROLE_CODES]].dtype), gap->target->name);
+        return err_try(err, weight->spec.experts > 0 ? "--to hf" : "--to hf, or --allow-requantize (lossy; with --weights-only where activations are static)");
     }
     *spec = weight->spec;
     spec->form = (uint8_t)(form - gap->target->form);

@@ -122,6 +122,18 @@ static enum status decide_weights(struct plan *plan, const struct options *optio
     return STATUS_OK;
 }
 
+/* Rounding anew changes codes, and nothing else: what the target does not hold beside them is refused as ever, and so are weights of floats, whose
+ * width was asked for, and stacks of experts. */
+static bool may_be_rounded(const struct plan_input *input, uint32_t index)
+{
+    const struct weight *weight = &input->model->weight[index];
+    const enum activation activation = input->aims->weight[index].activation;
+    bool held = activation == ACTIVATION_NONE || (activation == ACTIVATION_DYNAMIC && weight->spec.grid == GRID_MINIFLOAT); /* nothing is stored */
+    for (size_t f = 0; f < input->target->form_count; f++)
+        held = held || input->target->form[f].activation == activation;
+    return held && weight->origin == NULL && weight->spec.experts == 0;
+}
+
 enum status plan_refused(const struct plan_input *input, bool *refused, struct err *err)
 {
     struct plan plan = {.model = input->model, .survey = input->survey, .aims = input->aims, .target = input->target};
@@ -133,8 +145,9 @@ enum status plan_refused(const struct plan_input *input, bool *refused, struct e
         if (input->aims->weight[w].excluded)
             continue;
         const enum status own = gap_weight(&gap, w, &spec, err);
-        refused[w] = own == STATUS_UNREPRESENTABLE || own == STATUS_UNSUPPORTED;
-        status = refused[w] ? STATUS_OK : own;
+        const bool refusal = own == STATUS_UNREPRESENTABLE || own == STATUS_UNSUPPORTED;
+        refused[w] = refusal && may_be_rounded(input, w);
+        status = refusal ? STATUS_OK : own;
     }
     plan_free(&plan);
     return status;

@@ -46,7 +46,7 @@ static void everything(void **state)
 {
     static const char text[] =
         "{\"quant_method\": \"compressed-tensors\", \"format\": \"mixed-precision\", \"quantization_status\": \"compressed\", \"version\": \"0.12.3\","
-        " \"kv_cache_scheme\": {}, \"global_compression_ratio\": 1.5, \"sparsity_config\": {\"format\": \"dense\"}, \"transform_config\":"
+        " \"kv_cache_scheme\": null, \"global_compression_ratio\": 1.5, \"sparsity_config\": {\"format\": \"dense\"}, \"transform_config\":"
         " {\"config_groups\": {}}, \"ignore\": [\"lm_head\"], \"config_groups\": {"
         "\"a\": {\"targets\": [\"Linear\"], \"format\": \"pack-quantized\", \"weights\": {\"num_bits\": 4, \"type\": \"int\", \"symmetric\": false,"
         " \"strategy\": \"group\", \"group_size\": 64, \"actorder\": \"group\", \"dynamic\": false, \"observer\": \"minmax\", \"observer_kwargs\": {},"
