@@ -309,6 +309,50 @@ static enum status check_map(const struct set *set, const struct model *model, u
     return STATUS_OK;
 }
 
+/* "STEM-00002-of-00007.safetensors" taken apart. */
+struct number {
+    size_t at;    /* of the first number */
+    size_t width; /* its digits */
+    uint64_t index, count;
+};
+
+/* The number that ends before `end`, at most 9 digits; 0 digits if there is none. */
+static size_t number_before(const char *name, size_t end, uint64_t *value)
+{
+    size_t start = end;
+    uint64_t scale = 1;
+    for (*value = 0; start > 0 && end - start < 9 && name[start - 1] >= '0' && name[start - 1] <= '9'; start--, scale *= 10)
+        *value += (uint64_t)(name[start - 1] - '0') * scale;
+    return end - start;
+}
+
+static bool is_numbered(const char *name, struct number *number)
+{
+    const size_t end = strlen(name) - (sizeof SUFFIX - 1);
+    const size_t digits = number_before(name, end, &number->count);
+    const size_t dash = end - digits;
+    if (digits == 0 || dash < 4 || memcmp(name + dash - 4, "-of-", 4) != 0)
+        return false;
+    number->width = number_before(name, dash - 4, &number->index);
+    number->at = dash - 4 - number->width;
+    return number->width > 0 && number->at > 0 && name[number->at - 1] == '-';
+}
+
+/* A file of the index's own numbered set that the index does not name: its tensors would be lost. */
+static enum status refuse_forgotten(const struct set *set, const char *name, struct err *err)
+{
+    struct number own, other;
+    for (size_t i = 0; is_numbered(name, &own) && i < set->index.file_count; i++) {
+        const char *shard = set->shard[i].name;
+        if (!is_numbered(shard, &other) || own.at != other.at || own.count != other.count || memcmp(name, shard, own.at) != 0)
+            continue;
+        (void)err_set(err, STATUS_CORRUPT, set->where, "found no tensor of %s, expected all %llu shards of the set to be named (R-INCOMPLETE)", name,
+                      (unsigned long long)own.count);
+        return err_try(err, "repaq index --write makes the index anew");
+    }
+    return STATUS_OK;
+}
+
 static enum status note_extras(const struct set *set, struct model *model, const uint8_t *mark, struct err *err)
 {
     const char *first = NULL;
@@ -333,6 +377,7 @@ static enum status note_extras(const struct set *set, struct model *model, const
         const struct shard file = {.name = set->source->list->entry[i].name};
         if (!is_weight_file(file.name) || bsearch(&file, set->shard, set->index.file_count, sizeof file, by_shard_name) != NULL)
             continue;
+        TRY(refuse_forgotten(set, file.name, err));
         first = first == NULL ? file.name : first;
         extras++;
     }
@@ -372,35 +417,6 @@ static enum status read_indexed(const struct shards_source *source, const struct
 }
 
 /* --- without an index -------------------------------------------------------------------------------------------------- */
-
-/* "STEM-00002-of-00007.safetensors" taken apart. */
-struct number {
-    size_t at;    /* of the first number */
-    size_t width; /* its digits */
-    uint64_t index, count;
-};
-
-/* The number that ends before `end`, at most 9 digits; 0 digits if there is none. */
-static size_t number_before(const char *name, size_t end, uint64_t *value)
-{
-    size_t start = end;
-    uint64_t scale = 1;
-    for (*value = 0; start > 0 && end - start < 9 && name[start - 1] >= '0' && name[start - 1] <= '9'; start--, scale *= 10)
-        *value += (uint64_t)(name[start - 1] - '0') * scale;
-    return end - start;
-}
-
-static bool is_numbered(const char *name, struct number *number)
-{
-    const size_t end = strlen(name) - (sizeof SUFFIX - 1);
-    const size_t digits = number_before(name, end, &number->count);
-    const size_t dash = end - digits;
-    if (digits == 0 || dash < 4 || memcmp(name + dash - 4, "-of-", 4) != 0)
-        return false;
-    number->width = number_before(name, dash - 4, &number->index);
-    number->at = dash - 4 - number->width;
-    return number->width > 0 && number->at > 0 && name[number->at - 1] == '-';
-}
 
 /* A set is complete if each member has its neighbours up to both ends. */
 static enum status check_number(const struct shards_source *source, const char *name, const struct number *number, struct err *err)

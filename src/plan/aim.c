@@ -64,18 +64,26 @@ static struct aim aim_of(const struct weight *weight, const struct format *targe
 static enum status aim_weights(struct aims *aims, const struct model *model, const struct format *target, const struct options *options,
                                const struct regex *const regex[2], struct err *err)
 {
+    bool rounded = false; /* float weights that --keep names were not made codes of */
+    aims->idle[0] = regex[0] != NULL;
+    aims->idle[1] = regex[1] != NULL;
     for (uint32_t w = 0; w < model->weight_count; w++) {
         struct aim *aim = &aims->weight[w];
         bool kept;
+        rounded = rounded || model->weight[w].origin != NULL;
         *aim = aim_of(&model->weight[w], target, options);
         TRY(names_weight(regex[0], model, w, &kept, err));
         TRY(names_weight(regex[1], model, w, &aim->excluded, err));
+        aims->idle[0] = aims->idle[0] && !kept && !rounded;
+        aims->idle[1] = aims->idle[1] && !aim->excluded;
         aim->dense = aim->dense || kept;
         aim->zeros = aim->dense ? ZERO_MID : aim->zeros;
     }
-    for (uint32_t t = 0; regex[1] != NULL && t < model->tensor_count; t++)
+    for (uint32_t t = 0; regex[1] != NULL && t < model->tensor_count; t++) {
         if (model->tensor[t].fate == FATE_CARRY)
             TRY(regex_search(regex[1], slice_of(model->tensor[t].name), &aims->excluded[t], err));
+        aims->idle[1] = aims->idle[1] && !aims->excluded[t];
+    }
     return STATUS_OK;
 }
 

@@ -17,6 +17,7 @@ struct aim {
 struct aims {
     struct aim *weight;  /* owned; [model->weight_count] */
     bool *excluded;      /* owned; [model->tensor_count]: carried tensors that --exclude names */
+    bool idle[2];        /* --keep, --exclude: given, and nothing has such a name */
     enum dtype stated;   /* what the config says of the model's floats */
     enum dtype floats;   /* that carried float tensors become; DTYPE_NONE: their own */
 };

@@ -182,6 +182,10 @@ static enum status warn_weights(struct plan *plan, struct err *err)
 {
     const struct capability *can = &plan->target->can;
     const struct oddities odd = count_oddities(plan);
+    if (plan->aims->idle[0])
+        TRY(plan_warn(plan, err, "--keep names no weight of this checkpoint"));
+    if (plan->aims->idle[1])
+        TRY(plan_warn(plan, err, "--exclude names no tensor of this checkpoint"));
     if (odd.narrow > 0)
         TRY(plan_warn(plan, err, "%zu weights have out_features that are no multiple of %u or in_features that are none of %u, which %s ask for",
                       odd.narrow, can->out_warn, can->in_warn, can->warn_why));

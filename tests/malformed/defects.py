@@ -123,6 +123,13 @@ def _(folder):
     (folder / "model-00001-of-00002.safetensors").unlink()
 
 
+@case("shard-that-the-index-forgot", 4, ("model-00001-of-00002.safetensors", "R-INCOMPLETE"))
+def _(folder):
+    index = sharded_gptq(folder)
+    index["weight_map"] = {name: file for name, file in index["weight_map"].items() if file != "model-00001-of-00002.safetensors"}
+    checkpoint.write_json(folder / "model.safetensors.index.json", index)
+
+
 @case("missing-shard-no-index", 4, "00001-of-00002")
 def _(folder):
     sharded_gptq(folder)
