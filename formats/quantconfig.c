@@ -62,6 +62,30 @@ static enum status take_string(const struct quantconfig *config, const struct js
     return STATUS_OK;
 }
 
+/* An array of strings, or of such arrays, that only informs: which weights are quantized shows in the tensors. Its kind is checked all the same. */
+static enum status check_names(const struct quantconfig *config, const struct jsondoc *doc, const char *name, bool nested, struct err *err)
+{
+    const struct jsondoc *value = jsondoc_get(doc, name);
+    bool right = !given(value) || jsondoc_kind(value) == JSONDOC_ARRAY;
+    for (const struct jsondoc *item = right ? jsondoc_first(value) : NULL; item != NULL; item = jsondoc_next(item)) {
+        right = right && (nested ? jsondoc_kind(item) == JSONDOC_ARRAY : jsondoc_string(item) != NULL);
+        for (const struct jsondoc *leaf = nested && right ? jsondoc_first(item) : NULL; leaf != NULL; leaf = jsondoc_next(leaf))
+            right = right && jsondoc_string(leaf) != NULL;
+    }
+    return right ? STATUS_OK : wrong(config, name, nested ? "arrays of names" : "an array of names", err);
+}
+
+static enum status check_informative(const struct quantconfig *config, const struct jsondoc *doc, struct err *err)
+{
+    int ignored = 0;
+    if (strcmp(config->method, "awq") == 0)
+        return check_names(config, doc, "modules_to_not_convert", false, err);
+    TRY(take_bool(config, doc, "lm_head", &ignored, err));
+    if (given(jsondoc_get(doc, "meta")) && jsondoc_kind(jsondoc_get(doc, "meta")) != JSONDOC_OBJECT)
+        return wrong(config, "meta", "an object", err);
+    return check_names(config, doc, "modules_in_block_to_quantize", true, err);
+}
+
 static bool mentions(const struct jsondoc *value, const char *word)
 {
     char text[64];
@@ -118,6 +142,7 @@ static enum status take(const struct jsondoc *doc, const char *where, struct qua
     TRY(take_bool(config, doc, "zero_point", &zero_point, err));
     TRY(take_bool(config, doc, "desc_act", &config->act_order, err));
     TRY(take_string(config, jsondoc_get(doc, "pack_dtype"), "pack_dtype", pack, sizeof pack, err));
+    TRY(check_informative(config, doc, err));
     if (config->group < -1 || config->group > INT32_MAX)
         return wrong(config, "group_size", "-1 or a positive integer", err);
     if (config->bits < 0 || config->bits > 32)

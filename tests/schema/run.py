@@ -446,10 +446,6 @@ MORE_VALUES = {
 
 # Members whose form the dialect's tools fix and which repaq's own output keeps, but which reading takes nothing from: any value is passed over.
 PASSED_OVER = {
-    ("awq", "modules_to_not_convert"): "which weights are quantized shows in the tensors",
-    ("gptq", "modules_in_block_to_quantize"): "which weights are quantized shows in the tensors",
-    ("gptq", "lm_head"): "whether it is quantized shows in its tensors",
-    ("gptq", "meta"): "only its quantizer is looked for",
     ("index", "metadata"): "informative only",
     ("msmodelslim-description", "model_quant_type"): "informative only where it is no string",
     ("msmodelslim-description", "reduce_quant_type"): "of the run time",

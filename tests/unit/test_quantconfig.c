@@ -122,7 +122,7 @@ static void who_wrote_it(void **state)
         {"{\"bits\": 4, \"group_size\": 32, \"provider\": \"auto-round\"}", true},
         {"{\"bits\": 4, \"group_size\": 32, \"autoround_version\": \"0.5\"}", true},
         {"{\"bits\": 4, \"group_size\": 32, \"meta\": {\"quantizer\": [\"autogptq:0.7\"]}}", false},
-        {"{\"bits\": 4, \"group_size\": 32, \"meta\": 3}", false},
+        {"{\"bits\": 4, \"group_size\": 32, \"meta\": null}", false},
     };
     struct given g;
     (void)state;
