@@ -17,6 +17,8 @@
 
 #include "base/checked.h"
 
+#include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -78,7 +80,7 @@ static enum status take_state(const struct model *model, uint32_t tensor, const 
     state->nested = jsondoc_get(doc, "nested_blocksize") != NULL;
     if (state->nested && (!jsondoc_int(jsondoc_get(doc, "nested_blocksize"), &state->nested_block) || !is_block(state->nested_block)))
         return wrong_state(model, tensor, "nested_blocksize", err);
-    if (state->nested && !jsondoc_double(jsondoc_get(doc, "nested_offset"), &state->nested_offset))
+    if (state->nested && (!jsondoc_double(jsondoc_get(doc, "nested_offset"), &state->nested_offset) || !(fabs(state->nested_offset) <= (double)FLT_MAX)))
         return wrong_state(model, tensor, "nested_offset", err);
     return STATUS_OK;
 }
@@ -159,6 +161,15 @@ static enum status shape_codebook(struct source *source, const struct model *mod
     return check_table(source, model, weight, err);
 }
 
+/* Two states, or a state and an SCB, say different things of the same bytes. */
+static enum status expect_unclaimed(const struct model *model, uint32_t codes, struct err *err)
+{
+    char where[700];
+    if (model->tensor[codes].fate != FATE_CLAIMED)
+        return STATUS_OK;
+    return err_set(err, STATUS_CORRUPT, model_where(model, codes, where, sizeof where), "found a weight that is described twice (R-CONFLICT)");
+}
+
 /* "X.weight.quant_state.bitsandbytes__nf4" makes a weight of "X.weight" and its other siblings. */
 static enum status bind_codebook(struct model *model, uint32_t state, struct slice module, struct err *err)
 {
@@ -177,6 +188,7 @@ static enum status bind_codebook(struct model *model, uint32_t state, struct sli
         (void)err_set(err, STATUS_CORRUPT, name, "found %s.weight.quant_state but no %s.weight (R-INCOMPLETE)", name, name);
         return err_try(err, "fetch the checkpoint again: a shard may be missing");
     }
+    TRY(expect_unclaimed(model, codes, err));
     TRY(model_add_weight(model, name, &weight, err));
     model_claim(model, weight, ROLE_CODES, codes);
     model_claim(model, weight, ROLE_STATE, state);
@@ -198,6 +210,7 @@ static enum status bind_int8(struct model *model, uint32_t scales, struct slice 
         (void)err_set(err, STATUS_CORRUPT, name, "found %s.SCB but no %s.weight (R-INCOMPLETE)", name, name);
         return err_try(err, "fetch the checkpoint again: a shard may be missing");
     }
+    TRY(expect_unclaimed(model, codes, err));
     TRY(model_add_weight(model, name, &weight, err));
     model_claim(model, weight, ROLE_CODES, codes);
     model_claim(model, weight, ROLE_SCALES, scales);
