@@ -74,8 +74,8 @@ static enum status take_state(const struct model *model, uint32_t tensor, const 
     const struct jsondoc *shape = jsondoc_get(doc, "shape"), *first = jsondoc_first(shape), *second = first == NULL ? NULL : jsondoc_next(first);
     if (!jsondoc_int(jsondoc_get(doc, "blocksize"), &state->block) || !is_block(state->block))
         return wrong_state(model, tensor, "blocksize", err);
-    if (!jsondoc_int(first, &state->shape[0]) || !jsondoc_int(second, &state->shape[1]) || jsondoc_next(second) != NULL || state->shape[0] < 1 ||
-        state->shape[1] < 1 || state->shape[0] > UINT32_MAX || state->shape[1] > UINT32_MAX)
+    if (jsondoc_kind(shape) != JSONDOC_ARRAY || !jsondoc_int(first, &state->shape[0]) || !jsondoc_int(second, &state->shape[1]) ||
+        jsondoc_next(second) != NULL || state->shape[0] < 1 || state->shape[1] < 1 || state->shape[0] > UINT32_MAX || state->shape[1] > UINT32_MAX)
         return wrong_state(model, tensor, "shape", err);
     state->nested = jsondoc_get(doc, "nested_blocksize") != NULL;
     if (state->nested && (!jsondoc_int(jsondoc_get(doc, "nested_blocksize"), &state->nested_block) || !is_block(state->nested_block)))

@@ -63,7 +63,8 @@ static enum status read_blocks(const struct source *source, int64_t block[2], st
     block[0] = block[1] = 0;
     if (sizes == NULL || jsondoc_kind(sizes) == JSONDOC_NULL)
         return STATUS_OK;
-    if (!jsondoc_int(first, &block[0]) || !jsondoc_int(second, &block[1]) || jsondoc_next(second) != NULL || block[0] < 1 || block[1] < 1)
+    if (jsondoc_kind(sizes) != JSONDOC_ARRAY || !jsondoc_int(first, &block[0]) || !jsondoc_int(second, &block[1]) || jsondoc_next(second) != NULL ||
+        block[0] < 1 || block[1] < 1)
         return err_set(err, STATUS_CORRUPT, "config.json", "found a wrong value of \"weight_block_size\", expected two positive integers");
     return STATUS_OK;
 }
