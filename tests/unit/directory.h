@@ -21,7 +21,8 @@ static inline size_t entry_bytes(const struct entry *entry)
     static const struct {
         const char *name;
         size_t bytes;
-    } dtypes[] = {{"F32", 4}, {"I32", 4}, {"U32", 4}, {"F16", 2}, {"BF16", 2}, {"I16", 2}, {"I8", 1}, {"U8", 1}, {"F8_E4M3", 1}, {"I64", 8}, {"F64", 8}};
+    } dtypes[] = {{"F32", 4}, {"I32", 4}, {"U32", 4},     {"F16", 2},     {"BF16", 2},    {"I16", 2}, {"I8", 1},
+                  {"U8", 1},  {"I64", 8}, {"F8_E4M3", 1}, {"F8_E5M2", 1}, {"F8_E8M0", 1}, {"F64", 8}};
     size_t bytes = 0;
     for (size_t d = 0; d < sizeof dtypes / sizeof dtypes[0]; d++)
         if (strcmp(dtypes[d].name, entry->dtype) == 0)

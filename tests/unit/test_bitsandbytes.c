@@ -305,7 +305,7 @@ static void broken_states(void **state)
         SAYS("{}", "blocksize"), SAYS("[64, 4, 64]", "blocksize"), SAYS("64", "blocksize"), SAYS("null", "blocksize"),
         SAYS(STATE("'shape': [4, 64]"), "blocksize"),
         BLOCK("0"), BLOCK("-64"), BLOCK("16"), BLOCK("48"), BLOCK("8192"), BLOCK("64.5"), BLOCK("'64'"), BLOCK("null"), BLOCK("9223372036854775808"),
-        SAYS(STATE("'blocksize': 64"), "shape"), SHAPE("[]"), SHAPE("[256]"), SHAPE("[4, 64, 1]"), SHAPE("4"), SHAPE("null"), SHAPE("'4, 64'"),
+        SAYS(STATE("'blocksize': 64"), "shape"), SHAPE("[]"), SHAPE("[256]"), SHAPE("[4, 64, 1]"), SHAPE("4"), SHAPE("null"), SHAPE("'4, 64'"), SHAPE("{'out': 4, 'in': 64}"),
         SHAPE("[0, 64]"),
         SHAPE("[4, 0]"), SHAPE("[-4, 64]"), SHAPE("[4, -64]"), SHAPE("[4.5, 64]"), SHAPE("['4', 64]"), SHAPE("[4, null]"), SHAPE("[4294967296, 1]"),
         SHAPE("[1, 4294967296]"), SHAPE("[9007199254740993, 1]"), UNREADABLE("{"), UNREADABLE(PLAIN "x"), UNREADABLE(SHAPED("[NaN, 64]")),
