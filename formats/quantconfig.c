@@ -136,6 +136,7 @@ static enum status take(const struct jsondoc *doc, const char *where, struct qua
     char pack[32] = "";
     TRY(take_string(config, jsondoc_get(doc, "quant_method"), "quant_method", config->method, sizeof config->method, err));
     TRY(take_layout(doc, config, err));
+    lower(jsondoc_string(jsondoc_get(doc, "backend")), config->backend, sizeof config->backend);
     TRY(take_int(config, member(doc, "bits", "w_bit"), "bits", &config->bits, err));
     TRY(take_int(config, member(doc, "group_size", "q_group_size"), "group_size", &config->group, err));
     TRY(take_bool(config, doc, "sym", &config->symmetric, err));
@@ -210,6 +211,8 @@ static enum status agree(const struct quantconfig *a, const struct quantconfig *
         return conflict(a, b, "pack_dtype", err);
     if (gptq && strcmp(layout_or_default(a), layout_or_default(b)) != 0)
         return conflict(a, b, "checkpoint_format", err);
+    if (!gptq && a->layout[0] != '\0' && b->layout[0] != '\0' && strcmp(a->layout, b->layout) != 0)
+        return conflict(a, b, "version", err);
     return STATUS_OK;
 }
 

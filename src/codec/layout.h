@@ -9,7 +9,7 @@
 enum axis { AXIS_IN, AXIS_OUT };
 
 enum layout_id {
-#define X(name, text, code, field, word, pack, slow, sign, slots, tail) LAYOUT_##name,
+#define X(name, text, code, field, word, pack, slow, sign, slots, tail, bands) LAYOUT_##name,
 #include "codec/layout.def"
 #undef X
     LAYOUT_COUNT,
@@ -18,6 +18,11 @@ enum layout_id {
 /* What happens where codes along the pack axis do not fill words (layout.def). */
 enum tail { TAIL_WHOLE, TAIL_PADDED, TAIL_SPARE };
 
+/* Lines on the other axis than the pack axis that share a stored row: `rows` of them take turns of `turn` codes each. */
+struct band {
+    uint8_t rows, turn; /* 1, 0: a stored row is one line's */
+};
+
 struct layout {
     enum layout_id id;
     const char *text;
@@ -25,24 +30,27 @@ struct layout {
     enum axis pack, slow;
     bool is_signed;
     enum tail tail;
-    uint8_t slot[8]; /* field i of a word holds code slot[i] of the word's run; only the first word_bits/field_bits count. Fields that
-                        straddle words (3 bits) are NATURAL */
+    uint8_t slot_step; /* field i of a run of 4 * slot_step codes holds code i % 4 * slot_step + i / 4 of it; 1: natural order */
+    struct band band;
 };
 
 const struct layout *layout_row(enum layout_id id);
 
-/* Codes along the pack axis that end on a word boundary: 8 for 4-bit in 32, 32 for 3-bit in 32 (10 where fields are SPARE), 1 for a byte each. */
+/* Codes along the pack axis that end on a word boundary: 8 for 4-bit in 32, 32 for 3-bit in 32 (10 where fields are SPARE), 1 for a byte each; a turn
+ * where lines take turns. */
 uint64_t layout_run(const struct layout *layout);
-/* The least count of codes along `axis` that ends on a word boundary of the layout: its run on the pack axis, else 1. */
+/* The least count of codes along `axis` that ends on a word boundary of the layout: its run on the pack axis, else the lines of a band. */
 uint64_t layout_align(const struct layout *layout, enum axis axis);
 /* The same for two layouts at once. */
 uint64_t layout_common_align(const struct layout *a, const struct layout *b, enum axis axis);
 /* Words that `codes` codes along the pack axis fill, the last one perhaps not wholly. */
 uint64_t layout_words(const struct layout *layout, uint64_t codes);
-/* Stored matrix of out x in codes: *rows rows of *row_bytes bytes. False if codes do not fill whole words of a WHOLE layout, or on overflow. */
+/* Stored matrix of out x in codes: *rows rows of *row_bytes bytes. False if codes do not fill whole words of a WHOLE layout, or lines whole bands, or
+ * on overflow. */
 bool layout_size(const struct layout *layout, uint64_t out, uint64_t in, uint64_t *rows, uint64_t *row_bytes);
 /* The stored rectangle that holds the codes [out0, out0+out) x [in0, in0+in): rows row0..row0+rows, bytes byte0..byte0+bytes of each
- * row. Origins on the pack axis must be whole runs, and sizes too unless the rectangle ends at the edge of a layout with a tail. */
+ * row. Origins on the pack axis must be whole runs, and sizes too unless the rectangle ends at the edge of a layout with a tail; on the other axis
+ * both must be whole bands. */
 struct layout_rect {
     uint64_t row0, rows;
     uint64_t byte0, bytes;

@@ -11,14 +11,13 @@ struct lanes {
     size_t count, fields;
     size_t code_lane, code_step; /* from lane to lane, and from code to code along the pack axis, in the canonical codes */
     size_t word_lane, word_step; /* from lane to lane, and from word to word, in stored bytes */
-    unsigned slots;              /* fields of a word whose order the row gives; 0: natural order */
     unsigned spare;              /* top bits of a word that no field takes */
 };
 
 static struct lanes lanes_of(const struct layout *layout, size_t code_stride, size_t out, size_t in, size_t stored_stride)
 {
     const bool along_in = layout->pack == AXIS_IN, words_in_rows = layout->pack == layout->slow;
-    const size_t word = layout->word_bits / 8u, slots = layout->word_bits / layout->field_bits;
+    const size_t word = layout->word_bits / 8u;
     return (struct lanes){
         .count = along_in ? out : in,
         .fields = along_in ? in : out,
@@ -26,15 +25,15 @@ static struct lanes lanes_of(const struct layout *layout, size_t code_stride, si
         .code_step = along_in ? 1 : code_stride,
         .word_lane = words_in_rows ? word : stored_stride,
         .word_step = words_in_rows ? stored_stride : word,
-        .slots = layout->word_bits % layout->field_bits == 0 && slots <= sizeof layout->slot ? (unsigned)slots : 0,
         .spare = layout->tail == TAIL_SPARE ? (unsigned)layout->word_bits % layout->field_bits : 0,
     };
 }
 
 /* Where along the pack axis the code of field f is. */
-static size_t place_of(const struct layout *layout, const struct lanes *lanes, size_t f)
+static size_t place_of(const struct layout *layout, size_t f)
 {
-    return lanes->slots == 0 ? f : f - f % lanes->slots + layout->slot[f % lanes->slots];
+    const size_t step = layout->slot_step, in_run = f % (4 * step);
+    return step == 1 ? f : f - in_run + in_run % 4 * step + in_run / 4;
 }
 
 static unsigned middle_of(const struct layout *layout)
@@ -42,7 +41,7 @@ static unsigned middle_of(const struct layout *layout)
     return layout->is_signed ? 1u << (layout->code_bits - 1) : 0;
 }
 
-void pack_codes_reference(const struct layout *layout, struct codes codes, size_t out, size_t in, struct stored stored)
+static void pack_lanes(const struct layout *layout, struct codes codes, size_t out, size_t in, struct stored stored)
 {
     const struct lanes lanes = lanes_of(layout, codes.stride, out, in, stored.stride);
     const unsigned mask = (1u << layout->field_bits) - 1, middle = middle_of(layout);
@@ -51,7 +50,7 @@ void pack_codes_reference(const struct layout *layout, struct codes codes, size_
         uint64_t bits = 0;
         unsigned held = 0;
         for (size_t f = 0; f < lanes.fields; f++) {
-            const unsigned code = codes.data[lane * lanes.code_lane + place_of(layout, &lanes, f) * lanes.code_step];
+            const unsigned code = codes.data[lane * lanes.code_lane + place_of(layout, f) * lanes.code_step];
             bits |= (uint64_t)((code - middle) & mask) << held;
             held += layout->field_bits;
             if (held < layout->word_bits - lanes.spare && f + 1 < lanes.fields)
@@ -66,7 +65,7 @@ void pack_codes_reference(const struct layout *layout, struct codes codes, size_
     }
 }
 
-size_t pack_unpack_reference(const struct layout *layout, struct stored stored, size_t out, size_t in, struct codes codes)
+static size_t unpack_lanes(const struct layout *layout, struct stored stored, size_t out, size_t in, struct codes codes)
 {
     const struct lanes lanes = lanes_of(layout, codes.stride, out, in, stored.stride);
     const unsigned mask = (1u << layout->field_bits) - 1, most = (1u << layout->code_bits) - 1, middle = middle_of(layout);
@@ -86,12 +85,46 @@ size_t pack_unpack_reference(const struct layout *layout, struct stored stored, 
                 held += layout->word_bits;
             }
             const unsigned code = ((unsigned)bits + middle) & mask;
-            codes.data[lane * lanes.code_lane + place_of(layout, &lanes, f) * lanes.code_step] = (uint8_t)(code & most);
+            codes.data[lane * lanes.code_lane + place_of(layout, f) * lanes.code_step] = (uint8_t)(code & most);
             bad += code > most;
             bits >>= layout->field_bits;
             held -= layout->field_bits;
         }
     }
+    return bad;
+}
+
+/* Where the turn of row o that begins at column i is stored, and its codes. Bands are along out: the pack axis is in, the slow axis out. */
+static struct stored stored_turn(const struct layout *layout, struct stored stored, size_t o, size_t i)
+{
+    const size_t rows = layout->band.rows, bytes = layout->band.turn * layout->field_bits / 8u;
+    return (struct stored){stored.data + o / rows * stored.stride + (i / layout->band.turn * rows + o % rows) * bytes, stored.stride};
+}
+
+static struct codes codes_turn(struct codes codes, size_t o, size_t i)
+{
+    return (struct codes){codes.data + o * codes.stride + i, codes.stride};
+}
+
+void pack_codes_reference(const struct layout *layout, struct codes codes, size_t out, size_t in, struct stored stored)
+{
+    if (layout->band.rows == 1) {
+        pack_lanes(layout, codes, out, in, stored);
+        return;
+    }
+    for (size_t o = 0; o < out; o++)
+        for (size_t i = 0; i < in; i += layout->band.turn)
+            pack_lanes(layout, codes_turn(codes, o, i), 1, layout->band.turn, stored_turn(layout, stored, o, i));
+}
+
+size_t pack_unpack_reference(const struct layout *layout, struct stored stored, size_t out, size_t in, struct codes codes)
+{
+    size_t bad = 0;
+    if (layout->band.rows == 1)
+        return unpack_lanes(layout, stored, out, in, codes);
+    for (size_t o = 0; o < out; o++)
+        for (size_t i = 0; i < in; i += layout->band.turn)
+            bad += unpack_lanes(layout, stored_turn(layout, stored, o, i), 1, layout->band.turn, codes_turn(codes, o, i));
     return bad;
 }
 

@@ -91,7 +91,7 @@ static void contrast_zero(const struct side *a, const struct side *b, struct pai
 {
     const int32_t za = zero_of(a, at[0]), zb = zero_of(b, at[1]);
     const float *left = a->params.beta != NULL ? a->params.beta : a->params.offset, *right = b->params.beta != NULL ? b->params.beta : b->params.offset;
-    const bool alike = left != NULL && right != NULL && (a->params.beta == NULL) == (b->params.beta == NULL) && centre(a) == centre(b);
+    const bool alike = left != NULL && right != NULL && a->weight->spec.zero_kind == b->weight->spec.zero_kind && centre(a) == centre(b);
     const bool betas = alike && a->params.beta != NULL;
     if (!betas && za != GROUP_NO_ZERO && zb != GROUP_NO_ZERO) {
         if (za - centre(a) != zb - centre(b))

@@ -48,10 +48,17 @@ static enum status check_finite(const struct weight *weight, const struct group_
     if (groups->bad_scales > 0)
         return err_set(err, STATUS_CORRUPT, weight->name, "found %llu scales that are NaN or infinite in %llu groups, expected finite ones (R-NONFINITE)",
                        (unsigned long long)groups->bad_scales, (unsigned long long)groups->groups);
+    const bool scaled = weight->spec.zero_kind == ZERO_SCALED;
     if (groups->bad_zeros > 0)
-        return err_set(err, STATUS_CORRUPT, weight->name, "found %llu offsets that are NaN in groups whose scale is not 0, expected integers (R-NONFINITE)",
-                       (unsigned long long)groups->bad_zeros);
-    return STATUS_OK;
+        return err_set(err, STATUS_CORRUPT, weight->name, "found %llu %s, expected %s (R-NONFINITE)", (unsigned long long)groups->bad_zeros,
+                       scaled ? "scaled zeros that are NaN or infinite" : "offsets that are NaN in groups whose scale is not 0",
+                       scaled ? "-(scale * zero)" : "integers");
+    if (!scaled || groups->fractions == 0)
+        return STATUS_OK;
+    (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name,
+                  "found %llu of %llu groups whose scaled zero is -(scale * zero), rounded, of no integer zero in 0..%d (R-RANGE)",
+                  (unsigned long long)groups->fractions, (unsigned long long)groups->groups, (1 << weight->spec.bits) - 1);
+    return err_try(err, "fetch the checkpoint again, or quantize anew with AutoAWQ's GEMM version");
 }
 
 enum status gap_ambiguous(const char *weight, uint64_t count, struct err *err)

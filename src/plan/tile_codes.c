@@ -29,7 +29,7 @@ static uint64_t at_most(uint64_t value, uint64_t most)
     return value < most ? value : most;
 }
 
-/* At most `most` codes along an axis that fill whole words of both layouts; every common run is at most 160. */
+/* At most `most` codes along an axis that fill whole words of both layouts; every common run is at most 320. */
 static uint64_t whole_runs(const struct layout *a, const struct layout *b, enum axis axis, uint64_t most)
 {
     const uint64_t run = layout_common_align(a, b, axis);

@@ -1,4 +1,4 @@
-"""AutoAWQ GEMM: 4 bits, words packed along N.
+"""AutoAWQ GEMM (its other layouts: awq_kinds.py): 4 bits, words packed along N.
 
     qweight I32 [K][N/8]   nibble i of word c (bits 4i .. 4i+3) is the code of column 8c + ORDER[i]
     qzeros  I32 [G][N/8]   the same; zeros are stored as they are, 0..15
@@ -48,7 +48,7 @@ def read(directory):
     checkpoint.config = st.load_json(os.path.join(directory, "config.json"))
     quantization = checkpoint.config["quantization_config"]
     version = quantization["version"].lower()
-    if quantization["quant_method"] != "awq" or version not in ("gemm", "gemv", "gemv_fast") or quantization["bits"] != 4:
+    if quantization["quant_method"] != "awq" or version not in ("gemm", "gemv", "gemv_fast", "llm-awq") or quantization["bits"] != 4:
         raise Refusal(5, "not AWQ that is read here")
     tensors, checkpoint.file_of = st.read_directory(directory)
     if any(name.endswith(".scaled_zeros") for name in tensors):

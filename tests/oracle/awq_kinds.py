@@ -4,7 +4,7 @@ GEMV       qweight I32 [N][K/8] and qzeros I32 [N][Z], natural order along a row
 GEMV_FAST  qweight I16 [N/4][K]; scales F16 [8Z][N]; qzeros F16 [8Z][N] = -(s*z), rounded. llm-awq names the last `scaled_zeros`
            The I16 at position t of a run of 64 in row block n4 holds in nibble i the code of row 4*n4 + t/16 and column
            64*run + 32*block + 8*d + 2*a + c, where 4*(t%16) + i = 32*block + 8*a + 4*c + d
-Z = ceil(ceil(G/8)/m)*m, m = 1, 2 or 4 for groups of 128, 64 or 32; what is beyond G is 0 and means nothing.
+Z = ceil(ceil(G/8)/m)*m, m = 1, 2 or 4 for groups of 128 and more, 64 or 32; what is beyond G is 0 and means nothing.
 """
 import floats
 import st
@@ -12,11 +12,9 @@ import streams
 from st import Refusal
 from weight import Weight
 
-MULTIPLE = {128: 1, 64: 2, 32: 4}
-
 
 def padded_groups(columns, size):
-    multiple, groups = MULTIPLE[size], -(-columns // size)
+    multiple, groups = 1 if size >= 128 else {64: 2, 32: 4}[size], -(-columns // size)
     words = -(-groups // 8)
     return 8 * (-(-words // multiple) * multiple)
 
@@ -50,14 +48,14 @@ def read_weight(module, version, size, tensors, file):
     values = floats.decode(scales.data, scales.dtype)
     if version == "gemv":
         rows, columns = qweight.shape[0], qweight.shape[1] * 8
-        wide, groups = scales.shape[1], columns // size
+        wide, groups = scales.shape[1], columns // size if size > 0 else 1
         codes = [streams.unpack(qweight.data[n * columns // 2:(n + 1) * columns // 2], 4, columns) for n in range(rows)]
         rows_of = [values[n * wide:n * wide + groups] for n in range(rows)]
         stored = tensors[module + ".qzeros"].data
         zeros = [list(streams.unpack(stored[n * wide // 2:(n + 1) * wide // 2], 4, wide))[:groups] for n in range(rows)]
     else:
         rows, columns = qweight.shape[0] * 4, qweight.shape[1]
-        groups = columns // size
+        groups = columns // size if size > 0 else 1
         matrix = [bytearray(columns) for _ in range(rows)]
         for at in range(0, len(qweight.data), 2):
             n4, k = divmod(at // 2, columns)

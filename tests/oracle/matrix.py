@@ -23,7 +23,7 @@ from st import Refusal
 
 TARGETS = ("hf", "awq", "gptq", "gptq_v2", "compressed-tensors", "msmodelslim", "mlx")
 # What a program says that does not have everything yet; --strict takes it for a failure.
-NOT_YET = re.compile(r"this version does not|found an unknown option|found AWQ version|found type \\?\"W8A8")
+NOT_YET = re.compile(r"this version does not|found an unknown option|found type \\?\"W8A8")
 ROUND_TO_NEAREST = ("--bits 4 --group-size 32", "--bits 4 --group-size 32 --asym", "--bits 8 --group-size -1", "--bits 8 --group-size 32 --asym",
                     "--bits 4 --group-size -1 --asym", "--bits 3 --group-size 32")
 

@@ -69,9 +69,10 @@ def draw_awq(rng, o):
     o.lowest = pick(rng, 0, 0, 1)
     o.intermediate = pick(rng, 64, 128, 192)
     if o.kind == "awq other":
-        o.layout, o.group, o.hidden, o.intermediate = pick(rng, "gemv", "gemv_fast", "llm-awq"), pick(rng, 32, 64, 128), 128, pick(rng, 128, 256)
-        o.dead, o.scale_dtype = 0.0, pick(rng, "F16", "BF16") if o.layout == "llm-awq" else "F16"
-        o.scales = "exact"
+        o.layout = ("gemv", "gemv_fast", "llm-awq")[o.seed // len(KINDS) % 3]
+        o.group, o.hidden, o.intermediate = pick(rng, 0, 32, 32, 64, 128), 128, pick(rng, 128, 256, 384)
+        o.scale_dtype = pick(rng, "F16", "BF16") if o.layout == "llm-awq" else "F16"
+        o.dead, o.scales = pick(rng, 0.0, 0.0, 0.2), pick(rng, "exact", "plain", "plain", "negative", "small")
 
 
 def draw_compressed(rng, o):

@@ -81,8 +81,12 @@ def awq_source(o, weights, plain):
     for weight in weights.values():
         tensors.update(awq_kinds.tensors_of(weight, o.layout) if o.layout else awq.tensors_of(weight))
     version = {None: "gemm", "llm-awq": "gemv_fast"}.get(o.layout, o.layout)
-    return tensors, {"bits": 4, "group_size": o.group or -1, "modules_to_not_convert": linears(plain), "quant_method": "awq",
-                     "version": version, "zero_point": True}
+    config = {"bits": 4, "group_size": o.group or -1, "modules_to_not_convert": linears(plain), "quant_method": "awq", "version": version,
+              "zero_point": True}
+    if o.layout == "llm-awq":                                     # as its tools say it, and as transformers does
+        config.update(o.rng.choice(({}, {"version": "llm-awq"}, {"backend": "llm-awq", "version": "gemm"})))
+    config["version"] = o.rng.choice((config["version"], config["version"].upper())) if o.layout else version
+    return tensors, config
 
 
 def compressed_source(o, weights, plain):

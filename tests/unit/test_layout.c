@@ -9,8 +9,7 @@
 
 #include <cmocka.h>
 
-#define NATURAL {0, 1, 2, 3, 4, 5, 6, 7}
-#define ROW(name, code, field, word, pack, slow, sign, tail) {LAYOUT_##name, NULL, code, field, word, AXIS_##pack, AXIS_##slow, sign, TAIL_##tail, NATURAL}
+#define ROW(name, code, field, word, pack, slow, sign, tail) {LAYOUT_##name, NULL, code, field, word, AXIS_##pack, AXIS_##slow, sign, TAIL_##tail, 1, {1, 0}}
 #define WORDS(name, bits, pack, slow, tail) ROW(name##bits, bits, bits, 32, pack, slow, false, tail)
 #define EVERY_WIDTH(name, pack) \
     WORDS(name, 1, pack, OUT, PADDED), WORDS(name, 2, pack, OUT, PADDED), WORDS(name, 3, pack, OUT, PADDED), WORDS(name, 4, pack, OUT, PADDED), \
@@ -26,7 +25,8 @@ static void rows_say_what_the_formats_say(void **state)
         ROW(BYTE_INT8, 8, 8, 8, IN, OUT, true, WHOLE),
         ROW(NIBBLE_OUT, 4, 4, 8, OUT, OUT, true, WHOLE),
         ROW(NIBBLE_IN, 4, 4, 8, IN, OUT, true, WHOLE),
-        {LAYOUT_AWQ_OUT4, NULL, 4, 4, 32, AXIS_OUT, AXIS_IN, false, TAIL_WHOLE, {0, 2, 4, 6, 1, 3, 5, 7}},
+        {LAYOUT_AWQ_OUT4, NULL, 4, 4, 32, AXIS_OUT, AXIS_IN, false, TAIL_WHOLE, 2, {1, 0}},
+        {LAYOUT_AWQ_FAST4, NULL, 4, 4, 16, AXIS_IN, AXIS_OUT, false, TAIL_WHOLE, 8, {4, 64}},
         WORDS(WORD_IN, 2, IN, IN, WHOLE), WORDS(WORD_IN, 3, IN, IN, WHOLE), WORDS(WORD_IN, 4, IN, IN, WHOLE), WORDS(WORD_IN, 8, IN, IN, WHOLE),
         WORDS(WORD_OUT, 2, OUT, IN, WHOLE), WORDS(WORD_OUT, 3, OUT, IN, WHOLE), WORDS(WORD_OUT, 4, OUT, IN, WHOLE), WORDS(WORD_OUT, 8, OUT, IN, WHOLE),
         EVERY_WIDTH(ROW_IN, IN),
@@ -47,7 +47,9 @@ static void rows_say_what_the_formats_say(void **state)
         assert_int_equal(row->slow, want->slow);
         assert_int_equal(row->is_signed, want->is_signed);
         assert_int_equal(row->tail, want->tail);
-        assert_memory_equal(row->slot, want->slot, sizeof row->slot);
+        assert_int_equal(row->slot_step, want->slot_step);
+        assert_int_equal(row->band.rows, want->band.rows);
+        assert_int_equal(row->band.turn, want->band.turn);
     }
 }
 
@@ -56,7 +58,7 @@ static void runs_end_on_words(void **state)
     (void)state;
     static const uint64_t run[LAYOUT_COUNT] = {
         [LAYOUT_BYTE_INT4] = 1, [LAYOUT_BYTE_INT8] = 1, [LAYOUT_NIBBLE_OUT] = 2, [LAYOUT_NIBBLE_IN] = 2, [LAYOUT_AWQ_OUT4] = 8,
-        [LAYOUT_WORD_IN2] = 16, [LAYOUT_WORD_IN3] = 32, [LAYOUT_WORD_IN4] = 8,   [LAYOUT_WORD_IN8] = 4,
+        [LAYOUT_AWQ_FAST4] = 64, [LAYOUT_WORD_IN2] = 16, [LAYOUT_WORD_IN3] = 32, [LAYOUT_WORD_IN4] = 8,   [LAYOUT_WORD_IN8] = 4,
         [LAYOUT_WORD_OUT2] = 16, [LAYOUT_WORD_OUT3] = 32, [LAYOUT_WORD_OUT4] = 8, [LAYOUT_WORD_OUT8] = 4,
         [LAYOUT_ROW_IN1] = 32,  [LAYOUT_ROW_IN2] = 16,  [LAYOUT_ROW_IN3] = 32,   [LAYOUT_ROW_IN4] = 8,
         [LAYOUT_ROW_IN5] = 32,  [LAYOUT_ROW_IN6] = 16,  [LAYOUT_ROW_IN7] = 32,   [LAYOUT_ROW_IN8] = 4,
@@ -72,6 +74,14 @@ static void runs_end_on_words(void **state)
     assert_int_equal(layout_align(spare, AXIS_OUT), 1);
     assert_int_equal(layout_common_align(spare, stream, AXIS_IN), 160);
     assert_int_equal(layout_common_align(spare, stream, AXIS_OUT), 1);
+    const struct layout *fast = layout_row(LAYOUT_AWQ_FAST4);
+    assert_int_equal(layout_align(fast, AXIS_IN), 64);
+    assert_int_equal(layout_align(fast, AXIS_OUT), 4);
+    assert_int_equal(layout_common_align(fast, layout_row(LAYOUT_AWQ_OUT4), AXIS_OUT), 8);
+    assert_int_equal(layout_words(fast, 128), 32);
+    const struct layout_span span = layout_span(fast, 3, 5, 48);
+    assert_int_equal(span.first, 12);
+    assert_int_equal(span.count, 20);
 }
 
 static void sizes_follow_from_the_row(void **state)
@@ -88,6 +98,7 @@ static void sizes_follow_from_the_row(void **state)
         [LAYOUT_ROW_OUT6] = {9, 4 * 64}, [LAYOUT_ROW_OUT7] = {11, 4 * 64}, [LAYOUT_ROW_OUT8] = {12, 4 * 64}, [LAYOUT_SPARE_IN3] = {48, 4 * 7},
         [LAYOUT_SPARE_IN5] = {48, 4 * 11}, [LAYOUT_SPARE_IN6] = {48, 4 * 13}, [LAYOUT_SPARE_IN7] = {48, 4 * 16}, [LAYOUT_SPARE_OUT3] = {5, 4 * 64},
         [LAYOUT_SPARE_OUT5] = {8, 4 * 64}, [LAYOUT_SPARE_OUT6] = {10, 4 * 64}, [LAYOUT_SPARE_OUT7] = {12, 4 * 64},
+        [LAYOUT_AWQ_FAST4] = {12, 2 * 64},
     };
     uint64_t rows, row_bytes;
     for (int id = 0; id < LAYOUT_COUNT; id++) {
@@ -116,6 +127,8 @@ static void sizes_refuse_half_words(void **state)
     assert_false(layout_size(layout_row(LAYOUT_WORD_OUT8), 6, 8, &rows, &row_bytes));
     assert_false(layout_size(layout_row(LAYOUT_WORD_IN3), 1, 48, &rows, &row_bytes));
     assert_false(layout_size(layout_row(LAYOUT_WORD_OUT3), 48, 1, &rows, &row_bytes));
+    assert_false(layout_size(layout_row(LAYOUT_AWQ_FAST4), 6, 64, &rows, &row_bytes));
+    assert_false(layout_size(layout_row(LAYOUT_AWQ_FAST4), 4, 96, &rows, &row_bytes));
 }
 
 static void sizes_refuse_overflow(void **state)
@@ -158,6 +171,7 @@ static void rects_cover_their_codes(void **state)
     rect_is(layout_row(LAYOUT_ROW_IN3), area, (const uint64_t[]){16, 24, 12, 24});
     rect_is(layout_row(LAYOUT_ROW_OUT4), area, (const uint64_t[]){2, 3, 128, 256});
     rect_is(layout_row(LAYOUT_SPARE_IN7), area, (const uint64_t[]){16, 24, 32, 64});
+    rect_is(layout_row(LAYOUT_AWQ_FAST4), (const uint64_t[]){16, 24, 64, 128}, (const uint64_t[]){4, 6, 128, 256});
     rect_is(layout_row(LAYOUT_ROW_IN3), (const uint64_t[]){0, 1, 64, 11}, (const uint64_t[]){0, 1, 24, 8}); /* 33 bits end in a second word */
     rect_is(layout_row(LAYOUT_SPARE_IN3), (const uint64_t[]){0, 1, 20, 11}, (const uint64_t[]){0, 1, 8, 8});
 }

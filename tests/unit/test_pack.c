@@ -13,7 +13,7 @@
 #define CANARY 0xa5
 #define MARGIN 80 /* bytes before and after each buffer that nothing may touch */
 
-static const struct layout two_bits_signed = {LAYOUT_COUNT, "int2 in a byte", 2, 2, 8, AXIS_IN, AXIS_OUT, true, TAIL_WHOLE, {0, 1, 2, 3, 4, 5, 6, 7}};
+static const struct layout two_bits_signed = {LAYOUT_COUNT, "int2 in a byte", 2, 2, 8, AXIS_IN, AXIS_OUT, true, TAIL_WHOLE, 1, {1, 0}};
 
 /* All rows: the table's, then one made here, which has no fast kernel. */
 #define EXTRA_COUNT 1
@@ -109,6 +109,22 @@ static void golden_streams(void **state)
     golden(layout_row(LAYOUT_SPARE_OUT3), code, 12, 1, spare, 8);
 }
 
+/* Rows of code (k / 4 + n) mod 16: the first of the four, whose 16 words come before the second's, takes columns 0 8 16 24 in a word, then 1 9 17 25. */
+static void golden_words_of_awq_fast(void **state)
+{
+    (void)state;
+    static const uint16_t first[20] = {0x6420, 0x6420, 0x6420, 0x6420, 0x7531, 0x7531, 0x7531, 0x7531, 0xECA8, 0xECA8,
+                                       0xECA8, 0xECA8, 0xFDB9, 0xFDB9, 0xFDB9, 0xFDB9, 0x7531, 0x7531, 0x7531, 0x7531};
+    const struct layout *layout = layout_row(LAYOUT_AWQ_FAST4);
+    uint8_t code[4 * 64], stored[128], back[4 * 64];
+    for (unsigned i = 0; i < sizeof code; i++)
+        code[i] = (uint8_t)((i % 64 / 4 + i / 64) % 16);
+    pack_codes(layout, (struct codes){code, 64}, 4, 64, (struct stored){stored, 128});
+    assert_memory_equal(stored, first, sizeof first);
+    assert_int_equal(pack_unpack(layout, (struct stored){stored, 128}, 4, 64, (struct codes){back, 64}), 0);
+    assert_memory_equal(back, code, sizeof code);
+}
+
 /* --- every code in every slot ----------------------------------------------------------------------------------------------- */
 
 /* The stored bit of bit `nth` of code (o, i), from the words of layout.def alone: no code shared with the packer. */
@@ -116,6 +132,12 @@ static size_t bit_of(const struct layout *layout, size_t out, size_t in, const s
 {
     const size_t place = place_of[layout->pack == AXIS_IN], other = place_of[layout->pack != AXIS_IN];
     const size_t packed = layout->pack == AXIS_IN ? in : out, others = layout->pack == AXIS_IN ? out : in;
+    if (layout->id == LAYOUT_AWQ_FAST4) {
+        /* the word at t of a run of 64 holds in nibble i the column whose place in a run of 32 is 8 d + 2 a + c, where 4 (t % 16) + i = 8 a + 4 c + d */
+        const size_t column = place % 64, d = column % 32 / 8, a = column % 8 / 2, c = column % 2, at = column / 32 * 32 + 8 * a + 4 * c + d;
+        const size_t t = other % 4 * 16 + at / 4;
+        return (other / 4 * in + place / 64 * 64 + t) * 16 + at % 4 * 4 + nth;
+    }
     size_t field = place;
     if (layout->id == LAYOUT_AWQ_OUT4) {
         static const size_t nibble_of_column[8] = {0, 4, 1, 5, 2, 6, 3, 7};
@@ -153,7 +175,8 @@ static void every_code_in_every_slot(void **state)
     for (int id = 0; id < LAYOUT_COUNT; id++) {
         const struct layout *layout = layout_row((enum layout_id)id);
         const size_t run = (size_t)layout_run(layout), longer = layout->tail == TAIL_WHOLE ? 0 : 3; /* with a tail where there may be one */
-        const size_t out = layout->pack == AXIS_OUT && run > 1 ? run + longer : 8, in = layout->pack == AXIS_IN && run > 1 ? run + longer : 8;
+        const size_t turns = layout->band.rows > 1 ? 2 : 1;
+        const size_t out = layout->pack == AXIS_OUT && run > 1 ? run + longer : 8, in = layout->pack == AXIS_IN && run > 1 ? turns * run + longer : 8;
         for (size_t at = 0; at < out * in; at++)
             for (unsigned value = 0; value < 1u << layout->code_bits; value++)
                 one_code_alone(layout, out, in, at, value);
@@ -242,8 +265,8 @@ static void fast_is_the_reference(void **state)
     (void)state;
     for (size_t row = 0; row < LAYOUT_COUNT + EXTRA_COUNT; row++) {
         const struct layout *layout = row_at(row);
-        const uint64_t whole = layout->tail == TAIL_WHOLE ? layout_run(layout) : 1; /* others end anywhere */
-        const size_t out_run = layout->pack == AXIS_OUT ? (size_t)whole : 1, in_run = layout->pack == AXIS_IN ? (size_t)whole : 1;
+        const bool whole = layout->tail == TAIL_WHOLE; /* others end anywhere */
+        const size_t out_run = whole ? (size_t)layout_align(layout, AXIS_OUT) : 1, in_run = whole ? (size_t)layout_align(layout, AXIS_IN) : 1;
         uint64_t seed = 0x9e3779b97f4a7c15u + row;
         for (size_t round = 0; round < 300; round++) {
             const size_t most = round % 10 == 0 ? 300 : 80; /* past several blocks of every kernel, and mostly small tails */
@@ -306,6 +329,7 @@ int main(void)
         cmocka_unit_test(golden_words),          cmocka_unit_test(golden_bytes_of_msmodelslim), cmocka_unit_test(golden_streams),
         cmocka_unit_test(every_code_in_every_slot), cmocka_unit_test(bad_bytes_are_counted),    cmocka_unit_test(fast_is_the_reference),
         cmocka_unit_test(any_words_are_read_alike), cmocka_unit_test(empty_regions_touch_nothing),
+        cmocka_unit_test(golden_words_of_awq_fast),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
