@@ -739,7 +739,8 @@ def awq_case(name, code, says="", action=None, to="gptq", **members):
 
 
 awq_case("sound-awq", 0)
-awq_case("awq-gemv", 5, "gemv", version="gemv")
+awq_case("awq-gemv", 4, ("gemv", "R-CONFLICT"), version="gemv")
+awq_case("awq-marlin", 5, "marlin", version="marlin")
 awq_case("awq-bits-3", 4, "bits 3", bits=3)
 awq_case("awq-group-size-contradicts", 4, "R-SHAPE", group_size=64)
 awq_case("awq-qzeros-missing", 4, UP, lambda tensors: tensors.pop(UP + ".qzeros"))

@@ -292,7 +292,8 @@ static void any_words_are_read_alike(void **state)
     for (size_t row = 0; row < LAYOUT_COUNT + EXTRA_COUNT; row++) {
         const struct layout *layout = row_at(row);
         const uint64_t whole = layout->tail == TAIL_WHOLE ? layout_run(layout) : 1;
-        const size_t out_run = layout->pack == AXIS_OUT ? (size_t)whole : 1, in_run = layout->pack == AXIS_IN ? (size_t)whole : 1;
+        const size_t band = layout->band.rows;
+        const size_t out_run = layout->pack == AXIS_OUT ? (size_t)whole : band, in_run = layout->pack == AXIS_IN ? (size_t)whole : band;
         uint64_t seed = 0x2545f4914f6cdd1du + row, rows, row_bytes;
         for (size_t round = 0; round < 60; round++) {
             const size_t out = (1 + next_random(&seed) % 90 / out_run) * out_run, in = (1 + next_random(&seed) % 90 / in_run) * in_run;
