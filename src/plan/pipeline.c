@@ -49,6 +49,11 @@ static enum status round_floats(struct pipeline *pipeline, const struct request 
                       pipeline->model.format, request->target->name);
         return err_try(err, "--bits 4 --group-size 128 rounds to nearest, or --to hf");
     }
+    const char *type = jsondoc_string(jsondoc_get(pipeline->source.document, "model_type"));
+    if (type != NULL && (strcmp(type, "gpt2") == 0 || strcmp(type, "openai-gpt") == 0 || strcmp(type, "imagegpt") == 0)) {
+        (void)err_set(err, STATUS_UNSUPPORTED, request->source, "found model_type \"%s\", whose weights are [in][out] (Conv1D), expected [out][in]", type);
+        return err_try(err, "--to hf");
+    }
     TRY(derive_floats(&pipeline->model, request->target, &request->options, err));
     if (pipeline->model.weight_count > 0)
         return STATUS_OK;
