@@ -83,7 +83,7 @@ static void spec_text(const struct weight *weight, char *buffer, size_t size)
 
 static const char *fate_text(enum fate fate)
 {
-    static const char *const names[] = {"carried", "claimed", "norm bias, dropped if zero", "copy, dropped if identical"};
+    static const char *const names[] = {"carried", "claimed", "part of others", "norm bias, dropped if zero", "copy, dropped if identical"};
     return names[fate];
 }
 

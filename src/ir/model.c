@@ -1,5 +1,6 @@
 #include "ir/model.h"
 
+#include "base/checked.h"
 #include "base/limits.h"
 
 #include <stdarg.h>
@@ -73,6 +74,44 @@ enum status model_add_tensor(struct model *model, const struct tensor *tensor, u
     if (index != NULL)
         *index = (uint32_t)model->tensor_count;
     model->tensor_count++;
+    return STATUS_OK;
+}
+
+/* A view's rows are whole rows of its pieces, and as many as its own shape has. */
+static enum status check_view(const struct model *model, const struct tensor *tensor, const struct view *view, struct err *err)
+{
+    uint64_t bytes = 0, line, lines;
+    const bool turned = view->turn != TURN_NONE;
+    bool fits = view->literal != NULL || (checked_mul(view->piece_bytes, view->across, &line) && checked_mul(view->rows, view->down, &lines) &&
+                                          checked_mul(line, lines, &bytes) && bytes == tensor->bytes && bytes > 0);
+    fits = fits && (!turned || (view->across == 1 && view->head > 0 && view->head % 2 == 0 && view->rows * view->down % view->head == 0));
+    for (uint32_t p = 0; fits && view->literal == NULL && p < view->down * view->across; p++) {
+        const struct view_piece *piece = &view->piece[p];
+        uint64_t last;
+        fits = piece->tensor < model->tensor_count && checked_add(piece->row0, view->rows, &last) && checked_mul(last, view->piece_bytes, &bytes) &&
+               bytes <= model->tensor[piece->tensor].bytes;
+    }
+    return fits ? STATUS_OK : err_set(err, STATUS_CORRUPT, tensor->name, "found pieces that do not make up its %llu bytes", (unsigned long long)tensor->bytes);
+}
+
+enum status model_add_view(struct model *model, const struct tensor *tensor, const struct view *view, uint32_t *index, struct err *err)
+{
+    uint32_t added;
+    struct tensor whole = *tensor;
+    whole.file = view->literal != NULL ? 0 : model->tensor[view->piece[0].tensor].file;
+    if (!checked_mul(model_elements(&whole), dtype_bits(whole.dtype) / 8, &whole.bytes))
+        return err_set(err, STATUS_LIMIT, tensor->name, "found more than 2^64 bytes");
+    TRY(check_view(model, &whole, view, err));
+    struct view *copy = arena_alloc(&model->arena, 1, sizeof *copy, err);
+    if (copy == NULL)
+        return STATUS_LIMIT;
+    *copy = *view;
+    TRY(model_add_tensor(model, &whole, &added, err));
+    model->tensor[added].view = copy;
+    for (uint32_t p = 0; view->literal == NULL && p < view->down * view->across; p++)
+        model->tensor[view->piece[p].tensor].fate = FATE_PIECE;
+    if (index != NULL)
+        *index = added;
     return STATUS_OK;
 }
 

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "ir/dtype.h"
 #include "ir/spec.h"
+#include "ir/view.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -38,6 +39,7 @@ const char *model_role_name(enum role role); /* "codes" */
 enum fate {
     FATE_CARRY,        /* no weight claims it: carried through under out_name, and reported */
     FATE_CLAIMED,      /* a role of model.weight[peer] */
+    FATE_PIECE,        /* other tensors are gathered from it (ir/view.h), and it is nothing by itself */
     FATE_DROP_ZERO,    /* dropped when all its values are zero (norm bias), else R-NORMBIAS */
     FATE_DROP_TWIN,    /* dropped when bytewise equal to tensor[peer], else R-NORMBIAS */
 };
@@ -48,6 +50,7 @@ struct tensor {
     const uint64_t *shape; /* [rank]; in the arena */
     uint64_t offset;       /* bytes from the start of its file */
     uint64_t bytes;
+    const struct view *view; /* gathered from others, and `offset` says nothing; NULL: stored. In the arena */
     uint32_t file;         /* index into model.file */
     uint32_t peer;         /* see fate; else MODEL_NONE */
     uint8_t rank;
@@ -106,6 +109,9 @@ enum status model_add_weight(struct model *model, const char *name, uint32_t *in
 enum status model_add_note(struct model *model, struct err *err, const char *format, ...) PRINTF_LIKE(3, 4) WARN_UNUSED;
 /* Index of the tensor, or MODEL_NONE. */
 uint32_t model_find(const struct model *model, struct slice name);
+/* Appends a view: shape, rank and dtype say what it is, bytes follow. Its pieces must be there (and get FATE_PIECE), its rows must be whole rows of each
+ * piece and fit the shape; what does not is a CORRUPT. It takes the file of its first piece. */
+enum status model_add_view(struct model *model, const struct tensor *tensor, const struct view *view, uint32_t *index, struct err *err) WARN_UNUSED;
 /* Gives tensor to weight as role: fate CLAIMED. The role must be free. */
 void model_claim(struct model *model, uint32_t weight, enum role role, uint32_t tensor);
 /* Sorts weights bytewise by name and renumbers the peers of their tensors. */

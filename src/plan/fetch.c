@@ -46,10 +46,33 @@ void fetch_close(struct fetch *fetch)
     *fetch = (struct fetch){0};
 }
 
+/* Bytes of a view, as runs that lie together in a piece: many rows at once where they stand in order, else a part of a row. The depth of views in views is
+ * that of the readers that made them. */
+static enum status fetch_view(const struct fetch *fetch, const struct view *view, uint64_t offset, uint8_t *data, uint64_t size, struct err *err)
+{
+    const uint64_t line = view->piece_bytes * view->across, rows = view->rows;
+    const bool in_order = view->across == 1 && view->turn == TURN_NONE;
+    while (size > 0) {
+        const uint64_t row = view_turned(view->turn, view->head, offset / line), column = offset % line / view->piece_bytes, at = offset % view->piece_bytes;
+        const uint64_t left = (in_order ? (rows - row % rows) * view->piece_bytes : view->piece_bytes) - at, run = left < size ? left : size;
+        const struct view_piece *piece = &view->piece[row / rows * view->across + column];
+        TRY(fetch_bytes(fetch, piece->tensor, (piece->row0 + row % rows) * view->piece_bytes + at, data, run, err));
+        data += run;
+        offset += run;
+        size -= run;
+    }
+    return STATUS_OK;
+}
+
 enum status fetch_bytes(const struct fetch *fetch, uint32_t tensor, uint64_t offset, void *data, uint64_t size, struct err *err)
 {
     const struct tensor *stored = &fetch->model->tensor[tensor];
-    return file_read(&fetch->file[stored->file], data, (size_t)size, stored->offset + offset, err);
+    if (stored->view == NULL)
+        return file_read(&fetch->file[stored->file], data, (size_t)size, stored->offset + offset, err);
+    if (stored->view->literal == NULL)
+        return fetch_view(fetch, stored->view, offset, data, size, err);
+    memcpy(data, (const uint8_t *)stored->view->literal + offset, (size_t)size);
+    return STATUS_OK;
 }
 
 enum status fetch_rect(const struct fetch *fetch, uint32_t tensor, uint64_t row_bytes, struct layout_rect rect, uint8_t *data, struct err *err)

@@ -235,6 +235,8 @@ static enum status add_outputs(struct plan *plan, const struct options *options,
     for (uint32_t i = 0; i < plan->model->tensor_count; i++) {
         const struct tensor *tensor = &plan->model->tensor[i];
         const size_t first = plan->tensor_count;
+        if (tensor->fate == FATE_PIECE)
+            continue;
         TRY(gap_tensor(&gap, i, err));
         if (tensor->fate == FATE_CLAIMED)
             TRY(outputs_claimed(plan, i, err));

@@ -11,7 +11,7 @@
 /* Prints what is wrong with a trial, with the seed that shows it again, and fails the test. */
 static void complain(const struct trial *trial, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-struct view {
+struct written {
     const struct trial *trial;
     const struct layer *layer;
     struct stored_tensor codes, zeros, scales, group_of;
@@ -33,7 +33,7 @@ static inline bool width_is_asymmetric(const struct trial *trial, uint32_t bits)
     return false;
 }
 
-static inline void expect_tensor(const struct view *view, const struct stored_tensor *tensor, const char *what, const char *dtype, uint64_t a, uint64_t b)
+static inline void expect_tensor(const struct written *view, const struct stored_tensor *tensor, const char *what, const char *dtype, uint64_t a, uint64_t b)
 {
     if (tensor->data == NULL)
         complain(view->trial, "%s: no %s", view->layer->name, what);
@@ -42,13 +42,13 @@ static inline void expect_tensor(const struct view *view, const struct stored_te
                  (unsigned long long)tensor->shape[0], (unsigned long long)tensor->shape[1], dtype, (unsigned long long)a, (unsigned long long)b);
 }
 
-static inline void expect_absent(const struct view *view, const struct stored_files *files, const char *suffix)
+static inline void expect_absent(const struct written *view, const struct stored_files *files, const char *suffix)
 {
     if (stored_find(files, view->layer->name, suffix).data != NULL)
         complain(view->trial, "%s%s is there", view->layer->name, suffix);
 }
 
-static inline void open_words(struct view *view, const struct stored_files *files)
+static inline void open_words(struct written *view, const struct stored_files *files)
 {
     const char *name = view->layer->name;
     const bool awq = view->trial->target == DIALECT_AWQ;
@@ -67,7 +67,7 @@ static inline void open_words(struct view *view, const struct stored_files *file
     expect_tensor(view, &view->group_of, ".g_idx", "I32", in, 0);
 }
 
-static inline void open_ct(struct view *view, const struct stored_files *files)
+static inline void open_ct(struct written *view, const struct stored_files *files)
 {
     const char *name = view->layer->name;
     const uint32_t out = view->layer->out, in = view->layer->in;
@@ -95,7 +95,7 @@ static inline void open_ct(struct view *view, const struct stored_files *files)
         complain(view->trial, "%s.weight_shape holds another shape", name);
 }
 
-static inline void open_floats(struct view *view, const struct stored_files *files)
+static inline void open_floats(struct written *view, const struct stored_files *files)
 {
     const char *name = view->layer->name;
     const bool mlx = view->trial->target == DIALECT_MLX, nibbles = !mlx && view->bits == 4 && view->trial->options.variant != VARIANT_UNPACKED;
@@ -112,10 +112,10 @@ static inline void open_floats(struct view *view, const struct stored_files *fil
     expect_tensor(view, &view->scales, "scales", real_name(view->real), out, view->groups);
 }
 
-static inline struct view view_open(const struct trial *trial, const struct stored_files *files, const struct layer *layer)
+static inline struct written view_open(const struct trial *trial, const struct stored_files *files, const struct layer *layer)
 {
     uint32_t rules = 0;
-    struct view view = {.trial = trial,
+    struct written view = {.trial = trial,
                         .layer = layer,
                         .bits = target_bits(trial, layer),
                         .real = target_real(trial, layer),
@@ -132,7 +132,7 @@ static inline struct view view_open(const struct trial *trial, const struct stor
 }
 
 /* The unsigned code of (o, k). */
-static inline uint32_t view_code(const struct view *view, uint32_t o, uint32_t k)
+static inline uint32_t view_code(const struct written *view, uint32_t o, uint32_t k)
 {
     const uint32_t out = view->layer->out, in = view->layer->in, middle = 1u << (view->bits - 1);
     uint32_t field;
@@ -148,7 +148,7 @@ static inline uint32_t view_code(const struct view *view, uint32_t o, uint32_t k
 }
 
 /* The unsigned zero of (o, group), of dialects that keep integers. */
-static inline int32_t view_zero(const struct view *view, uint32_t o, uint32_t g)
+static inline int32_t view_zero(const struct written *view, uint32_t o, uint32_t g)
 {
     const int32_t middle = 1 << (view->bits - 1), mask = (1 << view->bits) - 1;
     if (view->zeros.data == NULL)
@@ -161,7 +161,7 @@ static inline int32_t view_zero(const struct view *view, uint32_t o, uint32_t g)
 }
 
 /* The group of column k by the target's own map. */
-static inline uint32_t view_group(const struct view *view, uint32_t k)
+static inline uint32_t view_group(const struct written *view, uint32_t k)
 {
     const uint32_t group = view->group_of.data == NULL ? k / view->group : word_at(view->group_of.data, k);
     if (group >= view->groups)
@@ -169,20 +169,20 @@ static inline uint32_t view_group(const struct view *view, uint32_t k)
     return group;
 }
 
-static inline float view_float(const struct view *view, const struct stored_tensor *tensor, uint32_t o, uint32_t g)
+static inline float view_float(const struct written *view, const struct stored_tensor *tensor, uint32_t o, uint32_t g)
 {
     const bool turned = view->trial->target == DIALECT_AWQ || view->trial->target == DIALECT_GPTQ || view->trial->target == DIALECT_GPTQ_V2;
     return real_at(tensor->data, view->real, turned ? (size_t)g * view->layer->out + o : (size_t)o * view->groups + g);
 }
 
 /* The zero that a code target must have: a dead group's that has no field becomes the middle. */
-static inline int32_t expected_zero(const struct view *view, size_t at)
+static inline int32_t expected_zero(const struct written *view, size_t at)
 {
     const int32_t zero = view->layer->zero[at] + view->add;
     return zero >= (view->trial->target == DIALECT_GPTQ ? 1 : 0) && zero < 1 << view->bits ? zero : 1 << (view->bits - 1);
 }
 
-static inline void check_float_zero(const struct view *view, uint32_t o, uint32_t g, size_t at)
+static inline void check_float_zero(const struct written *view, uint32_t o, uint32_t g, size_t at)
 {
     const struct layer *layer = view->layer;
     const float stored = view_float(view, &view->zeros, o, g), kept = real_round(view->real, layer->scale[at]);
@@ -200,7 +200,7 @@ static inline void check_float_zero(const struct view *view, uint32_t o, uint32_
                  (double)kept);
 }
 
-static inline void check_pair(const struct view *view, uint32_t o, uint32_t k)
+static inline void check_pair(const struct written *view, uint32_t o, uint32_t k)
 {
     const struct layer *layer = view->layer;
     const size_t at = (size_t)o * layer->groups + layer_group_of(layer, k);
@@ -216,7 +216,7 @@ static inline void check_pair(const struct view *view, uint32_t o, uint32_t k)
 }
 
 /* The number that is stored, which no F32 rounding enters: products of at most 9 and 24 bits are exact in double. */
-static inline double view_value(const struct view *view, uint32_t o, uint32_t k)
+static inline double view_value(const struct written *view, uint32_t o, uint32_t k)
 {
     const uint32_t g = view_group(view, k);
     const double code = view_code(view, o, k), scale = view_float(view, &view->scales, o, g);
@@ -229,7 +229,7 @@ static inline double view_value(const struct view *view, uint32_t o, uint32_t k)
     return (code - view_zero(view, o, g)) * scale;
 }
 
-static inline double expected_value(const struct view *view, uint32_t o, uint32_t k)
+static inline double expected_value(const struct written *view, uint32_t o, uint32_t k)
 {
     const struct layer *layer = view->layer;
     const size_t at = (size_t)o * layer->groups + layer_group_of(layer, k);
@@ -243,7 +243,7 @@ static inline double expected_value(const struct view *view, uint32_t o, uint32_
     return (code - layer->zero[at]) * scale;
 }
 
-static inline void check_codes(const struct view *view)
+static inline void check_codes(const struct written *view)
 {
     const struct layer *layer = view->layer;
     for (uint32_t o = 0; o < layer->out; o++) {
@@ -264,7 +264,7 @@ static inline void check_codes(const struct view *view)
 static inline void check_dense(const struct trial *trial, const struct stored_files *files, const struct layer *layer)
 {
     const struct stored_tensor tensor = stored_find(files, layer->name, ".weight");
-    const struct view view = {.trial = trial, .layer = layer, .real = target_real(trial, layer)};
+    const struct written view = {.trial = trial, .layer = layer, .real = target_real(trial, layer)};
     expect_tensor(&view, &tensor, ".weight", real_name(view.real), layer->out, layer->in);
     for (uint32_t o = 0; o < layer->out; o++) {
         for (uint32_t k = 0; k < layer->in; k++) {
@@ -277,7 +277,7 @@ static inline void check_dense(const struct trial *trial, const struct stored_fi
 }
 
 /* deq_scale keeps its dtype; where there was none, it is I64 beside F16 floats. */
-static inline void check_products(const struct view *view, const struct stored_files *files)
+static inline void check_products(const struct written *view, const struct stored_files *files)
 {
     const struct layer *layer = view->layer;
     const struct stored_tensor deq = stored_find(files, layer->name, ".deq_scale"), bias = stored_find(files, layer->name, ".quant_bias");
@@ -294,7 +294,7 @@ static inline void check_products(const struct view *view, const struct stored_f
     }
 }
 
-static inline void check_activations(const struct view *view, const struct stored_files *files)
+static inline void check_activations(const struct written *view, const struct stored_files *files)
 {
     const struct layer *layer = view->layer;
     const bool ms = view->trial->target == DIALECT_MS;
@@ -340,14 +340,14 @@ static inline void check_written(const struct trial *trial, const char *dir)
     for (size_t l = 0; l < LAYERS; l++) {
         const struct layer *layer = &trial->c->layer[l];
         if (is_excluded(trial, layer)) {
-            const struct view none = {.trial = trial, .layer = layer};
+            const struct written none = {.trial = trial, .layer = layer};
             static const char *const parts[] = {".weight", ".qweight", ".weight_packed", ".scales", ".weight_scale"};
             for (size_t p = 0; p < 5; p++)
                 expect_absent(&none, &files, parts[p]);
         } else if (is_dense(trial, layer) || trial->c->dialect == DIALECT_HF) {
             check_dense(trial, &files, layer);
         } else {
-            const struct view view = view_open(trial, &files, layer);
+            const struct written view = view_open(trial, &files, layer);
             check_codes(&view);
             check_activations(&view, &files);
         }
