@@ -10,17 +10,20 @@ enum status check_run(struct subject *subject, const struct resources *resources
     return rules_run(subject, err);
 }
 
-enum status check_constraints(enum engine_id engine, const char *format, struct constraints *constraints, struct err *err)
+enum status check_constraints(enum engine_id engine, const char *format, struct engine_limits *limits, struct constraints *constraints, struct err *err)
 {
-    char formats[200];
+    char formats[300];
     const struct acceptance *row = engines_accept(engine, engines_encoding(format));
     *constraints = (struct constraints){0};
     if (row == NULL || row->note_severity >= SEVERITY_FAIL) {
-        (void)err_set(err, STATUS_UNSUPPORTED, engines_at(engine)->name, "found the format %s, which %s does not load", format, engines_at(engine)->title);
-        return err_try(err, "--to one of: %s", engines_formats(engine, formats, sizeof formats));
+        (void)err_set(err, STATUS_UNSUPPORTED, engines_at(engine)->name, "found the format %s, which %s does not load, expected one of: %s", format,
+                      engines_at(engine)->title, engines_formats(engine, formats, sizeof formats));
+        return err_try(err, "repaq check SRC --for %s names one that holds these weights", engines_at(engine)->name);
     }
-    *constraints = row->limits;
-    constraints->engine = engines_at(engine)->name;
+    engines_limits(engine, limits);
+    *constraints = engines_limits_of(engine, row);
+    constraints->other = limits->other;
+    constraints->other_count = limits->count;
     return STATUS_OK;
 }
 

@@ -13,7 +13,9 @@ enum status check_run(struct subject *subject, const struct resources *resources
  * wrongly (pipeline.h: struct judge). */
 enum status check_written(const char *dir, const struct resources *resources, const void *context, struct err *err) WARN_UNUSED;
 
-/* What an engine takes of a format, for convert --for ENGINE. UNSUPPORTED if it does not load the format; the remedy names those that it does. */
-enum status check_constraints(enum engine_id engine, const char *format, struct constraints *constraints, struct err *err) WARN_UNUSED;
+/* What an engine takes of a format, for convert --for ENGINE; *constraints borrows *limits, which has what it takes of the others. UNSUPPORTED if it does
+ * not load the format; the message names those that it does. */
+enum status check_constraints(enum engine_id engine, const char *format, struct engine_limits *limits, struct constraints *constraints,
+                              struct err *err) WARN_UNUSED;
 
 #endif

@@ -56,7 +56,7 @@ static const struct acceptance acceptance_table[] = {
     ROW(SGLANG, GPTQ, LIMITS(.bits = BITS4(2, 3, 4, 8)), .groups_warn = MARLIN, .out_warn = 64, .in_warn = 128),
     ROW(SGLANG, GPTQ_V2, LIMITS(.bits = BITS4(2, 3, 4, 8)), .groups_warn = MARLIN, .out_warn = 64, .in_warn = 128),
     ROW(SGLANG, CT, LIMITS(.bits = BITS2(4, 8), .groups = MARLIN)),
-    ROW(SGLANG, MS, .note_severity = SEVERITY_WARN, .note = "on NPUs only"),
+    ROW(SGLANG, MS, LIMITS(.no_linear = true, .no_experts = true), .note_severity = SEVERITY_WARN, .note = "on NPUs only"),
     ROW(SGLANG, BNB, .limits = {0}),
     ROW(SGLANG, FP8, .limits = {0}),
     ROW(SGLANG, MXFP4, .limits = {0}),
@@ -84,10 +84,12 @@ static const struct acceptance acceptance_table[] = {
     ROW(OLLAMA, HF, .limits = {0}),
     ROW(OLLAMA, FP8, .limits = {0}),
     ROW(VLLM_ASCEND, HF, .limits = {0}),
-    ROW(VLLM_ASCEND, CT, LIMITS(.bits = BITS2(4, 8), .symmetric_only = true, .no_negative_scales = true, .no_act_order = true)),
+    ROW(VLLM_ASCEND, CT,
+        LIMITS(.bits = BITS2(4, 8), .symmetric_only = true, .no_negative_scales = true, .no_act_order = true, .no_linear = true)),
     ROW(VLLM_ASCEND, FP8, .limits = {0}),
     ROW(VLLM_ASCEND, MS,
-        LIMITS(.bits = 1u << 8, .groups = CONSTRAINTS_PER_CHANNEL, .symmetric_only = true, .no_negative_scales = true, .no_act_order = true)),
+        LIMITS(.bits = 1u << 8, .groups = CONSTRAINTS_PER_CHANNEL, .symmetric_only = true, .no_negative_scales = true, .no_act_order = true,
+               .no_experts = true)),
     ROW(MINDIE, HF, .limits = {0}),
     ROW(MINDIE, MS, LIMITS(.bits = BITS2(4, 8), .no_negative_scales = true, .no_act_order = true), .groups_warn = NPU),
     ROW(MLX, HF, .limits = {0}),
@@ -143,6 +145,26 @@ const struct acceptance *engines_accept(enum engine_id engine, enum encoding enc
         if (acceptance_table[i].engine == engine && acceptance_table[i].encoding == encoding)
             return &acceptance_table[i];
     return NULL;
+}
+
+struct constraints engines_limits_of(enum engine_id engine, const struct acceptance *row)
+{
+    struct constraints limits = row->limits;
+    limits.engine = engines_table[engine].name;
+    limits.format = encoding_names[row->encoding];
+    if (row->encoding == ENCODING_GPTQ && (engines_table[engine].traits & TRAIT_QUANTIZER_GATE) != 0)
+        limits.symmetric_only = true; /* what convert writes does not claim to be GPTQModel's */
+    return limits;
+}
+
+void engines_limits(enum engine_id engine, struct engine_limits *limits)
+{
+    limits->count = 0;
+    for (int e = 0; e < ENCODING_BNB; e++) {
+        const struct acceptance *row = engines_accept(engine, (enum encoding)e);
+        if (row != NULL && row->note_severity < SEVERITY_FAIL)
+            limits->other[limits->count++] = engines_limits_of(engine, row);
+    }
 }
 
 const char *engines_formats(enum engine_id engine, char *buffer, size_t size)

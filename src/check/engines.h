@@ -72,4 +72,13 @@ const struct acceptance *engines_accept(enum engine_id engine, enum encoding enc
 /* "hf, awq, ..." that the engine loads; returns buffer. */
 const char *engines_formats(enum engine_id engine, char *buffer, size_t size);
 
+/* What an engine takes of all formats that convert writes, as the plan is told of it. */
+struct engine_limits {
+    struct constraints other[ENCODING_COUNT]; /* .format names each */
+    size_t count;
+};
+void engines_limits(enum engine_id engine, struct engine_limits *limits);
+/* The same of one row. */
+struct constraints engines_limits_of(enum engine_id engine, const struct acceptance *row);
+
 #endif

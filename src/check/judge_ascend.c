@@ -1,5 +1,6 @@
 /* E21, E22: msModelSlim directories for vLLM Ascend, MindIE and SGLang on NPUs. */
 #include "base/limits.h"
+#include "check/remedy.h"
 #include "check/rules.h"
 #include "check/spread.h"
 
@@ -170,7 +171,7 @@ enum status judge_ascend_types(struct subject *subject, struct err *err)
     return subject_report(subject, (struct remark){SEVERITY_FAIL, spread_text(&lacking, subject, err), subject_text(subject, err,
                           "type %s, which has no scheme in %s",
                           type, subject->row->title), "a type of the table in docs/engines.md",
-                          subject->engine == ENGINE_VLLM_ASCEND ? "per-channel symmetric codes fit W8A16; or serve it with MindIE" : NULL, 0}, err);
+                          remedy_convert(subject, NULL, err), 0}, err);
 }
 
 enum status judge_ascend_offsets(struct subject *subject, struct err *err)
@@ -183,7 +184,7 @@ enum status judge_ascend_offsets(struct subject *subject, struct err *err)
         return STATUS_OK;
     return subject_report(subject, (struct remark){SEVERITY_SILENT, spread_text(&wrong, subject, err),
                           "offsets that are not 0: they are passed with the wrong sign",
-                          "symmetric weights", "quantize with w_sym=True", 0}, err);
+                          "symmetric weights", remedy_convert(subject, NULL, err), 0}, err);
 }
 
 /* --- E22 -------------------------------------------------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /* E13 to E15: AWQ's config, the list of float layers, and activation scales. */
 #include "base/limits.h"
 #include "check/listing.h"
+#include "check/remedy.h"
 #include "check/rules.h"
 #include "check/spread.h"
 
@@ -21,7 +22,8 @@ enum status judge_awq_config(struct subject *subject, struct err *err)
                            NULL, 0}, err));
     if (version != NULL && strcasecmp(version, "gemm") != 0)
         TRY(subject_report(subject, (struct remark){subject->engine == ENGINE_AUTOAWQ ? SEVERITY_WARN : SEVERITY_FAIL, subject->settings_where,
-                           subject_text(subject, err, "version \"%s\"", version), "\"gemm\", which every engine reads", "save it with version gemm", 0}, err));
+                           subject_text(subject, err, "version \"%s\"", version), "\"gemm\", which every engine reads",
+                           remedy_convert(subject, NULL, err), 0}, err));
     if (subject_flag(settings, "zero_point") == 0)
         TRY(subject_report(subject, (struct remark){subject->engine == ENGINE_AUTOAWQ ? SEVERITY_FAIL : SEVERITY_WARN, subject->settings_where,
                            "zero_point: false",
@@ -67,20 +69,17 @@ static enum severity unlisted_severity(const struct subject *subject)
 }
 
 /* What would make the engine leave a layer float. */
-static struct remark unlisted_remark(const struct subject *subject)
+static struct remark unlisted_remark(struct subject *subject, struct err *err)
 {
     const bool rules = subject->accepts == NULL || !subject->accepts->limits.no_rules;
-    struct remark remark = {unlisted_severity(subject), NULL, "a float Linear layer that the config does not leave out", NULL, NULL, 0};
-    if (subject->encoding == ENCODING_AWQ) {
+    struct remark remark = {unlisted_severity(subject), NULL, "a float Linear layer that the config does not leave out", NULL,
+                            rules ? remedy_rewrite(subject, err) : remedy_convert(subject, NULL, err), 0};
+    if (subject->encoding == ENCODING_AWQ)
         remark.expected = "its full name in modules_to_not_convert";
-        remark.remedy = "repaq convert --to awq writes the list";
-    } else if (rules) {
+    else if (rules)
         remark.expected = "a rule -: in dynamic, or its absence from modules_in_block_to_quantize";
-        remark.remedy = "repaq convert --to gptq writes the rules";
-    } else {
+    else
         remark.expected = (subject->row->traits & TRAIT_BLOCK_LIST) != 0 ? "its absence from modules_in_block_to_quantize" : "all layers of blocks quantized";
-        remark.remedy = "quantize the same layers in every block, or repaq convert --to awq";
-    }
     return remark;
 }
 
@@ -97,7 +96,7 @@ static enum status judge_lists(struct subject *subject, const struct lists *list
             spread_add(&listed, module->name);
     }
     if (unlisted.count > 0) {
-        struct remark remark = unlisted_remark(subject);
+        struct remark remark = unlisted_remark(subject, err);
         remark.where = spread_text(&unlisted, subject, err);
         TRY(subject_report(subject, remark, err));
     }
@@ -106,7 +105,7 @@ static enum status judge_lists(struct subject *subject, const struct lists *list
     return subject_report(subject, (struct remark){SEVERITY_SILENT, spread_text(&listed, subject, err),
                           "a quantized layer that the engine makes a float one by the config",
                           awq ? "modules_to_not_convert with full names: a part of a name matches its namesakes" : "a config that quantizes it",
-                          "repaq convert writes full names", 0}, err);
+                          remedy_rewrite(subject, err), 0}, err);
 }
 
 enum status judge_awq_listed(struct subject *subject, struct err *err)
@@ -137,7 +136,7 @@ enum status judge_awq_stray(struct subject *subject, struct err *err)
             if (model_find(model, slice_of(name)) != MODEL_NONE)
                 TRY(subject_report(subject, (struct remark){SEVERITY_FAIL, own.data, subject_text(subject, err, "a tensor of a quantized layer beside %s",
                                    name),
-                                   "none: engines take the layer for a quantized one", "repaq convert --exclude", 0}, err));
+                                   "none: engines take the layer for a quantized one", "remove the tensor: no codes belong to it", 0}, err));
         }
     }
     return STATUS_OK;

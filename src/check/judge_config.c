@@ -1,4 +1,5 @@
 /* E4, E5, E24: config.json and the side files of older tools. */
+#include "check/remedy.h"
 #include "check/rules.h"
 
 #include <inttypes.h>
@@ -94,7 +95,7 @@ enum status judge_config_keys(struct subject *subject, struct err *err)
         if (keys[i].encoding != subject->encoding || subject_member(subject->settings, keys[i].name, keys[i].synonym) != NULL)
             continue;
         TRY(subject_report(subject, (struct remark){SEVERITY_FAIL, subject->settings_where, subject_text(subject, err, "no \"%s\"", keys[i].name),
-                           "it: the engine has no default", "repaq convert writes all of them", 0}, err));
+                           "it: the engine has no default", remedy_rewrite(subject, err), 0}, err));
     }
     return STATUS_OK;
 }

@@ -1,5 +1,6 @@
 /* E20: compressed-tensors. */
 #include "check/listing.h"
+#include "check/remedy.h"
 #include "check/rules.h"
 #include "check/spread.h"
 #include "formats/parts.h"
@@ -12,8 +13,7 @@
 
 static enum status report(struct subject *subject, enum severity severity, const char *found, const char *expected, struct err *err)
 {
-    return subject_report(subject, (struct remark){severity, subject->settings_where, found, expected,
-        "repaq convert --to compressed-tensors writes a plain one", 0}, err);
+    return subject_report(subject, (struct remark){severity, subject->settings_where, found, expected, remedy_rewrite(subject, err), 0}, err);
 }
 
 static bool is_known(const char *name, const char *const *list)
@@ -103,7 +103,7 @@ static enum status judge_npu(struct subject *subject, const struct jsondoc *grou
         if (module->weight == MODEL_NONE || (bits == 4 && strstr(module->name, ".experts.") != NULL))
             continue;
         return subject_report(subject, (struct remark){SEVERITY_FAIL, module->name, subject_text(subject, err, "%" PRId64 " bits, weights only", bits),
-                              "W8A8, or W4A16 in experts", "per-channel symmetric codes fit msmodelslim W8A16", 0}, err);
+                              "W8A8, or W4A16 in experts", remedy_convert(subject, NULL, err), 0}, err);
     }
     if (subject->read)
         return STATUS_OK;
@@ -176,5 +176,5 @@ enum status judge_ct_ignore(struct subject *subject, struct err *err)
     if (status != STATUS_OK || unlisted.count == 0)
         return status;
     return subject_report(subject, (struct remark){SEVERITY_FAIL, spread_text(&unlisted, subject, err), "a float Linear layer that \"ignore\" does not name",
-                          "every one: the target is Linear", "repaq convert --to compressed-tensors writes the list", 0}, err);
+                          "every one: the target is Linear", remedy_rewrite(subject, err), 0}, err);
 }

@@ -1,4 +1,5 @@
 /* E0, E1 (damage), E2, E3, E25: what lies in the directory. */
+#include "check/remedy.h"
 #include "check/rules.h"
 #include "check/spread.h"
 #include "plan/inventory.h"
@@ -18,9 +19,10 @@ enum status judge_files_format(struct subject *subject, struct err *err)
     if (accepts == NULL)
         return subject_report(subject, (struct remark){SEVERITY_FAIL, subject->source.path,
                               subject_text(subject, err, "%s, which %s does not load", name, subject->row->title), expected,
-                              subject_text(subject, err, "repaq convert SRC DST --to one of: %s", formats), 0}, err);
+                              remedy_convert(subject, NULL, err), 0}, err);
     return subject_report(subject, (struct remark){accepts->note_severity, subject->source.path,
-                          subject_text(subject, err, "%s, which %s loads thus: it %s", name, subject->row->title, accepts->note), expected, NULL, 0}, err);
+                          subject_text(subject, err, "%s, which %s loads thus: it %s", name, subject->row->title, accepts->note), expected,
+                          accepts->note_severity >= SEVERITY_FAIL ? remedy_convert(subject, NULL, err) : NULL, 0}, err);
 }
 
 enum status judge_files_damage(struct subject *subject, struct err *err)
@@ -153,7 +155,7 @@ enum status judge_files_metadata(struct subject *subject, struct err *err)
             continue;
         const char *found = format == NULL ? "no __metadata__.format" : subject_text(subject, err, "__metadata__.format \"%s\"", format);
         TRY(subject_report(subject, (struct remark){format == NULL ? SEVERITY_WARN : SEVERITY_FAIL, headers->file[f].name, found, expected,
-                           "repaq convert writes \"pt\"", 0}, err));
+                           remedy_rewrite(subject, err), 0}, err));
     }
     return STATUS_OK;
 }
@@ -170,8 +172,7 @@ enum status judge_files_dtypes(struct subject *subject, struct err *err)
     if (found.count == 0)
         return STATUS_OK;
     return subject_report(subject, (struct remark){SEVERITY_FAIL, spread_text(&found, subject, err), "a dtype that the reader throws at",
-                          "no F64, F8_E5M2, F6 or F4",
-                          "repaq convert --dtype", 0}, err);
+                          "no F64, F8_E5M2, F6 or F4", subject->model.weight_count > 0 ? remedy_convert(subject, NULL, err) : NULL, 0}, err);
 }
 
 /* --- E25 -------------------------------------------------------------------------------------------------------------------- */

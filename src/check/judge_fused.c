@@ -65,7 +65,7 @@ static enum status judge_pair(struct subject *subject, const struct module *modu
     return subject_report(subject, (struct remark){severity, module->name, kind_text(subject, module, err),
                           subject_text(subject, err, "%s, as %s has: the engine makes one module of them", kind_text(subject, &subject->module[at], err),
                                        subject->module[at].name),
-                          "repaq convert --keep leaves both float", 0}, err);
+                          "repaq convert --keep REGEX with both names leaves them float", 0}, err);
 }
 
 enum status judge_fused_members(struct subject *subject, struct err *err)
@@ -156,5 +156,5 @@ enum status judge_fused_parallel(struct subject *subject, struct err *err)
     return subject_report(subject, (struct remark){SEVERITY_WARN, spread_text(&narrow, subject, err),
                           subject_text(subject, err, "tensor parallelism up to %u only: %" PRIu64 " %s channels in groups of %" PRIu64, best,
                                        along_in ? worst->in : worst->out, along_in ? "input" : "output", unit_of(worst)),
-                          subject_text(subject, err, "%u, which the attention heads allow", wanted), "repaq convert --group-size with a smaller one", 0}, err);
+                          subject_text(subject, err, "%u, which the attention heads allow", wanted), NULL, 0}, err);
 }

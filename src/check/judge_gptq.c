@@ -1,4 +1,5 @@
 /* E7 to E12: what the config of GPTQ (and AWQ) claims, against the data. */
+#include "check/remedy.h"
 #include "check/rules.h"
 #include "check/spread.h"
 
@@ -46,20 +47,23 @@ enum status judge_gptq_flag(struct subject *subject, struct err *err)
     return subject_report(subject, (struct remark){(subject->row->traits & TRAIT_IGNORES_ZEROS) != 0 ? SEVERITY_SILENT : SEVERITY_FAIL,
                           spread_text(&wrong, subject, err), subject_text(subject, err, "zeros %" PRId64 "..%" PRId64 ", but %s says %s (R-SYMFLAG)", low, high,
                           subject->settings_where, awq ? "zero_point: false" : "sym: true"), "2^(bits-1) everywhere",
-                          awq ? "set zero_point: true" : "set sym: false, or convert it: repaq convert --from", 0}, err);
+                          awq ? "set zero_point: true" : remedy_convert(subject, subject->model.format, err), 0}, err);
 }
 
-static enum status report_zero(struct subject *subject, const struct spread *zero, uint64_t groups, struct err *err)
+static enum status report_zero(struct subject *subject, const struct spread *zero, uint64_t groups, bool ambiguous, struct err *err)
 {
     return subject_report(subject, (struct remark){SEVERITY_SILENT, spread_text(zero, subject, err),
                           subject_text(subject, err, "%" PRIu64 " zero points stored as all ones: engines read them as 0 or as 2^bits (R-ZERO-V1)", groups),
-                          "none in GPTQ v1", "repaq convert --to gptq_v2 or awq, with --gptq-zeros if the writer is unknown", 0}, err);
+                          "none in GPTQ v1",
+                          ambiguous ? "repaq convert SRC DST --to gptq_v2 --gptq-zeros word-add, field-mod or no-mask, as the writer stored them"
+                                    : remedy_convert(subject, NULL, err), 0}, err);
 }
 
 enum status judge_gptq_label(struct subject *subject, struct err *err)
 {
     struct spread label = {0}, zero = {0};
     uint64_t zeros = 0;
+    bool ambiguous = false;
     for (size_t w = 0; w < subject->model.weight_count; w++) {
         const struct weight *weight = &subject->model.weight[w];
         const struct survey_weight *seen = &subject->survey.weight[w];
@@ -69,6 +73,7 @@ enum status judge_gptq_label(struct subject *subject, struct err *err)
         if (ones + seen->ambiguous == 0)
             continue;
         spread_add(&zero, weight->name);
+        ambiguous = ambiguous || seen->ambiguous > 0;
         zeros += ones > seen->ambiguous ? ones : seen->ambiguous;
     }
     if (label.count > 0)
@@ -76,8 +81,9 @@ enum status judge_gptq_label(struct subject *subject, struct err *err)
                            subject_text(subject, err, "zeros that are all 2^(bits-1)%s1 when read as %s (R-SYMFLAG)", is_v1(subject) ? "+" : "-",
                                         engines_encoding_name(subject->encoding)),
                            subject_text(subject, err, "the label %s: then they are 2^(bits-1)", is_v1(subject) ? "gptq_v2" : "gptq"),
-                           subject_text(subject, err, "repaq convert --from %s", is_v1(subject) ? "gptq_v2" : "gptq"), 0}, err));
-    return zero.count == 0 ? STATUS_OK : report_zero(subject, &zero, zeros, err);
+                           subject_text(subject, err, "repaq convert SRC DST --from %s --to gptq --for %s", is_v1(subject) ? "gptq_v2" : "gptq",
+                                        subject->row->name), 0}, err));
+    return zero.count == 0 ? STATUS_OK : report_zero(subject, &zero, zeros, ambiguous, err);
 }
 
 /* --- E9 --------------------------------------------------------------------------------------------------------------------- */
@@ -113,7 +119,8 @@ enum status judge_gptq_gate(struct subject *subject, struct err *err)
     if (!asymmetric)
         return STATUS_OK;
     return subject_report(subject, (struct remark){SEVERITY_FAIL, subject->settings_where, "asymmetric zeros in format gptq (v1)",
-                          "meta.quantizer gptqmodel:0.9.0 or later", "repaq convert --to gptq_v2", 0}, err);
+                          "meta.quantizer gptqmodel:0.9.0 or later",
+                          subject_text(subject, err, "repaq convert SRC DST --to gptq_v2 --for %s", subject->row->name), 0}, err);
 }
 
 /* --- E10 -------------------------------------------------------------------------------------------------------------------- */
@@ -139,11 +146,11 @@ enum status judge_gptq_group_of(struct subject *subject, struct err *err)
     const struct remark remarks[ORDERING_COUNT] = {
         [ORDERING_ABSENT] = {needs ? SEVERITY_FAIL : flag ? SEVERITY_SILENT : SEVERITY_WARN, NULL,
                              needs ? "no g_idx" : "desc_act: true and no g_idx: the engine reads what memory holds", "g_idx",
-                             "repaq convert --to gptq writes it", 0},
+                             remedy_rewrite(subject, err), 0},
         [ORDERING_UNREAD] = {SEVERITY_SILENT, NULL, "a g_idx that permutes, but desc_act is not true: kernels do not read it", "desc_act: true",
                              "set desc_act: true", 0},
         [ORDERING_ALL_ZERO] = {desc_act || needs ? SEVERITY_SILENT : SEVERITY_WARN, NULL, "a g_idx of zeros though there are several groups",
-                               "k / group_size", "repaq convert --to gptq writes it", 0},
+                               "k / group_size", remedy_rewrite(subject, err), 0},
     };
     struct spread spread[ORDERING_COUNT] = {{0}};
     for (size_t w = 0; w < subject->model.weight_count; w++)

@@ -1,4 +1,5 @@
 /* E6, E10 (act-order), E12 (bits), E16 to E19: weights against the limits of the engine's kernels. */
+#include "check/remedy.h"
 #include "check/rules.h"
 #include "check/spread.h"
 
@@ -44,12 +45,12 @@ enum status judge_weights_symmetric(struct subject *subject, struct err *err)
     if (sym == 0)
         return subject_report(subject, (struct remark){misfit(subject), subject->settings_where, "sym: false",
                               "sym: true: the engine has no asymmetric GPTQ kernels",
-                              "repaq convert --to awq (4 bits), which holds zeros", 0}, err);
+                              remedy_convert(subject, NULL, err), 0}, err);
     for (size_t w = 0; sym < 0 && w < subject->model.weight_count; w++)
         if (subject->survey.weight[w].groups.not_mid > 0)
             spread_add(&wrong, subject->model.weight[w].name);
-    return report(subject, &wrong, (struct remark){misfit(subject), NULL, "zeros that are not 2^(bits-1)", "symmetric weights", "repaq convert --to awq", 0},
-        err);
+    return report(subject, &wrong, (struct remark){misfit(subject), NULL, "zeros that are not 2^(bits-1)", "symmetric weights",
+                  remedy_convert(subject, NULL, err), 0}, err);
 }
 
 enum status judge_weights_act_order(struct subject *subject, struct err *err)
@@ -59,7 +60,7 @@ enum status judge_weights_act_order(struct subject *subject, struct err *err)
         if (!subject->survey.weight[w].trivial_group_of)
             spread_add(&wrong, subject->model.weight[w].name);
     return report(subject, &wrong, (struct remark){SEVERITY_FAIL, NULL, "an activation order: g_idx permutes", "consecutive groups",
-                  "quantize without desc_act", 0}, err);
+                  remedy_convert(subject, NULL, err), 0}, err);
 }
 
 enum status judge_weights_negative(struct subject *subject, struct err *err)
@@ -111,7 +112,7 @@ static enum status judge_bits(struct subject *subject, struct err *err)
         spread_add(&wrong, subject->model.weight[w].name);
     }
     return report(subject, &wrong, (struct remark){misfit(subject), NULL, subject_text(subject, err, "%" PRId64 " bits", found),
-                  subject_text(subject, err, "%s", constraints_bits_text(bits, list, sizeof list)), NULL, 0}, err);
+                  subject_text(subject, err, "%s", constraints_bits_text(bits, list, sizeof list)), remedy_convert(subject, NULL, err), 0}, err);
 }
 
 enum status judge_weights_bits_gptq(struct subject *subject, struct err *err)
@@ -152,7 +153,7 @@ enum status judge_weights_groups(struct subject *subject, struct err *err)
     }
     TRY(report(subject, &wrong, (struct remark){misfit(subject), NULL, subject_text(subject, err, "groups of %" PRIu64, bad),
                subject_text(subject, err, "a group size of %s", constraints_groups_text(limits->groups, list, sizeof list)),
-               "repaq convert --group-size, where one of these divides it", 0}, err));
+               remedy_convert(subject, NULL, err), 0}, err));
     return report(subject, &slow, (struct remark){SEVERITY_WARN, NULL, subject_text(subject, err, "groups of %" PRIu64, odd),
                   subject_text(subject, err, "a group size of %s, which all of its kernels take", constraints_groups_text(warn.groups, wanted, sizeof wanted)),
                   NULL, 0}, err);
@@ -214,5 +215,5 @@ enum status judge_weights_scales(struct subject *subject, struct err *err)
                "one dtype",
                "serve with --dtype float16, or convert with --dtype bf16 where the format has it", 0}, err));
     return report(subject, &other, (struct remark){SEVERITY_WARN, NULL, "scales of another dtype, which are cast when loaded", "F16",
-        "repaq convert --to awq", 0}, err);
+        remedy_rewrite(subject, err), 0}, err);
 }

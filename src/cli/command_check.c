@@ -40,7 +40,10 @@ static void print_acceptance(const struct engine *engine, const struct acceptanc
         bool is;
         const char *text;
     } words[] = {{limits->symmetric_only, "symmetric only"}, {limits->no_act_order, "no act-order"}, {limits->no_rules, "no rules for modules"},
-                 {limits->no_negative_scales, "no negative scales"}, {row->note != NULL, row->note}};
+                 {limits->no_negative_scales, "no negative scales"},
+                 {limits->no_linear && limits->no_experts, "with int8 activations only"},
+                 {limits->no_linear && !limits->no_experts, "without int8 activations in experts only"},
+                 {!limits->no_linear && limits->no_experts, "without int8 activations in Linear layers only"}, {row->note != NULL, row->note}};
     size_t used = 0;
     if (limits->out_multiple != 0)
         used += (size_t)snprintf(more + used, sizeof more - used, "out %% %u", limits->out_multiple);

@@ -13,7 +13,8 @@
 struct convert_options {
     struct request request;
     const char *to, *progress, *engine;
-    struct constraints constraints; /* of --for, as the next */
+    struct constraints constraints; /* of --for, as the next two */
+    struct engine_limits limits;
     enum engine_id engine_id;
     unsigned threads;
     uint64_t memory;
@@ -84,7 +85,7 @@ static enum status take_engine(struct convert_options *options, struct err *err)
         (void)err_set(err, STATUS_USAGE, "--for", "found \"%s\", expected an engine", options->engine);
         return err_try(err, "one of: %s", engines_names(names, sizeof names));
     }
-    TRY(check_constraints(options->engine_id, options->request.target->name, &options->constraints, err));
+    TRY(check_constraints(options->engine_id, options->request.target->name, &options->limits, &options->constraints, err));
     options->request.judge = (struct judge){check_written, &options->engine_id};
     options->request.options.constraints = &options->constraints;
     return STATUS_OK;

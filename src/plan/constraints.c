@@ -14,6 +14,30 @@ bool constraints_group_fits(const struct constraints *constraints, uint64_t grou
     return power && (constraints->groups & group) != 0;
 }
 
+static bool is_held(const uint16_t *held, uint64_t group)
+{
+    while (held != NULL && *held != 0 && *held != group)
+        held++;
+    return held == NULL || *held != 0;
+}
+
+int64_t constraints_default_group(const struct constraints *constraints, const uint16_t *held, uint64_t usual)
+{
+    int64_t best = -1;
+    if (constraints == NULL || constraints->groups == 0)
+        return (int64_t)usual;
+    for (uint64_t size = 16; size <= GROUP_MAX; size *= 2) {
+        if (!constraints_group_fits(constraints, size, false) || !is_held(held, size))
+            continue;
+        if (size > usual && best > 0)
+            break;
+        best = (int64_t)size;
+        if (size >= usual)
+            break;
+    }
+    return best;
+}
+
 /* Appends "value", with what must stand before it in a list of which `left` are still to come. */
 static void list_add(char *buffer, size_t size, long long value, unsigned left)
 {
@@ -53,14 +77,12 @@ static enum status check_numbers(const struct constraints *constraints, const st
     char found[80], expected[120], list[100];
     if (constraints->bits != 0 && (constraints->bits >> target->bits & 1) == 0) {
         (void)snprintf(found, sizeof found, "%u bits", target->bits);
-        (void)refuse(constraints, weight, found, constraints_bits_text(constraints->bits, expected, sizeof expected), err);
-        return err_try(err, "--bits, where the list has a wider container");
+        return refuse(constraints, weight, found, constraints_bits_text(constraints->bits, expected, sizeof expected), err);
     }
     if (!constraints_group_fits(constraints, target->group, target->group >= weight->in)) {
         (void)snprintf(found, sizeof found, "groups of %" PRIu64, target->group);
         (void)snprintf(expected, sizeof expected, "a group size of %s", constraints_groups_text(constraints->groups, list, sizeof list));
-        (void)refuse(constraints, weight, found, expected, err);
-        return err_try(err, "--group-size, where the list has a divisor of it");
+        return refuse(constraints, weight, found, expected, err);
     }
     const struct {
         uint64_t size;
@@ -72,14 +94,12 @@ static enum status check_numbers(const struct constraints *constraints, const st
             continue;
         (void)snprintf(found, sizeof found, "%" PRIu64 " %s channels", shape[i].size, shape[i].what);
         (void)snprintf(expected, sizeof expected, "a multiple of %u", shape[i].multiple);
-        (void)refuse(constraints, weight, found, expected, err);
-        return err_try(err, "--keep leaves the weight float");
+        return refuse(constraints, weight, found, expected, err);
     }
     if (constraints->scale_dtypes == 0 || (constraints->scale_dtypes >> target->scale_dtype & 1) != 0)
         return STATUS_OK;
     (void)snprintf(found, sizeof found, "scales of %s", dtype_name(target->scale_dtype));
-    (void)refuse(constraints, weight, found, "another dtype", err);
-    return err_try(err, "--dtype");
+    return refuse(constraints, weight, found, "another dtype", err);
 }
 
 enum status constraints_check(const struct constraints *constraints, const struct weight *weight, const struct spec *target,
@@ -87,23 +107,22 @@ enum status constraints_check(const struct constraints *constraints, const struc
 {
     if (constraints == NULL)
         return STATUS_OK;
+    const bool expert = strstr(weight->name, ".experts.") != NULL, alone = target->activation == ACTIVATION_NONE;
     const struct {
         bool broken;
-        const char *found, *expected, *remedy;
+        const char *found, *expected;
     } rules[] = {
-        {constraints->symmetric_only && facts->asymmetric, "asymmetric zeros", "2^(bits-1) everywhere", "--to awq or compressed-tensors"},
-        {constraints->no_zero_at_zero && facts->zero_at_zero, "a zero of 0", "none", "--to gptq_v2, awq or compressed-tensors"},
-        {constraints->no_negative_scales && facts->negative_scales, "negative scales", "positive ones", "quantize again with positive scales"},
-        {constraints->no_act_order && facts->act_order, "an activation order (g_idx)", "consecutive groups", "quantize again without desc_act"},
-        {constraints->no_rules && facts->ruled, "a weight that needs a rule of its own", "one width and group size for all, and no float layers",
-         "--group-size, or a format with rules for each module"},
+        {alone && !expert && constraints->no_linear, "codes of a Linear layer without int8 activations", "W8A8, or codes in experts only"},
+        {alone && expert && constraints->no_experts, "codes of an expert without int8 activations", "W8A8"},
+        {constraints->symmetric_only && facts->asymmetric, "asymmetric zeros", "2^(bits-1) everywhere"},
+        {constraints->no_zero_at_zero && facts->zero_at_zero, "a zero of 0", "none"},
+        {constraints->no_negative_scales && facts->negative_scales, "negative scales", "positive ones"},
+        {constraints->no_act_order && facts->act_order, "an activation order (g_idx)", "consecutive groups"},
+        {constraints->no_rules && facts->ruled, "a weight that needs a rule of its own", "one width and group size for all, and no float layers"},
     };
     TRY(check_numbers(constraints, weight, target, err));
-    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
-        if (!rules[i].broken)
-            continue;
-        (void)refuse(constraints, weight, rules[i].found, rules[i].expected, err);
-        return err_try(err, "%s", rules[i].remedy);
-    }
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++)
+        if (rules[i].broken)
+            return refuse(constraints, weight, rules[i].found, rules[i].expected, err);
     return STATUS_OK;
 }

@@ -10,6 +10,9 @@
 /* All zero: anything goes. */
 struct constraints {
     const char *engine;    /* for messages: "vllm" */
+    const char *format;    /* the target that the limits are about; NULL: not said */
+    const struct constraints *other; /* [other_count] what the engine takes of every format that it loads; borrowed */
+    size_t other_count;
     uint32_t bits;         /* bit b: codes of b bits; 0: any */
     uint32_t groups;       /* sum of the group sizes taken, powers of two from 16 on, and CONSTRAINTS_PER_CHANNEL; 0: any */
     uint32_t scale_dtypes; /* bit d: scales of enum dtype d; 0: any */
@@ -18,6 +21,8 @@ struct constraints {
     bool no_zero_at_zero;  /* no zero of 0 */
     bool no_negative_scales;
     bool no_act_order;     /* no group map but k / group */
+    bool no_linear;        /* codes for weights alone have no kernels in Linear layers that are no experts */
+    bool no_experts;       /* nor in experts */
     bool no_rules;         /* one width and group size for all weights, none of the Linear layers float: no `dynamic` */
 };
 
@@ -32,8 +37,11 @@ struct constraints_facts {
 
 /* True if the group size is taken; per_channel where one group spans the row, and then the size is the row's. */
 bool constraints_group_fits(const struct constraints *constraints, uint64_t group, bool per_channel);
-/* Holds a weight, as `target` will describe it, against the engine. UNREPRESENTABLE names the weight, what was found, what the engine takes, and a
- * remedy where there is one. NULL constraints take everything. */
+/* The group size for weights that are rounded where the user names none: `usual` if the engine takes it and the target holds it (`held`, ascending, 0
+ * ends; NULL: any), else the largest smaller one that both have, else the smallest larger one, else -1, per channel. */
+int64_t constraints_default_group(const struct constraints *constraints, const uint16_t *held, uint64_t usual);
+/* Holds a weight, as `target` will describe it, against the engine. UNREPRESENTABLE names the weight, what was found and what the engine takes;
+ * the caller knows the remedy. NULL constraints take everything. */
 enum status constraints_check(const struct constraints *constraints, const struct weight *weight, const struct spec *target,
                               const struct constraints_facts *facts, struct err *err) WARN_UNUSED;
 /* "4 or 8"; "any" for 0. Into buffer; returns buffer. */

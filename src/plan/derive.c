@@ -56,10 +56,12 @@ static bool is_rounded(const struct tensor *tensor, struct slice *module)
     return !is_router(leaf) && !contains(leaf, "norm");
 }
 
-/* Group size where the user names none: 64 in MLX, as mlx_lm has it, else 128, as GPTQ and AWQ have it. */
-static uint64_t default_group(const struct format *target)
+/* Group size where the user names none: 64 in MLX, as mlx_lm has it, else 128, as GPTQ and AWQ have it; with --for, one that the engine takes. */
+static uint64_t default_group(const struct weight *weight, const struct format *target, const struct options *options)
 {
-    return target->can.grid == GRID_AFFINE_BETA ? 64 : 128;
+    const uint64_t usual = target->can.grid == GRID_AFFINE_BETA ? 64 : 128;
+    const int64_t group = constraints_default_group(options->constraints, target->can.group_size, usual);
+    return group == -1 ? weight->in : (uint64_t)group;
 }
 
 static struct spec spec_of(const struct weight *origin, const struct format *target, const struct options *options, unsigned bits, uint64_t group)
@@ -109,7 +111,7 @@ static enum status derive_tensor(struct model *model, uint32_t tensor, struct sl
     weight->groups = 1;
     weight->spec = (struct spec){.grid = GRID_DENSE, .scale_dtype = model->tensor[tensor].dtype, .group = weight->in};
     *origin = *weight;
-    const uint64_t group = options->group > 0 ? (uint64_t)options->group : options->group == -1 ? weight->in : default_group(target);
+    const uint64_t group = options->group > 0 ? (uint64_t)options->group : options->group == -1 ? weight->in : default_group(weight, target, options);
     set_origin(weight, origin, spec_of(origin, target, options, options->bits, group));
     return STATUS_OK;
 }
@@ -140,10 +142,11 @@ enum status derive_floats(struct model *model, const struct format *target, cons
     return status;
 }
 
-/* The source's width where the target has it, else the next narrower one that it has, else its widest. */
-static unsigned nearest_bits(const struct format *target, unsigned bits)
+/* The source's width where the target has it (and the engine of --for takes it), else the next narrower one, else the widest. */
+static unsigned nearest_bits(const struct format *target, const struct options *options, unsigned bits)
 {
-    const uint32_t widths = registry_widths(target);
+    const uint32_t taken = options->constraints == NULL || options->constraints->bits == 0 ? UINT32_MAX : options->constraints->bits;
+    const uint32_t widths = registry_widths(target) & taken;
     for (unsigned b = bits > 8 ? 8 : bits; b >= 2; b--)
         if (widths >> b & 1)
             return b;
@@ -171,9 +174,11 @@ enum status derive_again(struct model *model, uint32_t weight, bool trivial, con
     *origin = *own;
     if (trivial)
         origin->role[ROLE_GROUP_OF] = MODEL_NONE;
-    const bool same = own->groups > 1 && holds_group(target, own->spec.group);
-    const uint64_t group = options->group > 0 ? (uint64_t)options->group : options->group == -1 ? own->in : same ? own->spec.group : default_group(target);
-    const unsigned bits = options->bits != 0 ? options->bits : nearest_bits(target, own->spec.bits == 0 ? 8 : own->spec.bits);
+    const bool taken = options->constraints == NULL || constraints_group_fits(options->constraints, own->spec.group, false);
+    const bool same = own->groups > 1 && holds_group(target, own->spec.group) && taken;
+    const uint64_t usual = same ? own->spec.group : default_group(own, target, options);
+    const uint64_t group = options->group > 0 ? (uint64_t)options->group : options->group == -1 ? own->in : usual;
+    const unsigned bits = options->bits != 0 ? options->bits : nearest_bits(target, options, own->spec.bits == 0 ? 8 : own->spec.bits);
     set_origin(own, origin, spec_of(origin, target, options, bits, group));
     return STATUS_OK;
 }

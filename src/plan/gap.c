@@ -1,5 +1,7 @@
 #include "plan/gap.h"
 
+#include "plan/offer.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -91,11 +93,31 @@ static enum status check_claim(const struct model *model, const struct weight *w
 
 /* --- what the target cannot hold ------------------------------------------------------------------------------------------ */
 
-/* Who else could hold codes of this width. */
-static const char *remedy_for_bits(unsigned bits)
+/* "" where --allow-requantize would not do: activations, experts in one tensor, an engine without kernels for weights alone. */
+static const char *try_rounding(const struct gap *gap, uint32_t index)
 {
-    return bits == 2 || bits == 3 || bits == 4 || bits == 8 ? "--to compressed-tensors or gptq, or --allow-requantize (lossy)"
-                                                            : "--to compressed-tensors, or --allow-requantize (lossy)";
+    const struct weight *weight = &gap->model->weight[index];
+    const struct constraints *engine = gap->options->constraints;
+    const bool expert = strstr(weight->name, ".experts.") != NULL, lacks = engine != NULL && (expert ? engine->no_experts : engine->no_linear);
+    const bool floats = weight->spec.grid == GRID_MINIFLOAT && weight->spec.activation == ACTIVATION_DYNAMIC;
+    if (weight->origin != NULL || weight->spec.experts > 0 || lacks)
+        return "";
+    return weight->spec.activation == ACTIVATION_NONE || floats ? "--allow-requantize (lossy)" : "--allow-requantize --weights-only (lossy)";
+}
+
+/* What would do instead: `first` ("": nothing), the formats that hold the weight as it is and that the engine of --for takes, and rounding anew where
+ * `rounds` says so or nothing else is left. */
+static enum status try_others(const struct gap *gap, uint32_t index, const char *first, bool rounds, struct err *err)
+{
+    char text[200];
+    const struct offer offer = {gap->model, gap->survey, index, 1, gap->options->constraints, gap->target->name, false};
+    const char *others = offer_text(&offer, text, sizeof text);
+    others = others == NULL ? "" : others;
+    const bool alone = first[0] == '\0' && others[0] == '\0';
+    const char *lossy = rounds || alone ? try_rounding(gap, index) : "";
+    if (alone && lossy[0] == '\0')
+        return err_try(err, "repaq check --engines: another engine takes other formats");
+    return err_try(err, "%s%s%s%s%s", first, first[0] != '\0' && others[0] != '\0' ? ", or " : "", others, alone || lossy[0] == '\0' ? "" : ", or ", lossy);
 }
 
 /* The least wider width that a target holds: the move there is exact. 0: none. */
@@ -107,9 +129,12 @@ static unsigned wider_bits(const struct format *target, unsigned bits)
     return 0;
 }
 
-static enum status check_bits(const struct weight *weight, const struct aim *aim, const struct format *target, struct err *err)
+static enum status check_bits(const struct gap *gap, uint32_t index, struct err *err)
 {
     char held[64];
+    const struct weight *weight = &gap->model->weight[index];
+    const struct aim *aim = &gap->aims->weight[index];
+    const struct format *target = gap->target;
     if (aim->bits < weight->spec.bits) {
         (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found %u-bit codes, and %u bits were asked for: that would quantize again (R-BITS)",
                       weight->spec.bits, aim->bits);
@@ -123,19 +148,22 @@ static enum status check_bits(const struct weight *weight, const struct aim *aim
         (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found %s int8 activations%s, which %s cannot hold (R-ACTPARAM)",
                       spec_activation_name(aim->activation), weight->role[ROLE_INPUT_SCALE] == MODEL_NONE ? "" : " (input_scale and its kin)",
                       target->name);
-        return err_try(err, "--weights-only drops them, or --to compressed-tensors or msmodelslim");
+        return try_others(gap, index, "--weights-only drops them", false, err);
     }
     (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found %u-bit codes, but %s holds %s bits (R-BITS)", aim->bits, target->name,
                   registry_bits(target, held, sizeof held));
-    if (weight->origin != NULL)
-        return err_try(err, "--bits with a width that %s holds", target->name);
+    if (weight->origin != NULL || (aim->bits != weight->spec.bits && wider_bits(target, weight->spec.bits - 1u) != 0)) /* it was asked for */
+        return err_try(err, "--bits with one of %s%s", held, weight->origin != NULL ? "" : ", or leave it out");
     if (aim->bits == weight->spec.bits && wider_bits(target, aim->bits) != 0)
         return err_try(err, "--bits %u, a wider container that is exact", wider_bits(target, aim->bits));
-    return err_try(err, "%s", remedy_for_bits(aim->bits));
+    return try_others(gap, index, "", true, err);
 }
 
-static enum status check_order(const struct weight *weight, const struct survey_weight *seen, const struct format *target, struct err *err)
+static enum status check_order(const struct gap *gap, uint32_t index, struct err *err)
 {
+    const struct weight *weight = &gap->model->weight[index];
+    const struct survey_weight *seen = &gap->survey->weight[index];
+    const struct format *target = gap->target;
     if (seen->trivial_group_of || (target->can.act_order && !(seen->uneven_group_of && target->can.even_groups)))
         return STATUS_OK;
     if (target->can.act_order)
@@ -144,8 +172,7 @@ static enum status check_order(const struct weight *weight, const struct survey_
     else
         (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name,
                       "found groups in activation order (g_idx), expected g_idx[k] = k / group_size: %s holds no other (R-ACTORDER)", target->name);
-    const unsigned bits = weight->spec.bits;
-    return err_try(err, bits == 2 || bits == 3 || bits == 4 || bits == 8 ? "--to gptq_v2 or hf" : "--to compressed-tensors or hf");
+    return try_others(gap, index, "", false, err);
 }
 
 /* The canonical zero moves with the codes when a code gets more bits: both are counted from the middle. */
@@ -154,37 +181,43 @@ static int64_t middle_shift(const struct weight *weight, unsigned bits)
     return (INT64_C(1) << (bits - 1)) - (INT64_C(1) << (weight->spec.bits - 1));
 }
 
-static enum status check_fields(const struct weight *weight, const struct group_tally *groups, unsigned bits, const struct format *target, struct err *err)
+static enum status check_fields(const struct gap *gap, uint32_t index, unsigned bits, struct err *err)
 {
+    const struct weight *weight = &gap->model->weight[index];
+    const struct group_tally *groups = &gap->survey->weight[index].groups;
+    const struct format *target = gap->target;
     const int64_t add = middle_shift(weight, bits), most = (INT64_C(1) << bits) - 1;
     if (groups->zero_min + add < 0 || groups->zero_max + add > most) {
         (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name,
                       "found %llu of %llu groups with a zero outside 0..%lld (zeros %lld..%lld), expected zeros that %s can hold (R-RANGE)",
                       (unsigned long long)(groups->below_zero + groups->above_code), (unsigned long long)groups->groups, (long long)most,
                       (long long)(groups->zero_min + add), (long long)(groups->zero_max + add), target->name);
-        return err_try(err, "--to hf, or quantize so that each group's range includes 0 (w_sym=True, or the GPTQ or HQQ method)");
+        return try_others(gap, index, "quantize so that each group's range includes 0 (w_sym=True, or the GPTQ or HQQ method)", false, err);
     }
     if (groups->zero_min + add == 0 && !target->can.zero_at_zero) {
         (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name,
                       "found %llu of %llu groups with zero 0, expected 1 or more: GPTQ v1 holds no other (R-ZERO-V1)",
                       (unsigned long long)groups->equal_zero, (unsigned long long)groups->groups);
-        return err_try(err, weight->spec.bits == 4 ? "--to gptq_v2, awq or compressed-tensors" : "--to gptq_v2 or compressed-tensors");
+        return try_others(gap, index, "", false, err);
     }
     return STATUS_OK;
 }
 
-static enum status refuse_bias(const struct weight *weight, const struct survey_weight *seen, enum dtype dtype, struct err *err)
+static enum status refuse_bias(const struct gap *gap, uint32_t index, enum dtype dtype, struct err *err)
 {
+    const struct weight *weight = &gap->model->weight[index];
+    const struct survey_weight *seen = &gap->survey->weight[index];
     (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found %llu of %llu groups whose bias -zero * scale is not exact in %s (R-BIAS)",
                   (unsigned long long)seen->zeros.inexact, (unsigned long long)seen->groups.groups, dtype_name(dtype));
-    return err_try(err, dtype == DTYPE_F32 ? "--to compressed-tensors, which holds integer zeros"
-                                           : "--dtype f32 holds scales and biases of 16-bit scales exactly, or --to compressed-tensors");
+    const bool widens = dtype != DTYPE_F32 && weight->spec.scale_dtype != DTYPE_F32;
+    return try_others(gap, index, widens ? "--dtype f32 holds scales and biases of 16-bit scales exactly" : "", false, err);
 }
 
 /* Zeros of `kind` in the target: each kind has its own range. */
-static enum status check_zeros(const struct weight *weight, const struct survey_weight *seen, const struct spec *spec, const struct format *target,
-                               struct err *err)
+static enum status check_zeros(const struct gap *gap, uint32_t index, const struct spec *spec, struct err *err)
 {
+    const struct weight *weight = &gap->model->weight[index];
+    const struct survey_weight *seen = &gap->survey->weight[index];
     const struct group_tally *groups = &seen->groups;
     const bool same = spec->zero_kind == weight->spec.zero_kind;
     const bool offsets = same && spec->zero_kind == ZERO_OFFSET && spec->bits == weight->spec.bits;
@@ -198,15 +231,15 @@ static enum status check_zeros(const struct weight *weight, const struct survey_
     if (groups->fractions > 0) {
         (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found %llu of %llu groups whose zero is no integer, expected integers (R-RANGE)",
                       (unsigned long long)groups->fractions, (unsigned long long)groups->groups);
-        return err_try(err, "--to hf, or --allow-requantize (lossy)");
+        return try_others(gap, index, "", true, err);
     }
     if (groups->zero_min > groups->zero_max) /* no live group */
         return STATUS_OK;
     switch (spec->zero_kind) {
     case ZERO_CODES:
-        return check_fields(weight, groups, spec->bits, target, err);
+        return check_fields(gap, index, spec->bits, err);
     case ZERO_BETA:
-        return seen->zeros.inexact == 0 ? STATUS_OK : refuse_bias(weight, seen, spec->scale_dtype, err);
+        return seen->zeros.inexact == 0 ? STATUS_OK : refuse_bias(gap, index, spec->scale_dtype, err);
     case ZERO_OFFSET: /* an integer up to 256 is exact in every dtype of scales */
         if (groups->zero_min >= -128 && groups->zero_max <= 256)
             return STATUS_OK;
@@ -218,15 +251,26 @@ static enum status check_zeros(const struct weight *weight, const struct survey_
     (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name,
                   "found %llu of %llu groups with other zeros than %d (zeros %lld..%lld), expected zeros that %s can hold (R-RANGE)",
                   (unsigned long long)groups->not_mid, (unsigned long long)groups->groups, 1 << (weight->spec.bits - 1), (long long)groups->zero_min,
-                  (long long)groups->zero_max, target->name);
-    return err_try(err, groups->zero_min < 0 || groups->zero_max >= INT64_C(1) << weight->spec.bits ? "--to hf" : "--to compressed-tensors");
+                  (long long)groups->zero_max, gap->target->name);
+    return try_others(gap, index, "", false, err);
 }
 
-static enum status refuse_refining(const struct weight *weight, uint64_t wanted, const char *what, const char *rule, struct err *err)
+static enum status refuse_refining(const struct gap *gap, const struct weight *weight, uint64_t wanted, const char *what, const char *rule, struct err *err)
 {
+    const uint32_t index = (uint32_t)(weight - gap->model->weight);
     (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found in_features %llu in groups of %llu, to become groups of %llu: %s (%s)",
                   (unsigned long long)weight->in, (unsigned long long)weight->spec.group, (unsigned long long)wanted, what, rule);
-    return err_try(err, "--to compressed-tensors or gptq_v2 without --group-size keeps each weight's own groups; or --keep leaves this layer float");
+    return try_others(gap, index, gap->options->group != 0 ? "leave --group-size out" : "--keep with its name leaves the layer float", false, err);
+}
+
+/* The sizes that the target holds, where one of them would do. */
+static enum status refuse_group(const struct gap *gap, uint32_t index, struct err *err)
+{
+    const struct weight *weight = &gap->model->weight[index];
+    const uint64_t fit = largest_held(gap->target->can.group_size, weight->origin != NULL ? UINT64_C(1) << 12 : weight->spec.group);
+    if (fit == 0)
+        return try_others(gap, index, "", false, err);
+    return err_try(err, gap->options->group != 0 ? "--group-size %llu, or leave it out" : "--group-size %llu", (unsigned long long)fit);
 }
 
 static enum status choose_group(const struct gap *gap, const struct weight *weight, const struct survey_weight *seen, struct spec *spec, struct err *err)
@@ -239,7 +283,7 @@ static enum status choose_group(const struct gap *gap, const struct weight *weig
     if (can->group_size != NULL && largest_held(can->group_size, wanted) != wanted) {
         (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found groups of %llu, which %s does not hold (R-GROUP)", (unsigned long long)wanted,
                       gap->target->name);
-        return err_try(err, "--to compressed-tensors, or --group-size with a size that %s holds and that divides the source's", gap->target->name);
+        return refuse_group(gap, (uint32_t)(weight - gap->model->weight), err);
     }
     if (wanted == spec->group || (group == -1 && weight->groups == 1))
         return STATUS_OK;
@@ -249,27 +293,39 @@ static enum status choose_group(const struct gap *gap, const struct weight *weig
         return err_try(err, "--group-size with a divisor of %llu", (unsigned long long)spec->group);
     }
     if (!seen->trivial_group_of)
-        return refuse_refining(weight, wanted, "groups in activation order, which cannot be refined", "R-ACTORDER", err);
+        return refuse_refining(gap, weight, wanted, "groups in activation order, which cannot be refined", "R-ACTORDER", err);
     if (weight->in % wanted != 0)
-        return refuse_refining(weight, wanted, "a last group that is shorter than the others, which cannot be refined", "R-GROUP", err);
+        return refuse_refining(gap, weight, wanted, "a last group that is shorter than the others, which cannot be refined", "R-GROUP", err);
     spec->group = wanted;
     return STATUS_OK;
 }
 
-static enum status check_shape(const struct weight *weight, const struct spec *spec, const struct format *target, struct err *err)
+static enum status check_shape(const struct gap *gap, uint32_t index, const struct spec *spec, struct err *err)
 {
+    const struct weight *weight = &gap->model->weight[index];
+    const struct format *target = gap->target;
     uint64_t rows, row_bytes;
     const uint64_t groups = (weight->in + spec->group - 1) / spec->group;
     const struct layout *codes = layout_row(spec->codes_layout), *zeros = layout_row(spec->zeros_layout);
     const bool fields = spec->zero_kind == ZERO_CODES;
-    if (layout_size(codes, weight->out, weight->in, &rows, &row_bytes) && (!fields || layout_size(zeros, weight->out, groups, &rows, &row_bytes)) &&
-        (target->can.short_group || weight->in % spec->group == 0))
+    const bool words = layout_size(codes, weight->out, weight->in, &rows, &row_bytes) &&
+                       (!fields || layout_size(zeros, weight->out, groups, &rows, &row_bytes));
+    const uint64_t rest = weight->in % spec->group;
+    if (words && (target->can.short_group || rest == 0))
         return STATUS_OK;
-    (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found out_features %llu, in_features %llu in groups of %llu, which %s cannot pack (R-SHAPE)",
-                  (unsigned long long)weight->out, (unsigned long long)weight->in, (unsigned long long)spec->group, target->name);
+    if (words) {
+        (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name,
+                      "found in_features %llu in groups of %llu, whose last group is %llu wide, expected whole groups: %s holds no short one (R-SHAPE)",
+                      (unsigned long long)weight->in, (unsigned long long)spec->group, (unsigned long long)rest, target->name);
+        return weight->origin != NULL ? err_try(err, "--group-size with a divisor of in_features, or --keep with its name leaves the layer float")
+                                      : try_others(gap, index, "--keep with its name leaves the layer float", false, err);
+    }
     const uint64_t of_codes = layout_align(codes, AXIS_OUT), of_zeros = fields ? layout_align(zeros, AXIS_OUT) : 1;
-    return err_try(err, "%s needs out_features to be a multiple of %llu and in_features of %llu; leave this layer float when quantizing, or --keep",
-                   target->name, (unsigned long long)(of_codes > of_zeros ? of_codes : of_zeros), (unsigned long long)layout_align(codes, AXIS_IN));
+    (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name,
+                  "found out_features %llu and in_features %llu, expected a multiple of %llu and of %llu: %s packs whole words (R-SHAPE)",
+                  (unsigned long long)weight->out, (unsigned long long)weight->in, (unsigned long long)(of_codes > of_zeros ? of_codes : of_zeros),
+                  (unsigned long long)layout_align(codes, AXIS_IN), target->name);
+    return try_others(gap, index, "--keep with its name leaves the layer float", false, err);
 }
 
 /* Numbers that change their dtype. */
@@ -311,10 +367,10 @@ static enum status dequantize(const struct gap *gap, const struct weight *weight
 }
 
 /* What the engine of --for takes. Weights that differ from the first one need rules of their own. */
-static enum status check_engine(const struct gap *gap, const struct weight *weight, const struct survey_weight *seen, const struct spec *spec,
-                                struct err *err)
+static enum status check_engine(const struct gap *gap, uint32_t index, const struct spec *spec, struct err *err)
 {
-    const struct weight *first = &gap->model->weight[0];
+    const struct weight *first = &gap->model->weight[0], *weight = &gap->model->weight[index];
+    const struct survey_weight *seen = &gap->survey->weight[index];
     const struct group_tally *groups = &seen->groups;
     const struct constraints_facts facts = {
         .asymmetric = groups->not_mid > 0,
@@ -323,7 +379,10 @@ static enum status check_engine(const struct gap *gap, const struct weight *weig
         .act_order = !seen->trivial_group_of,
         .ruled = gap->aims->weight[0].bits != spec->bits || (gap->group == 0 && first->spec.group != weight->spec.group && weight->groups > 1),
     };
-    return constraints_check(gap->options->constraints, weight, spec, &facts, err);
+    if (constraints_check(gap->options->constraints, weight, spec, &facts, err) == STATUS_OK)
+        return STATUS_OK;
+    const struct offer offer = {gap->model, gap->survey, index, 1, gap->options->constraints, gap->target->name, false};
+    return offer_for_engine(&offer, gap->options, gap->target, spec, err);
 }
 
 /* What rounding anew cannot do. */
@@ -346,18 +405,20 @@ static enum status check_rounding(const struct weight *weight, const struct roun
 }
 
 /* Codes that no integer grid holds: they move as they are into a form of their own grid, or become floats. */
-static enum status move_floats(const struct gap *gap, const struct weight *weight, const struct aim *aim, struct spec *spec, struct err *err)
+static enum status move_floats(const struct gap *gap, uint32_t index, struct spec *spec, struct err *err)
 {
+    const struct weight *weight = &gap->model->weight[index];
+    const struct aim *aim = &gap->aims->weight[index];
     const struct want want = {.bits = aim->bits, .activation = aim->activation, .grid = GRID_MINIFLOAT};
     const struct form *form = weight->spec.grid == GRID_MINIFLOAT && weight->spec.experts == 0 ? registry_form(gap->target, &want) : NULL;
     if (weight->spec.grid == GRID_CODEBOOK) {
         (void)err_set(err, STATUS_UNSUPPORTED, weight->name, "found codes of a table (NF4, FP4), which no integer grid holds (R-CODEBOOK)");
-        return err_try(err, "--to hf, or --allow-requantize (lossy)");
+        return try_others(gap, index, "", true, err);
     }
     if (form == NULL || form->part[0].dtype != gap->model->tensor[weight->role[ROLE_CODES]].dtype || !dtype_is_plain_float(weight->spec.scale_dtype)) {
         (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found %s codes, which no integer grid holds, and %s has no place for (R-FP8)",
                       weight->spec.bits == 4 ? "MXFP4" : dtype_name(gap->model->tensor[weight->role[ROLE_CODES]].dtype), gap->target->name);
-        return err_try(err, weight->spec.experts > 0 ? "--to hf" : "--to hf, or --allow-requantize (lossy; with --weights-only where activations are static)");
+        return try_others(gap, index, "", true, err);
     }
     *spec = weight->spec;
     spec->form = (uint8_t)(form - gap->target->form);
@@ -377,9 +438,9 @@ enum status gap_weight(const struct gap *gap, uint32_t index, struct spec *spec,
     if (aim->dense)
         return dequantize(gap, weight, seen, aim, spec, err);
     if (weight->spec.grid == GRID_MINIFLOAT || weight->spec.grid == GRID_CODEBOOK)
-        return move_floats(gap, weight, aim, spec, err);
-    TRY(check_bits(weight, aim, target, err));
-    TRY(check_order(weight, seen, target, err));
+        return move_floats(gap, index, spec, err);
+    TRY(check_bits(gap, index, err));
+    TRY(check_order(gap, index, err));
     *spec = (struct spec){.grid = aim->zeros == ZERO_BETA ? GRID_AFFINE_BETA : GRID_AFFINE_ZERO,
                           .bits = aim->bits,
                           .zero_rule = target->zero_rule,
@@ -391,16 +452,16 @@ enum status gap_weight(const struct gap *gap, uint32_t index, struct spec *spec,
     if (form == NULL) {
         (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found %u-bit codes in groups of %llu with %s activations, which %s cannot hold (R-GROUP)",
                       aim->bits, (unsigned long long)spec->group, spec_activation_name(aim->activation), target->name);
-        return err_try(err, "--to compressed-tensors");
+        return try_others(gap, index, "", false, err);
     }
     spec->form = (uint8_t)(form - target->form);
     spec->zero_kind = gap->asymmetric >> aim->bits & 1 ? form->asymmetric : form->symmetric;
     spec->param_order = form->order;
     spec->codes_layout = (uint16_t)form->codes;
     spec->zeros_layout = (uint16_t)form->zeros;
-    TRY(check_zeros(weight, seen, spec, target, err));
-    TRY(check_shape(weight, spec, target, err));
-    TRY(check_engine(gap, weight, seen, spec, err));
+    TRY(check_zeros(gap, index, spec, err));
+    TRY(check_shape(gap, index, spec, err));
+    TRY(check_engine(gap, index, spec, err));
     struct cast cast = {weight->name, "scales", &seen->scales, spec->scale_dtype, gap->options->exact, target->can.scale_dtypes >> DTYPE_F32 & 1};
     TRY(check_cast(cast, err));
     cast.what = "biases";

@@ -4,6 +4,7 @@
 #include "plan/derive.h"
 #include "plan/directory.h"
 #include "plan/gap.h"
+#include "plan/offer.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -47,7 +48,7 @@ static enum status round_floats(struct pipeline *pipeline, const struct request 
     if (request->options.bits == 0) {
         (void)err_set(err, STATUS_UNREPRESENTABLE, request->source, "found no quantized weights (%s), and %s holds codes: rounding to them is lossy",
                       pipeline->model.format, request->target->name);
-        return err_try(err, "--bits 4 --group-size 128 rounds to nearest, or --to hf");
+        return offer_bits(request->target, request->options.constraints, err);
     }
     const char *type = jsondoc_string(jsondoc_get(pipeline->source.document, "model_type"));
     if (type != NULL && (strcmp(type, "gpt2") == 0 || strcmp(type, "openai-gpt") == 0 || strcmp(type, "imagegpt") == 0)) {

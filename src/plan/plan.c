@@ -60,6 +60,8 @@ static int64_t engine_group(const struct plan *plan, const struct constraints *c
     bool fits = true;
     for (size_t w = 0; w < plan->model->weight_count; w++) {
         const struct weight *weight = &plan->model->weight[w];
+        if (!plan_keeps(plan, w))
+            continue;
         fits = fits && constraints_group_fits(constraints, weight->spec.group, weight->groups == 1);
         common = gap_common_divisor(common, weight->spec.group);
     }

@@ -218,7 +218,7 @@ def mlx_case(name, code, text="", to="compressed-tensors", options=(), **how):
 for bits in (2, 3, 4, 5, 6, 8):
     mlx_case(f"sound-{bits}-bit", 0, bits=bits, zeros="asym")
 mlx_case("sound-to-hf", 0, to="hf", zeros="asym")
-mlx_case("bias-of-no-integer", 6, (UP, "R-RANGE", "--to hf"), action=tensor(".biases", lambda t: poke(t, 0, struct.pack("<f", 0.0001))))
+mlx_case("bias-of-no-integer", 6, (UP, "R-RANGE", "--to mlx or hf"), action=tensor(".biases", lambda t: poke(t, 0, struct.pack("<f", 0.0001))))
 mlx_case("bias-of-no-integer-to-hf", 0, to="hf", action=tensor(".biases", lambda t: poke(t, 0, struct.pack("<f", 0.0001))))
 mlx_case("zero-of-16", 6, (UP, "R-RANGE", "0..15"), action=lambda tensors: poke(
     tensors[UP + ".biases"], 0, struct.pack("<f", -16 * struct.unpack_from("<f", tensors[UP + ".scales"][2])[0])))

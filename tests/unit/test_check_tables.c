@@ -57,20 +57,25 @@ static void acceptance(void **state)
 static void constraints(void **state)
 {
     struct constraints limits;
+    struct engine_limits others;
     struct err err = {0};
     (void)state;
-    assert_int_equal(check_constraints(ENGINE_VLLM, "gptq", &limits, &err), STATUS_OK);
+    assert_int_equal(check_constraints(ENGINE_VLLM, "gptq", &others, &limits, &err), STATUS_OK);
     assert_string_equal(limits.engine, "vllm");
     assert_true(limits.symmetric_only);
     assert_int_equal(limits.bits, 1u << 4 | 1u << 8);
-    assert_int_equal(check_constraints(ENGINE_LMDEPLOY, "awq", &limits, &err), STATUS_OK);
+    assert_int_equal(check_constraints(ENGINE_LMDEPLOY, "awq", &others, &limits, &err), STATUS_OK);
     assert_int_equal(limits.groups, 128);
-    assert_int_equal(check_constraints(ENGINE_VLLM_ASCEND, "msmodelslim", &limits, &err), STATUS_OK);
+    assert_int_equal(limits.other_count, 3);
+    assert_string_equal(limits.other[1].format, "awq");
+    assert_int_equal(limits.other[1].bits, 1u << 4);
+    assert_int_equal(check_constraints(ENGINE_VLLM_ASCEND, "msmodelslim", &others, &limits, &err), STATUS_OK);
     assert_int_equal(limits.groups, CONSTRAINTS_PER_CHANNEL);
-    assert_int_equal(check_constraints(ENGINE_OLLAMA, "awq", &limits, &err), STATUS_UNSUPPORTED);
-    assert_string_equal(err.remedy, "--to one of: hf");
-    assert_int_equal(check_constraints(ENGINE_MLX, "gptq", &limits, &err), STATUS_UNSUPPORTED);
-    assert_int_equal(check_constraints(ENGINE_VLLM, "gguf", &limits, &err), STATUS_UNSUPPORTED);
+    assert_int_equal(check_constraints(ENGINE_OLLAMA, "awq", &others, &limits, &err), STATUS_UNSUPPORTED);
+    assert_non_null(strstr(err.what, "expected one of: hf"));
+    assert_non_null(strstr(err.remedy, "repaq check SRC --for ollama"));
+    assert_int_equal(check_constraints(ENGINE_MLX, "gptq", &others, &limits, &err), STATUS_UNSUPPORTED);
+    assert_int_equal(check_constraints(ENGINE_VLLM, "gguf", &others, &limits, &err), STATUS_UNSUPPORTED);
 }
 
 static void rules(void **state)

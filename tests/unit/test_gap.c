@@ -142,11 +142,11 @@ static void widths(void **state)
     struct given g;
     (void)state;
     good(&g, "awq")->weight.spec.bits = 8;
-    refused(&g, STATUS_UNREPRESENTABLE, "found 8-bit codes, but awq holds 4 bits (R-BITS)", "--to compressed-tensors or gptq");
+    refused(&g, STATUS_UNREPRESENTABLE, "found 8-bit codes, but awq holds 4 bits (R-BITS)", "--to msmodelslim, gptq, gptq_v2, compressed-tensors or hf");
     good(&g, "gptq")->options.bits = 5;
-    refused(&g, STATUS_UNREPRESENTABLE, "found 5-bit codes, but gptq holds 2, 3, 4, 8 bits", "--to compressed-tensors");
+    refused(&g, STATUS_UNREPRESENTABLE, "found 5-bit codes, but gptq holds 2, 3, 4, 8 bits", "--bits with one of 2, 3, 4, 8, or leave it out");
     good(&g, "gptq")->options.bits = 300; /* no width at all */
-    refused(&g, STATUS_UNREPRESENTABLE, "R-BITS", "--to compressed-tensors");
+    refused(&g, STATUS_UNREPRESENTABLE, "R-BITS", "--bits with one of 2, 3, 4, 8");
     good(&g, "gptq")->weight.spec.bits = 8;
     g.options.bits = 4;
     refused(&g, STATUS_UNREPRESENTABLE, "that would quantize again", "--bits 8");
@@ -158,7 +158,7 @@ static void widths(void **state)
     good(&g, "gptq")->options.bits = 8;
     g.seen.groups.zero_min = -120;
     g.seen.groups.zero_max = 135;
-    refused(&g, STATUS_UNREPRESENTABLE, "R-ZERO-V1", "--to gptq_v2");
+    refused(&g, STATUS_UNREPRESENTABLE, "R-ZERO-V1", "--to msmodelslim or hf");
     good(&g, "gptq_v2")->options.bits = 8;
     g.seen.groups.zero_min = -120;
     g.seen.groups.zero_max = 135;
@@ -170,11 +170,14 @@ static void activation_order(void **state)
     struct given g;
     (void)state;
     good(&g, "awq")->seen.trivial_group_of = false;
-    refused(&g, STATUS_UNREPRESENTABLE, "R-ACTORDER", "--to gptq_v2");
+    refused(&g, STATUS_UNREPRESENTABLE, "R-ACTORDER", "--to gptq, gptq_v2, compressed-tensors or hf");
+    good(&g, "awq")->seen.trivial_group_of = false;
+    g.seen.uneven_group_of = true; /* compressed-tensors has equal groups only */
+    refused(&g, STATUS_UNREPRESENTABLE, "R-ACTORDER", "--to gptq, gptq_v2 or hf");
     good(&g, "gptq")->seen.trivial_group_of = false;
     assert_int_equal(decide(&g), STATUS_OK);
     g.gap.group = 16;
-    refused(&g, STATUS_UNREPRESENTABLE, "activation order, which cannot be refined (R-ACTORDER)", "without --group-size");
+    refused(&g, STATUS_UNREPRESENTABLE, "activation order, which cannot be refined (R-ACTORDER)", "--to gptq_v2, compressed-tensors or hf");
 }
 
 static void zeros_out_of_range(void **state)
@@ -203,7 +206,7 @@ static void zeros_out_of_range(void **state)
     good(&g, "gptq");
     g.seen.groups.zero_min = 0;
     g.seen.groups.equal_zero = 2;
-    refused(&g, STATUS_UNREPRESENTABLE, "found 2 of 256 groups with zero 0, expected 1 or more: GPTQ v1 holds no other (R-ZERO-V1)", "--to gptq_v2, awq or compressed-tensors");
+    refused(&g, STATUS_UNREPRESENTABLE, "found 2 of 256 groups with zero 0, expected 1 or more: GPTQ v1 holds no other (R-ZERO-V1)", "--to msmodelslim, awq, gptq_v2, compressed-tensors or hf");
     good(&g, "awq")->seen.groups.fractions = 4;
     refused(&g, STATUS_UNREPRESENTABLE, "4 of 256 groups whose zero is no integer", "--allow-requantize");
 }
@@ -241,15 +244,16 @@ static void shapes(void **state)
     struct given g;
     (void)state;
     good(&g, "awq")->weight.out = 60;
-    refused(&g, STATUS_UNREPRESENTABLE, "out_features 60", "awq needs out_features to be a multiple of 8 and in_features of 1;");
+    refused(&g, STATUS_UNREPRESENTABLE, "out_features 60", "--keep with its name");
+    assert_non_null(strstr(g.err.what, "found out_features 60 and in_features 128, expected a multiple of 8 and of 1: awq packs whole words"));
     good(&g, "gptq")->weight.out = 60;
-    refused(&g, STATUS_UNREPRESENTABLE, "R-SHAPE", "out_features to be a multiple of 8 and in_features of 8");
+    refused(&g, STATUS_UNREPRESENTABLE, "expected a multiple of 8 and of 8: gptq packs whole words (R-SHAPE)", "compressed-tensors");
     good(&g, "gptq")->weight.in = 124;
-    refused(&g, STATUS_UNREPRESENTABLE, "in_features 124", "multiple of 8");
+    refused(&g, STATUS_UNREPRESENTABLE, "in_features 124, expected a multiple of 8 and of 8", "--keep");
     good(&g, "gptq")->weight.in = 120; /* whole words, but a partial group: GPTQ's g_idx holds it */
     assert_int_equal(decide(&g), STATUS_OK);
     good(&g, "awq")->weight.in = 120;
-    refused(&g, STATUS_UNREPRESENTABLE, "R-SHAPE", "awq needs");
+    refused(&g, STATUS_UNREPRESENTABLE, "groups of 32, whose last group is 24 wide, expected whole groups: awq holds no short one (R-SHAPE)", "gptq");
     good(&g, "gptq")->weight.spec.bits = 8; /* 8-bit words hold four */
     g.weight.out = 60;
     g.weight.in = 124;
@@ -257,7 +261,7 @@ static void shapes(void **state)
     good(&g, "gptq")->weight.spec.bits = 3; /* and 32 codes of 3 bits fill three */
     g.weight.out = 48;
     g.seen.groups.zero_max = 7;
-    refused(&g, STATUS_UNREPRESENTABLE, "R-SHAPE", "out_features to be a multiple of 32 and in_features of 32");
+    refused(&g, STATUS_UNREPRESENTABLE, "expected a multiple of 32 and of 32", "--keep");
 }
 
 static void scales(void **state)
