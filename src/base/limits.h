@@ -5,6 +5,10 @@
 #include <stdint.h>
 
 #define LIMIT_SAFETENSORS_HEADER_BYTES_MAX UINT64_C(100000000) /* huggingface/safetensors:safetensors/src/tensor.rs */
+#define LIMIT_GGUF_HEADER_BYTES_MAX UINT64_C(100000000)        /* pairs and table of tensors; a vocabulary of 250,000 with merges is a tenth of it */
+#define LIMIT_GGUF_KEY_BYTES_MAX 65535                         /* ggml-org/ggml:docs/gguf.md */
+#define LIMIT_GGUF_PAIRS_MAX UINT32_C(100000)
+#define LIMIT_GGUF_ARRAY_DEPTH_MAX 8
 #define LIMIT_JSON_TEXT_BYTES_MAX UINT64_C(100000000)          /* index and description files */
 #define LIMIT_JSON_DOCUMENT_BYTES_MAX UINT64_C(8388608)        /* config.json and other small documents */
 #define LIMIT_JSON_DEPTH_MAX 128

@@ -1,0 +1,11 @@
+/* Where the tensors of a GGUF file lie. */
+#ifndef REPAQ_GGUFILE_PLACE_H
+#define REPAQ_GGUFILE_PLACE_H
+
+#include "container/ggufile.h"
+
+/* Makes the offsets of a table of tensors, which count from the start of the data, offsets of a file of `file_bytes` bytes, and finds where the data begin and
+ * end. Alignment and header_bytes are known. Errors: CORRUPT where tensors overlap or leave the file; UNSUPPORTED for gaps and another order unless lenient. */
+enum status ggufile_place(struct ggufile *gguf, uint64_t file_bytes, bool lenient, struct err *err) WARN_UNUSED;
+
+#endif
