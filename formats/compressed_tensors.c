@@ -1,4 +1,4 @@
-/* compressed-tensors: pack-quantized integers of 1 to 8 bits, and int-quantized W8A8. Read from vllm-project/compressed-tensors:
+/* compressed-tensors: pack-quantized, int-quantized, float-quantized (FP8) and mxfp4-pack-quantized. Read from vllm-project/compressed-tensors:
  * src/compressed_tensors/compressors/{pack_quantized,naive_quantized}, quantization/lifecycle/forward.py and utils/match.py.
  *
  *   pack-quantized
@@ -13,11 +13,15 @@
  *   int-quantized
  *     weight             I8 [out][in]              codes - 2^(bits-1)
  *     weight_scale       as above; weight_zero_point I8, the same shape
- *   both, with static activations
+ *   mxfp4-pack-quantized (compressors/mxfp4/base.py)
+ *     weight_packed      U8 [out][in/2]            F4: byte j of a row: bits 3..0 = in 2j, 7..4 = in 2j+1
+ *     weight_scale       U8 [out][in/32]           E8M0: weight = code * 2^(byte - 127)
+ *   all but the last, with static activations
  *     input_scale [1], input_zero_point I8 [1]
  *
  *   weight = (code - zero) * scale. */
 #include "formats/ctconfig.h"
+#include "formats/ctdescribe.h"
 #include "formats/format.h"
 #include "formats/parts.h"
 #include "formats/shape.h"
@@ -26,6 +30,8 @@
 
 #include <stdio.h>
 #include <string.h>
+
+#define MXFP4_GROUP 32
 
 static const struct part pack_part[] = {
     {ROLE_CODES, ".weight_packed", true, WHEN_ALWAYS, DTYPE_I32},     {ROLE_SCALES, ".weight_scale", true, WHEN_ALWAYS, DTYPE_NONE},
@@ -44,6 +50,10 @@ static const struct part float_part[] = {
     {ROLE_SCALES, ".weight_scale", true, WHEN_ALWAYS, DTYPE_NONE},
     {ROLE_INPUT_SCALE, ".input_scale", false, WHEN_ALWAYS, DTYPE_NONE},
 };
+static const struct part mxfp4_part[] = {
+    {ROLE_CODES, ".weight_packed", true, WHEN_ALWAYS, DTYPE_U8},
+    {ROLE_SCALES, ".weight_scale", true, WHEN_ALWAYS, DTYPE_U8},
+};
 #define PACKED(width) \
     { \
         .name = "pack-quantized", .bits = width, .codes = LAYOUT_ROW_IN##width, .zeros = LAYOUT_ROW_OUT##width, .symmetric = ZERO_MID, \
@@ -58,6 +68,11 @@ static const struct part float_part[] = {
     { \
         .name = "float-quantized", .grid = GRID_MINIFLOAT, .bits = 8, .activation = kind, .codes = LAYOUT_BYTE_INT8, .symmetric = ZERO_MID, \
         .asymmetric = ZERO_NEVER, .part = float_part, .part_count = parts \
+    }
+#define MXFP4(kind) \
+    { \
+        .name = "mxfp4-pack-quantized", .grid = GRID_MINIFLOAT, .bits = 4, .activation = kind, .codes = LAYOUT_ROW_IN4, .symmetric = ZERO_MID, \
+        .asymmetric = ZERO_NEVER, .part = mxfp4_part, .part_count = 2 \
     }
 static const struct form ct_form[] = {
     PACKED(1),
@@ -75,6 +90,8 @@ static const struct form ct_form[] = {
     FLOATS(ACTIVATION_NONE, 2),
     FLOATS(ACTIVATION_DYNAMIC, 2),
     FLOATS(ACTIVATION_STATIC, 3),
+    MXFP4(ACTIVATION_NONE),
+    MXFP4(ACTIVATION_DYNAMIC),
 };
 
 static void compressed_tensors_probe(const struct source *source, struct bid *bid)
@@ -317,6 +334,45 @@ static enum status shape_floats(const struct model *model, struct weight *weight
     return check_activation(model, weight, err);
 }
 
+static enum status bad_mxfp4(const struct model *model, uint32_t tensor, struct err *err)
+{
+    char where[700], shape[128];
+    return err_set(err, STATUS_CORRUPT, model_where(model, tensor, where, sizeof where),
+                   "found %s %s, expected U8 codes [out, in/2] with U8 scales [out, in/32] (R-SHAPE)", dtype_name(model->tensor[tensor].dtype),
+                   model_shape_text(&model->tensor[tensor], shape, sizeof shape));
+}
+
+/* FP4 in groups of 32 with an exponent each. */
+static enum status shape_mxfp4(const struct model *model, struct weight *weight, const struct ctconfig *config, const struct ct_scheme *scheme,
+                               struct err *err)
+{
+    const uint32_t at = weight->role[ROLE_CODES], exponents = weight->role[ROLE_SCALES];
+    const struct tensor *codes = &model->tensor[at];
+    if (config->version[0] == 0 && config->version[1] == 13) {
+        (void)err_set(err, STATUS_UNSUPPORTED, weight->name, "found MXFP4 of compressed-tensors 0.13, whose scales are a quarter of what they should be");
+        return err_try(err, "quantize again with compressed-tensors 0.14 or later");
+    }
+    for (int role = 0; role < ROLE_COUNT; role++)
+        if (weight->role[role] != MODEL_NONE && role != ROLE_CODES && role != ROLE_SCALES)
+            return err_set(err, STATUS_CORRUPT, weight->name, "found %s of MXFP4 codes, expected none", model_role_name((enum role)role));
+    if (codes->dtype != DTYPE_U8 || codes->rank != 2 || model_elements(codes) == 0 || codes->shape[1] % (MXFP4_GROUP / 2) != 0)
+        return bad_mxfp4(model, at, err);
+    weight->out = codes->shape[0];
+    weight->in = 2 * codes->shape[1];
+    weight->groups = weight->in / MXFP4_GROUP;
+    if (model->tensor[exponents].dtype != DTYPE_U8 || !model_is_2d(&model->tensor[exponents], weight->out, weight->groups))
+        return bad_mxfp4(model, exponents, err);
+    weight->spec = (struct spec){.grid = GRID_MINIFLOAT,
+                                 .bits = 4,
+                                 .zero_kind = ZERO_MID,
+                                 .param_order = ORDER_OUT_GROUP,
+                                 .scale_dtype = DTYPE_F8_E8M0,
+                                 .group = MXFP4_GROUP,
+                                 .activation = scheme->activation,
+                                 .codes_layout = LAYOUT_ROW_IN4};
+    return STATUS_OK;
+}
+
 static enum status bind_weight(struct source *source, struct model *model, struct weight *weight, const struct ctconfig *config, struct err *err)
 {
     const struct ct_scheme *scheme;
@@ -330,9 +386,11 @@ static enum status bind_weight(struct source *source, struct model *model, struc
     const bool packed = weight->role[ROLE_SHAPE] != MODEL_NONE;
     if (scheme->floats && scheme->bits == 8 && !packed && model->tensor[weight->role[ROLE_CODES]].dtype == DTYPE_F8_E4M3)
         return shape_floats(model, weight, scheme, err);
+    if (ctconfig_is_mxfp4(scheme))
+        return shape_mxfp4(model, weight, config, scheme, err);
     if (scheme->floats)
-        return err_set(err, STATUS_UNSUPPORTED, weight->name, "found %u-bit float weights (%s), expected integers of 1 to 8 bits or FP8", scheme->bits,
-                       scheme->format);
+        return err_set(err, STATUS_UNSUPPORTED, weight->name, "found %u-bit float weights (%s), expected integers of 1 to 8 bits, FP8 or MXFP4",
+                       scheme->bits, scheme->format);
     if (scheme->strategy == CT_BLOCK)
         return err_set(err, STATUS_UNSUPPORTED, weight->name, "found integer weights in two-dimensional blocks, expected groups, channels or one scale");
     const bool older = config->version[0] == 0 && config->version[1] < 18 && config->version[0] + config->version[1] + config->version[2] > 0;
@@ -360,7 +418,9 @@ static enum status compressed_tensors_read(struct source *source, const struct r
     if (status == STATUS_OK)
         status = parts_bind(pack_part, 1, model, err);
     for (uint32_t w = 0; status == STATUS_OK && w < model->weight_count; w++) {
-        status = parts_siblings(pack_part, sizeof pack_part / sizeof pack_part[0], model, w, err);
+        const bool bytes = model->tensor[model->weight[w].role[ROLE_CODES]].dtype == DTYPE_U8; /* floats of 4 bits */
+        status = bytes ? parts_siblings(mxfp4_part, sizeof mxfp4_part / sizeof mxfp4_part[0], model, w, err)
+                       : parts_siblings(pack_part, sizeof pack_part / sizeof pack_part[0], model, w, err);
         if (status == STATUS_OK) /* and what follows the zero points there: static activations */
             status = parts_siblings(int_part + 2, 3, model, w, err);
     }
@@ -374,99 +434,9 @@ static enum status compressed_tensors_read(struct source *source, const struct r
     return status;
 }
 
-/* --- writing ----------------------------------------------------------------------------------------------------------------------- */
-
-/* How scales are shared, in the words of compressed-tensors. */
-static const char *strategy_of(const struct scheme *scheme)
-{
-    return scheme->one ? "tensor" : scheme->rows > 0 ? "block" : scheme->group == -1 ? "channel" : "group";
-}
-
-static void describe_weights(const struct scheme *scheme, struct jsondoc *group)
-{
-    struct jsondoc *weights = jsondoc_add_object(group, "weights");
-    jsondoc_add_int(weights, "num_bits", scheme->form->bits);
-    jsondoc_add_string(weights, "type", scheme->form->grid == GRID_MINIFLOAT ? "float" : "int");
-    jsondoc_add_bool(weights, "symmetric", scheme->symmetric);
-    jsondoc_add_string(weights, "strategy", strategy_of(scheme));
-    if (strcmp(strategy_of(scheme), "group") == 0)
-        jsondoc_add_int(weights, "group_size", scheme->group);
-    else
-        jsondoc_add_null(weights, "group_size");
-    if (scheme->rows > 0) {
-        struct jsondoc *block = jsondoc_add_array(weights, "block_structure");
-        jsondoc_add_u64(block, NULL, scheme->rows);
-        jsondoc_add_int(block, NULL, scheme->group);
-    }
-    if (scheme->act_order)
-        jsondoc_add_string(weights, "actorder", "group");
-    else
-        jsondoc_add_null(weights, "actorder");
-    jsondoc_add_bool(weights, "dynamic", false);
-}
-
-static void describe_activations(const struct scheme *scheme, struct jsondoc *group)
-{
-    const bool dynamic = scheme->form->activation == ACTIVATION_DYNAMIC, blocks = dynamic && scheme->rows > 0;
-    if (scheme->form->activation == ACTIVATION_NONE) {
-        jsondoc_add_null(group, "input_activations");
-        return;
-    }
-    struct jsondoc *input = jsondoc_add_object(group, "input_activations");
-    jsondoc_add_int(input, "num_bits", 8);
-    jsondoc_add_string(input, "type", scheme->form->grid == GRID_MINIFLOAT ? "float" : "int");
-    jsondoc_add_bool(input, "symmetric", !scheme->input_zero);
-    jsondoc_add_string(input, "strategy", blocks ? "group" : dynamic ? "token" : "tensor");
-    if (blocks)
-        jsondoc_add_int(input, "group_size", scheme->group);
-    jsondoc_add_bool(input, "dynamic", dynamic);
-}
-
-static void describe_group(const struct scheme *scheme, bool first, struct jsondoc *group)
-{
-    struct jsondoc *targets = jsondoc_add_array(group, "targets");
-    if (first)
-        jsondoc_add_string(targets, NULL, "Linear");
-    for (size_t i = 0; !first && i < scheme->count; i++)
-        jsondoc_add_string(targets, NULL, scheme->name[i]);
-    describe_weights(scheme, group);
-    describe_activations(scheme, group);
-    jsondoc_add_null(group, "output_activations");
-    jsondoc_add_string(group, "format", scheme->form->name);
-}
-
-/* The version says that fields cross words. */
-static void compressed_tensors_describe(const struct summary *summary, struct jsondoc *config)
-{
-    const char *format = summary->scheme[0].form->name;
-    for (size_t s = 1; s < summary->scheme_count; s++)
-        if (strcmp(summary->scheme[s].form->name, format) != 0)
-            format = "mixed-precision";
-    jsondoc_add_string(config, "quant_method", "compressed-tensors");
-    jsondoc_add_string(config, "format", format);
-    jsondoc_add_string(config, "quantization_status", "compressed");
-    struct jsondoc *groups = jsondoc_add_object(config, "config_groups");
-    for (size_t s = 0; s < summary->scheme_count; s++) {
-        char name[32];
-        (void)snprintf(name, sizeof name, "group_%zu", s);
-        describe_group(&summary->scheme[s], s == 0, jsondoc_add_object(groups, name));
-    }
-    struct jsondoc *ignore = jsondoc_add_array(config, "ignore");
-    bool lm_head = summary->lm_head;
-    for (size_t i = 0; i < summary->dense_count; i++) {
-        jsondoc_add_string(ignore, NULL, summary->dense[i]);
-        lm_head = lm_head || strcmp(summary->dense[i], "lm_head") == 0;
-    }
-    if (!lm_head) /* tied to the embedding */
-        jsondoc_add_string(ignore, NULL, "lm_head");
-    jsondoc_add_null(config, "kv_cache_scheme");
-    jsondoc_add_null(config, "global_compression_ratio");
-    jsondoc_add_string(config, "version", summary->act_order ? "0.18.0" : "0.19.0"); /* from 0.19.0 on act-order is refused */
-}
-
 const struct format compressed_tensors_format = {
     .name = "compressed-tensors",
-    .title = "llm-compressor and vLLM: pack-quantized integers, int-quantized W8A8",
+    .title = "llm-compressor and vLLM: pack-quantized integers, int-quantized W8A8, FP8, MXFP4",
     .can = {.grid = GRID_AFFINE_ZERO,
             .reads = true,
             .writes = true,
@@ -484,5 +454,5 @@ const struct format compressed_tensors_format = {
     .names = {.stem = "model"},
     .probe = compressed_tensors_probe,
     .read = compressed_tensors_read,
-    .describe = compressed_tensors_describe,
+    .describe = ctdescribe_config,
 };

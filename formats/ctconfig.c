@@ -161,6 +161,11 @@ static enum status take_weights(const struct jsondoc *object, struct ct_scheme *
     return scheme->strategy == CT_BLOCK ? take_block(object, scheme, err) : STATUS_OK;
 }
 
+bool ctconfig_is_mxfp4(const struct ct_scheme *scheme)
+{
+    return scheme->floats && scheme->bits == 4 && scheme->group == 32 && strcmp(scheme->format, "mxfp4-pack-quantized") == 0;
+}
+
 /* Integer activations of 8 bits, for each token at run time or with one scale that is stored, are a property of the weight; others change what
  * the engine computes in ways that no target here holds. */
 static enum status take_activations(const struct jsondoc *group, struct ct_scheme *scheme, struct err *err)
@@ -173,6 +178,8 @@ static enum status take_activations(const struct jsondoc *group, struct ct_schem
         return STATUS_OK;
     TRY(take_args(object, "input_activations", scheme->name, &input, err));
     scheme->activation = input.dynamic ? ACTIVATION_DYNAMIC : ACTIVATION_STATIC;
+    if (ctconfig_is_mxfp4(scheme) && (!input.dynamic || !input.floats || input.bits != 4 || input.group != 32))
+        return unsupported("input_activations of MXFP4 weights that are not MXFP4, dynamic", err);
     if (scheme->floats)
         return STATUS_OK;
     if (input.bits != 8 || input.floats || input.local)

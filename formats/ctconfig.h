@@ -46,6 +46,8 @@ enum status ctconfig_read(struct source *source, struct ctconfig *config, struct
 /* The scheme of a module (a Linear): by its exact name, else by the first pattern, else by the class "Linear"; NULL if there is none. *ignored: an
  * entry of `ignore` names it, in one of these ways. */
 enum status ctconfig_find(const struct ctconfig *config, const char *module, const struct ct_scheme **scheme, bool *ignored, struct err *err) WARN_UNUSED;
+/* MXFP4: 4-bit floats in groups of 32, as the format says. */
+bool ctconfig_is_mxfp4(const struct ct_scheme *scheme);
 void ctconfig_free(struct ctconfig *config);
 
 #endif

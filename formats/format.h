@@ -35,6 +35,7 @@ struct capability {
     bool act_order;         /* holds a non-trivial group map */
     bool even_groups;       /* and only one whose groups have as many columns as groups in order have */
     bool short_group;       /* holds a last group that is shorter than the others */
+    bool stacks;            /* holds the experts of a layer as one weight of three dimensions (floats of 4 bits) */
     bool mixed_bits;        /* several widths in one checkpoint */
     enum group_rule groups;
     const uint16_t *group_size; /* those that it holds, ascending, 0 ends; NULL: any, and per channel */

@@ -1,11 +1,15 @@
-/* mlx: MLX affine, 2, 3, 4, 5, 6 and 8 bits. Read from ml-explore/mlx:mlx/ops.cpp (quantize, dequantize), python/mlx/nn/layers/quantized.py
+/* mlx: MLX affine, 2, 3, 4, 5, 6 and 8 bits, and mxfp4. Read from ml-explore/mlx:mlx/ops.cpp (quantize, dequantize), python/mlx/nn/layers/quantized.py
  * and ml-explore/mlx-lm:mlx_lm/utils.py.
  *
  *   X.weight  U32 [out][in*bits/32]           rows of codes, lowest bits first: 4-bit word = in 7 6 5 4 3 2 1 0 (of 8c + these)
  *   X.scales  F32, F16 or BF16 [out][group]   may be negative
  *   X.biases  the same dtype and shape        (X.bias is the layer's own)
  *
- *   weight = scale * code + bias; zero = -bias / scale, where that is an integer. */
+ *   weight = scale * code + bias; zero = -bias / scale, where that is an integer.
+ *
+ *   mode mxfp4 (mlx/ops.cpp, fp_quantize)
+ *   X.weight  U32 [out][in/8]   F4, lowest bits first
+ *   X.scales  U8 [out][in/32]   E8M0: weight = code * 2^(byte - 127); experts are stacked, [expert][out][...] (mlx_lm/models/switch_layers.py) */
 #include "formats/format.h"
 #include "formats/parts.h"
 #include "formats/shape.h"
@@ -19,14 +23,34 @@
 static const struct part mlx_part[] = {
     {ROLE_CODES, ".weight", true, WHEN_ALWAYS, DTYPE_U32},
     {ROLE_SCALES, ".scales", true, WHEN_ALWAYS, DTYPE_NONE},
-    {ROLE_BETA, ".biases", true, WHEN_ALWAYS, DTYPE_NONE},
+    {ROLE_BETA, ".biases", false, WHEN_ALWAYS, DTYPE_NONE}, /* not of mxfp4 */
 };
 #define MLX_FORM(width) \
     { \
         .name = #width "-bit affine", .bits = width, .codes = LAYOUT_ROW_IN##width, .symmetric = ZERO_BETA, .asymmetric = ZERO_BETA, \
         .order = ORDER_OUT_GROUP, .part = mlx_part, .part_count = 3 \
     }
-static const struct form mlx_form[] = {MLX_FORM(2), MLX_FORM(3), MLX_FORM(4), MLX_FORM(5), MLX_FORM(6), MLX_FORM(8)};
+static const struct part mxfp4_part[] = {
+    {ROLE_CODES, ".weight", true, WHEN_ALWAYS, DTYPE_U32},
+    {ROLE_SCALES, ".scales", true, WHEN_ALWAYS, DTYPE_U8},
+};
+static const struct form mlx_form[] = {
+    MLX_FORM(2),
+    MLX_FORM(3),
+    MLX_FORM(4),
+    MLX_FORM(5),
+    MLX_FORM(6),
+    MLX_FORM(8),
+    {.name = "mxfp4",
+     .grid = GRID_MINIFLOAT,
+     .bits = 4,
+     .codes = LAYOUT_ROW_IN4,
+     .symmetric = ZERO_MID,
+     .asymmetric = ZERO_NEVER,
+     .part = mxfp4_part,
+     .part_count = 2},
+};
+#define MXFP4_GROUP 32
 static const uint16_t mlx_group[] = {32, 64, 128, 0};
 
 /* `quantization`, or its mirror in quantization_config, which names no method. */
@@ -50,13 +74,14 @@ static void mlx_probe(const struct source *source, struct bid *bid)
 /* What config.json says of all modules, or of one. */
 struct stated {
     int64_t bits, group;
-    bool affine;
+    const char *mode; /* one of the names below */
 };
+static const char AFFINE[] = "affine", MXFP4[] = "mxfp4";
 
 static const struct form *form_of(int64_t bits)
 {
     for (size_t f = 0; f < sizeof mlx_form / sizeof mlx_form[0]; f++)
-        if (mlx_form[f].bits == bits)
+        if (mlx_form[f].bits == bits && mlx_form[f].grid != GRID_MINIFLOAT)
             return &mlx_form[f];
     return NULL;
 }
@@ -68,7 +93,7 @@ static enum status wrong(const char *member, const char *where, const char *expe
 
 static enum status take(const struct jsondoc *object, const char *where, struct stated *stated, struct err *err)
 {
-    static const char *const modes[] = {"affine", "mxfp4", "mxfp8", "nvfp4"};
+    static const char *const modes[] = {AFFINE, MXFP4, "mxfp8", "nvfp4"};
     const struct jsondoc *bits = jsondoc_get(object, "bits"), *group = jsondoc_get(object, "group_size"), *mode = jsondoc_get(object, "mode");
     size_t m = 0;
     if (bits != NULL && (!jsondoc_int(bits, &stated->bits) || form_of(stated->bits) == NULL))
@@ -81,7 +106,7 @@ static enum status take(const struct jsondoc *object, const char *where, struct 
         m++;
     if (m == sizeof modes / sizeof modes[0])
         return wrong("mode", where, "affine, mxfp4, mxfp8 or nvfp4", err);
-    stated->affine = m == 0;
+    stated->mode = modes[m];
     return STATUS_OK;
 }
 
@@ -103,7 +128,7 @@ static enum status check_mirror(const struct source *source, const struct stated
     if (quantization_of(source) != own || mirror == NULL || jsondoc_get(mirror, "quant_method") != NULL)
         return STATUS_OK;
     TRY(take(mirror, "quantization_config", &other, err));
-    if (other.bits == stated->bits && other.group == stated->group && other.affine == stated->affine)
+    if (other.bits == stated->bits && other.group == stated->group && strcmp(other.mode, stated->mode) == 0)
         return STATUS_OK;
     return err_set(err, STATUS_CORRUPT, "config.json, quantization_config",
                    "found %lld bits in groups of %lld, but \"quantization\" says %lld bits in groups of %lld (R-CONFLICT)", (long long)other.bits,
@@ -130,6 +155,42 @@ static enum status take_entries(const struct jsondoc *object, const struct model
     return STATUS_OK;
 }
 
+/* mxfp4: two dimensions, or a stack of experts of three. */
+static enum status bind_mxfp4(const struct model *model, struct weight *weight, const struct stated *stated, struct err *err)
+{
+    const uint32_t codes = weight->role[ROLE_CODES], scales = weight->role[ROLE_SCALES];
+    const struct tensor *stored = &model->tensor[codes], *scale = &model->tensor[scales];
+    const unsigned last = stored->rank == 3 ? 2 : 1;
+    char where[700], shape[128];
+    if (weight->role[ROLE_BETA] != MODEL_NONE || stated->bits != 4 || stated->group != MXFP4_GROUP)
+        return err_set(err, STATUS_CORRUPT, weight->name,
+                       "found mode mxfp4 with %lld bits in groups of %lld%s, expected 4 bits in groups of 32 (R-CONFLICT)", (long long)stated->bits,
+                       (long long)stated->group, weight->role[ROLE_BETA] != MODEL_NONE ? " and biases" : "");
+    TRY(shape_expect_dtype(model, codes, DTYPE_U32, err));
+    TRY(shape_expect_dtype(model, scales, DTYPE_U8, err));
+    const bool whole = (stored->rank == 2 || stored->rank == 3) && model_elements(stored) > 0 && stored->shape[last] % (MXFP4_GROUP / 8) == 0;
+    bool fits = whole && scale->rank == stored->rank && scale->shape[last] == stored->shape[last] / (MXFP4_GROUP / 8) && stored->shape[0] <= UINT32_MAX;
+    for (unsigned d = 0; fits && d < last; d++)
+        fits = scale->shape[d] == stored->shape[d];
+    if (!fits)
+        return err_set(err, STATUS_CORRUPT, model_where(model, whole ? scales : codes, where, sizeof where),
+                       "found shape %s, expected codes [out, in/8] with scales [out, in/32], or stacks of them (R-SHAPE)",
+                       model_shape_text(whole ? scale : stored, shape, sizeof shape));
+    weight->out = last == 2 ? stored->shape[0] * stored->shape[1] : stored->shape[0];
+    weight->in = stored->shape[last] * 8;
+    weight->groups = scale->shape[last];
+    weight->spec = (struct spec){.grid = GRID_MINIFLOAT,
+                                 .bits = 4,
+                                 .zero_kind = ZERO_MID,
+                                 .param_order = ORDER_OUT_GROUP,
+                                 .scale_dtype = DTYPE_F8_E8M0,
+                                 .group = MXFP4_GROUP,
+                                 .experts = last == 2 ? (uint32_t)stored->shape[0] : 0,
+                                 .switched = last == 2,
+                                 .codes_layout = LAYOUT_ROW_IN4};
+    return STATUS_OK;
+}
+
 static enum status bind_weight(const struct model *model, struct weight *weight, const struct jsondoc *own, struct stated stated, struct err *err)
 {
     const uint32_t codes = weight->role[ROLE_CODES], scales = weight->role[ROLE_SCALES];
@@ -140,11 +201,19 @@ static enum status bind_weight(const struct model *model, struct weight *weight,
         (void)err_set(err, STATUS_CORRUPT, weight->name, "found quantized tensors, but config.json says false for this module (R-CONFLICT)");
         return err_try(err, "use the config.json that was written with these weights");
     }
+    if (jsondoc_kind(own) == JSONDOC_OBJECT && scale->dtype != DTYPE_U8) /* an entry that names no mode means affine, mlx.nn's default */
+        stated.mode = AFFINE;
     TRY(take(own, weight->name, &stated, err));
-    if (!stated.affine) {
-        (void)err_set(err, STATUS_UNSUPPORTED, weight->name, "found %lld-bit MLX codes of another mode than affine, expected affine ones",
-                      (long long)stated.bits);
+    if (strcmp(stated.mode, MXFP4) == 0)
+        return bind_mxfp4(model, weight, &stated, err);
+    if (strcmp(stated.mode, AFFINE) != 0) {
+        (void)err_set(err, STATUS_UNSUPPORTED, weight->name, "found %lld-bit MLX codes of mode %s, expected affine or mxfp4", (long long)stated.bits,
+                      stated.mode);
         return err_try(err, "mlx_lm.convert --q-mode affine, from the float model");
+    }
+    if (weight->role[ROLE_BETA] == MODEL_NONE) {
+        (void)err_set(err, STATUS_CORRUPT, weight->name, "found %s.weight but no %s.biases (R-INCOMPLETE)", weight->name, weight->name);
+        return err_try(err, "fetch the checkpoint again: a shard may be missing");
     }
     TRY(shape_expect_dtype(model, codes, DTYPE_U32, err));
     TRY(shape_expect_float(model, scales, err));
@@ -211,7 +280,7 @@ static enum status refuse_strays(const struct model *model, struct err *err)
 static enum status mlx_read(struct source *source, const struct read_options *options, struct model *model, struct err *err)
 {
     (void)options;
-    struct stated stated = {.affine = true};
+    struct stated stated = {.mode = AFFINE};
     const struct jsondoc *object = quantization_of(source);
     TRY(take_all(object, &stated, err));
     TRY(check_mirror(source, &stated, err));
@@ -228,15 +297,22 @@ static enum status mlx_read(struct source *source, const struct read_options *op
     return status;
 }
 
+static const char *mode_of(const struct form *form)
+{
+    return form != NULL && form->grid == GRID_MINIFLOAT ? MXFP4 : AFFINE;
+}
+
 static void mlx_describe(const struct summary *summary, struct jsondoc *config)
 {
     jsondoc_add_int(config, "group_size", summary->group);
     jsondoc_add_int(config, "bits", summary->bits);
-    jsondoc_add_string(config, "mode", "affine");
+    jsondoc_add_string(config, "mode", mode_of(summary->form));
     for (size_t i = 0; i < summary->mixed_count; i++) {
         struct jsondoc *own = jsondoc_add_object(config, summary->mixed[i].name);
         jsondoc_add_int(own, "group_size", summary->mixed[i].group);
         jsondoc_add_int(own, "bits", summary->mixed[i].bits);
+        if (mode_of(summary->mixed[i].form) != mode_of(summary->form))
+            jsondoc_add_string(own, "mode", mode_of(summary->mixed[i].form));
     }
     for (size_t i = 0; i < summary->dense_count; i++)
         jsondoc_add_bool(config, summary->dense[i], false);
@@ -246,11 +322,12 @@ static const char *const mlx_keys[] = {"quantization", "quantization_config", NU
 
 const struct format mlx_format = {
     .name = "mlx",
-    .title = "Apple MLX, affine",
+    .title = "Apple MLX, affine and mxfp4",
     .can = {.grid = GRID_AFFINE_BETA,
             .reads = true,
             .writes = true,
             .zero_at_zero = true,
+            .stacks = true,
             .mixed_bits = true,
             .groups = GROUPS_SHARED,
             .group_size = mlx_group,

@@ -83,7 +83,7 @@ static enum status mxfp4_read(struct source *source, const struct read_options *
 const struct format mxfp4_format = {
     .name = "mxfp4",
     .title = "MXFP4 experts as gpt-oss has them",
-    .can = {.grid = GRID_MINIFLOAT, .reads = true, .scale_dtypes = 0},
+    .can = {.grid = GRID_MINIFLOAT, .reads = true, .stacks = true, .scale_dtypes = 0},
     .form = mxfp4_form,
     .form_count = 1,
     .names = {.stem = "model"},

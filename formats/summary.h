@@ -21,6 +21,7 @@ struct scheme {
 struct summary {
     unsigned bits;              /* of most weights */
     int64_t group;              /* of most weights; -1 per channel */
+    const struct form *form;    /* of one of these; NULL if there are none */
     bool symmetric;             /* every live zero is 2^(bits-1) */
     bool act_order;             /* some group map is not trivial */
     bool lm_head;               /* lm_head is quantized */
@@ -38,6 +39,7 @@ struct mixed_rule {
     const char *name; /* module */
     unsigned bits;
     int64_t group;
+    const struct form *form;
 };
 
 /* Every tensor of an output checkpoint, for a side file that lists them. */

@@ -78,7 +78,7 @@ static const struct acceptance acceptance_table[] = {
     ROW(LLAMA_CPP, HF, .limits = {0}),
     ROW(LLAMA_CPP, GPTQ, LIMITS(.bits = BITS2(2, 4) | 1u << 8, .no_rules = true)),
     ROW(LLAMA_CPP, GPTQ_V2, LIMITS(.bits = BITS2(2, 4) | 1u << 8, .no_rules = true)),
-    ROW(LLAMA_CPP, CT, LIMITS(.bits = BITS4(1, 2, 4, 8), .no_act_order = true), .misfit = SEVERITY_SILENT),
+    ROW(LLAMA_CPP, CT, LIMITS(.bits = BITS4(1, 2, 4, 8), .no_act_order = true, .no_mxfp4 = true), .misfit = SEVERITY_SILENT),
     ROW(LLAMA_CPP, FP8, .limits = {0}),
     ROW(LLAMA_CPP, MXFP4, .limits = {0}),
     ROW(OLLAMA, HF, .limits = {0}),

@@ -132,7 +132,7 @@ static void emit_format(struct emit *emit, const struct format *format)
 /* --- one pair ------------------------------------------------------------------------------------------------------------------ */
 
 /* Conditions and the class of a pair, derived from both capability rows and tables of forms. */
-#define CONDITIONS_MAX 12
+#define CONDITIONS_MAX 16
 struct pair_text {
     const char *class_name;
     size_t count;
@@ -150,6 +150,15 @@ static void condition(struct pair_text *pair, const char *format, ...)
     va_end(arguments);
 }
 
+/* `to` holds the codes of a form of small floats: those of 4 bits are stored as bytes or words of the same bytes. */
+static bool holds_floats(const struct format *to, const struct form *own)
+{
+    for (size_t t = 0; t < to->form_count; t++)
+        if (to->form[t].grid == GRID_MINIFLOAT && own->bits == to->form[t].bits && (own->bits == 4 || own->part[0].dtype == to->form[t].part[0].dtype))
+            return true;
+    return false;
+}
+
 /* A form of `from` whose codes `to` holds as they are: small floats of one dtype, or integers of one width. NULL: none. */
 static const struct form *shared_form(const struct format *from, const struct format *to)
 {
@@ -157,11 +166,32 @@ static const struct form *shared_form(const struct format *from, const struct fo
         const struct form *own = &from->form[f];
         if ((own->grid == GRID_DENSE || own->grid == GRID_AFFINE_ZERO) && (registry_widths(to) >> own->bits & 1)) /* integers: the default */
             return own;
-        for (size_t t = 0; t < to->form_count; t++)
-            if (own->grid == GRID_MINIFLOAT && to->form[t].grid == GRID_MINIFLOAT && own->part[0].dtype == to->form[t].part[0].dtype)
-                return own;
+        if (own->grid == GRID_MINIFLOAT && holds_floats(to, own))
+            return own;
     }
     return NULL;
+}
+
+/* Small floats of 4 bits are integers of 5, in half units. */
+static bool are_integers(const struct form *form, const struct format *to)
+{
+    return form->grid == GRID_MINIFLOAT && form->bits == 4 && form->codes == LAYOUT_ROW_IN4 && (registry_widths(to) >> 8 & 1);
+}
+
+/* What a pair that moves integers says of small floats: that they move, or how they become integers. */
+static void describe_small_floats(const struct format *from, const struct format *to, struct pair_text *pair)
+{
+    for (size_t f = 0; f < from->form_count; f++) {
+        const struct form *own = &from->form[f];
+        if (own->grid != GRID_MINIFLOAT || own->activation != ACTIVATION_NONE)
+            continue;
+        if (holds_floats(to, own))
+            condition(pair, "%s: bytes, codes and scales only move", own->name);
+        else if (!are_integers(own, to))
+            condition(pair, "%s: it has no place (R-FP8)", own->name);
+        if (are_integers(own, to))
+            condition(pair, "%s with --bits 8: exact, as integers in groups of 32 (R-SCALE where the scales' dtype does not hold 2^(e-128))", own->name);
+    }
 }
 
 /* Pairs in which one side holds floats, or no codes that can be moved. */
@@ -176,6 +206,9 @@ static void describe_floats(const struct format *from, const struct format *to, 
     } else if (from->can.grid == GRID_DENSE) {
         pair->class_name = "lossy";
         condition(pair, "--bits asks for it: the Linear layers of the decoder blocks are rounded to nearest");
+    } else if (from->can.stacks && !to->can.stacks) {
+        pair->class_name = "none";
+        condition(pair, "%s: the target holds no stacks (R-EXPERTS); --to hf dequantizes", from->title);
     } else if (shared_form(from, to) != NULL) {
         const bool moves = shared_form(from, to)->grid == GRID_MINIFLOAT;
         pair->class_name = moves ? "bytes" : "rounded";
@@ -259,6 +292,9 @@ static void describe_pair(const struct format *from, const struct format *to, st
     if (holds_activations(from) && !holds_activations(to))
         condition(pair, "activation parameters (W8A8) are dropped, with --weights-only (R-ACTPARAM)");
     describe_shapes(to, pair);
+    describe_small_floats(from, to, pair);
+    if (from->can.stacks && !to->can.stacks)
+        condition(pair, "no stacks of experts (R-EXPERTS)");
 }
 
 static enum status find(const char *name, const char *option, const struct format **format, struct err *err)

@@ -3,6 +3,7 @@
 #include "cli/emit.h"
 #include "formats/registry.h"
 #include "plan/compare.h"
+#include "plan/experts.h"
 #include "plan/integrity.h"
 
 #include <stdio.h>
@@ -133,6 +134,8 @@ static enum status verify(struct session *session, const struct verify_options *
     /* The second first: it is the one with a manifest, whose text is gone before the other model is read. */
     for (size_t i = 2; i > 0 && status == STATUS_OK; i--)
         status = open_checkpoint(&side[i - 1], session, options, path[i - 1], err);
+    if (status == STATUS_OK)
+        status = experts_meet(&side[0].model, &side[1].model, err);
     if (status == STATUS_OK)
         status = compare_models(&comparison, &side[0].fetch, &side[1].fetch, &compare, &session->resources, err);
     if (status == STATUS_OK) {

@@ -100,3 +100,18 @@ void minifloat_load_mxfp4(const uint8_t *nibbles, const uint8_t *exponents, size
         load_pairs(scaled, nibbles + block * (MINIFLOAT_MX_BLOCK / 2), MINIFLOAT_MX_BLOCK, values + block * MINIFLOAT_MX_BLOCK);
     }
 }
+
+void minifloat_double_f4(uint8_t *codes, size_t count)
+{
+    uint8_t table[F4_CODES];
+    for (int code = 0; code < F4_CODES; code++)
+        table[code] = (uint8_t)(16 + (int)(2.0f * minifloat_value(DTYPE_F4, (uint8_t)code)));
+    for (size_t i = 0; i < count; i++)
+        codes[i] = table[codes[i] & 15];
+}
+
+void minifloat_halve_e8m0(const uint8_t *exponents, size_t count, float *scales)
+{
+    for (size_t i = 0; i < count; i++)
+        scales[i] = e8m0_value(exponents[i]) * 0.5f;
+}

@@ -26,5 +26,9 @@ void minifloat_load(enum dtype dtype, const uint8_t *codes, size_t count, float 
 /* MXFP4: nibbles [blocks][16], low nibble first, exponents [blocks] F8_E8M0, values [blocks][32]. value = F4 * 2^(e - 127): exact, but
  * infinite from 2^128 on (e >= 252). e = 255 gives NaN (OCP MX), where transformers goes on with 2^128 and ggml with half of it. */
 void minifloat_load_mxfp4(const uint8_t *nibbles, const uint8_t *exponents, size_t blocks, float *values);
+/* MXFP4 as integers of 5 bits: each F4 code becomes 16 + twice its value (4..28; -0 as 0), in place; codes [count], one a byte, below 16. */
+void minifloat_double_f4(uint8_t *codes, size_t count);
+/* and their scales: scales[i] = 2^(e - 128), exact in F32 (and in BF16); e = 255 gives NaN. */
+void minifloat_halve_e8m0(const uint8_t *exponents, size_t count, float *scales);
 
 #endif

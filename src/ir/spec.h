@@ -4,6 +4,7 @@
 
 #include "ir/dtype.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum grid {
@@ -57,6 +58,12 @@ enum scale_rule {
     SCALE_CODED,   /* codes of a table, times scales of their own, plus an offset (bitsandbytes, double quantization) */
 };
 
+/* How a stored code becomes an integer one. */
+enum code_rule {
+    CODE_STORED,
+    CODE_F4_DOUBLED, /* F4 in half units, -12..12, counted from 16: 5 bits; the scales are exponents, and the scale is half of 2^(e - 127) */
+};
+
 struct spec {
     enum grid grid;
     uint8_t bits;          /* of a code */
@@ -70,8 +77,10 @@ struct spec {
     uint64_t rows;         /* output channels that share scales, in two-dimensional blocks; 0: each has its own */
     uint64_t group;        /* consecutive input columns that share (scale, zero); = in for per-channel */
     enum activation activation;
+    enum code_rule code_rule;
     uint8_t form;          /* the row of its format's table (formats/format.h) */
     uint32_t experts;      /* stacked weights of out / experts channels each; 0: one weight of two dimensions */
+    bool switched;         /* experts as MLX's switch layers hold them: no float checkpoint stores such a stack */
     uint16_t codes_layout; /* enum layout_id of codec/layout.h */
     uint16_t zeros_layout; /* ZERO_CODES */
 };

@@ -23,6 +23,7 @@ struct constraints {
     bool no_act_order;     /* no group map but k / group */
     bool no_linear;        /* codes for weights alone have no kernels in Linear layers that are no experts */
     bool no_experts;       /* nor in experts */
+    bool no_mxfp4;         /* no MXFP4 codes as they are */
     bool no_rules;         /* one width and group size for all weights, none of the Linear layers float: no `dynamic` */
 };
 

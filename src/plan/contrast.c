@@ -200,6 +200,7 @@ static enum status contrast_values(const struct contrast *contrast, struct pair 
 {
     const struct weight *a = &contrast->a->model->weight[pair->a], *b = &contrast->b->model->weight[pair->b];
     const uint64_t rows = (UINT64_C(1) << 20) / a->in / CONTRAST_ROWS * CONTRAST_ROWS, step = rows == 0 ? CONTRAST_ROWS : rows;
+    const bool alike = a->spec.grid == b->spec.grid;
     struct spread spread = {0};
     for (uint64_t out0 = 0; out0 < a->out; out0 += step) {
         const struct values_rows part = {out0, a->out - out0 < step ? a->out - out0 : step, false, NULL};
@@ -208,7 +209,8 @@ static enum status contrast_values(const struct contrast *contrast, struct pair 
         TRY(values_load(contrast->b, b, part, contrast->scratch_b, &right, err));
         for (uint64_t i = 0; i < part.out * a->in; i++) {
             difference_widen(&spread, left[i], right[i]);
-            if (difference_bits(left[i]) != difference_bits(right[i]) && !(isnan(left[i]) && isnan(right[i])))
+            const bool same = difference_bits(left[i]) == difference_bits(right[i]) || (isnan(left[i]) && isnan(right[i]));
+            if (!same && (alike || left[i] != right[i])) /* integers have no -0 */
                 difference_note(pair, &pair->values, &(struct spot){"value", out0 + i / a->in, i % a->in, (double)left[i], (double)right[i]});
         }
     }

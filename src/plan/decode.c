@@ -1,5 +1,6 @@
 #include "plan/decode.h"
 
+#include "codec/minifloat.h"
 #include "plan/derive.h"
 
 #include <stdio.h>
@@ -27,6 +28,8 @@ enum status decode_part(const struct weight *weight, struct area area, struct st
     const struct layout_rect at = layout_rect(layout, part.out0 - area.out0, part.out, part.in0 - area.in0, part.in);
     const struct stored inner = {raw.data + at.row0 * raw.stride + at.byte0, raw.stride};
     const size_t bad = pack_unpack(layout, inner, (size_t)part.out, (size_t)part.in, codes);
+    for (uint64_t row = 0; weight->spec.code_rule == CODE_F4_DOUBLED && row < part.out; row++)
+        minifloat_double_f4(codes.data + row * codes.stride, (size_t)part.in);
     if (bad == 0)
         return STATUS_OK;
     (void)err_set(err, STATUS_CORRUPT, weight->name, "found %zu values outside -8..7 near row %llu, column %llu, expected one int4 a byte (R-NONFINITE)", bad,

@@ -1,5 +1,6 @@
 #include "plan/gap.h"
 
+#include "plan/gap_mxfp4.h"
 #include "plan/offer.h"
 
 #include <stdio.h>
@@ -31,7 +32,8 @@ int64_t gap_common_group(const struct model *model, const struct aims *aims, con
     bool grouped = false;
     for (size_t w = 0; w < model->weight_count; w++) {
         const struct weight *weight = &model->weight[w];
-        if (aims->weight[w].dense || aims->weight[w].excluded || (can->groups == GROUPS_SHARED_OR_CHANNEL && weight->groups == 1))
+        if (aims->weight[w].dense || aims->weight[w].excluded || weight->spec.grid == GRID_MINIFLOAT ||
+            (can->groups == GROUPS_SHARED_OR_CHANNEL && weight->groups == 1))
             continue;
         common = gap_common_divisor(common, weight->spec.group);
         grouped = grouped || weight->groups > 1;
@@ -105,9 +107,7 @@ static const char *try_rounding(const struct gap *gap, uint32_t index)
     return weight->spec.activation == ACTIVATION_NONE || floats ? "--allow-requantize (lossy)" : "--allow-requantize --weights-only (lossy)";
 }
 
-/* What would do instead: `first` ("": nothing), the formats that hold the weight as it is and that the engine of --for takes, and rounding anew where
- * `rounds` says so or nothing else is left. */
-static enum status try_others(const struct gap *gap, uint32_t index, const char *first, bool rounds, struct err *err)
+enum status gap_try_others(const struct gap *gap, uint32_t index, const char *first, bool rounds, struct err *err)
 {
     char text[200];
     const struct offer offer = {gap->model, gap->survey, index, 1, gap->options->constraints, gap->target->name, false};
@@ -148,7 +148,7 @@ static enum status check_bits(const struct gap *gap, uint32_t index, struct err 
         (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found %s int8 activations%s, which %s cannot hold (R-ACTPARAM)",
                       spec_activation_name(aim->activation), weight->role[ROLE_INPUT_SCALE] == MODEL_NONE ? "" : " (input_scale and its kin)",
                       target->name);
-        return try_others(gap, index, "--weights-only drops them", false, err);
+        return gap_try_others(gap, index, "--weights-only drops them", false, err);
     }
     (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found %u-bit codes, but %s holds %s bits (R-BITS)", aim->bits, target->name,
                   registry_bits(target, held, sizeof held));
@@ -156,7 +156,7 @@ static enum status check_bits(const struct gap *gap, uint32_t index, struct err 
         return err_try(err, "--bits with one of %s%s", held, weight->origin != NULL ? "" : ", or leave it out");
     if (aim->bits == weight->spec.bits && wider_bits(target, aim->bits) != 0)
         return err_try(err, "--bits %u, a wider container that is exact", wider_bits(target, aim->bits));
-    return try_others(gap, index, "", true, err);
+    return gap_try_others(gap, index, "", true, err);
 }
 
 static enum status check_order(const struct gap *gap, uint32_t index, struct err *err)
@@ -172,7 +172,7 @@ static enum status check_order(const struct gap *gap, uint32_t index, struct err
     else
         (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name,
                       "found groups in activation order (g_idx), expected g_idx[k] = k / group_size: %s holds no other (R-ACTORDER)", target->name);
-    return try_others(gap, index, "", false, err);
+    return gap_try_others(gap, index, "", false, err);
 }
 
 /* The canonical zero moves with the codes when a code gets more bits: both are counted from the middle. */
@@ -192,13 +192,13 @@ static enum status check_fields(const struct gap *gap, uint32_t index, unsigned 
                       "found %llu of %llu groups with a zero outside 0..%lld (zeros %lld..%lld), expected zeros that %s can hold (R-RANGE)",
                       (unsigned long long)(groups->below_zero + groups->above_code), (unsigned long long)groups->groups, (long long)most,
                       (long long)(groups->zero_min + add), (long long)(groups->zero_max + add), target->name);
-        return try_others(gap, index, "quantize so that each group's range includes 0 (w_sym=True, or the GPTQ or HQQ method)", false, err);
+        return gap_try_others(gap, index, "quantize so that each group's range includes 0 (w_sym=True, or the GPTQ or HQQ method)", false, err);
     }
     if (groups->zero_min + add == 0 && !target->can.zero_at_zero) {
         (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name,
                       "found %llu of %llu groups with zero 0, expected 1 or more: GPTQ v1 holds no other (R-ZERO-V1)",
                       (unsigned long long)groups->equal_zero, (unsigned long long)groups->groups);
-        return try_others(gap, index, "", false, err);
+        return gap_try_others(gap, index, "", false, err);
     }
     return STATUS_OK;
 }
@@ -210,7 +210,7 @@ static enum status refuse_bias(const struct gap *gap, uint32_t index, enum dtype
     (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found %llu of %llu groups whose bias -zero * scale is not exact in %s (R-BIAS)",
                   (unsigned long long)seen->zeros.inexact, (unsigned long long)seen->groups.groups, dtype_name(dtype));
     const bool widens = dtype != DTYPE_F32 && weight->spec.scale_dtype != DTYPE_F32;
-    return try_others(gap, index, widens ? "--dtype f32 holds scales and biases of 16-bit scales exactly" : "", false, err);
+    return gap_try_others(gap, index, widens ? "--dtype f32 holds scales and biases of 16-bit scales exactly" : "", false, err);
 }
 
 /* Zeros of `kind` in the target: each kind has its own range. */
@@ -231,7 +231,7 @@ static enum status check_zeros(const struct gap *gap, uint32_t index, const stru
     if (groups->fractions > 0) {
         (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found %llu of %llu groups whose zero is no integer, expected integers (R-RANGE)",
                       (unsigned long long)groups->fractions, (unsigned long long)groups->groups);
-        return try_others(gap, index, "", true, err);
+        return gap_try_others(gap, index, "", true, err);
     }
     if (groups->zero_min > groups->zero_max) /* no live group */
         return STATUS_OK;
@@ -252,7 +252,7 @@ static enum status check_zeros(const struct gap *gap, uint32_t index, const stru
                   "found %llu of %llu groups with other zeros than %d (zeros %lld..%lld), expected zeros that %s can hold (R-RANGE)",
                   (unsigned long long)groups->not_mid, (unsigned long long)groups->groups, 1 << (weight->spec.bits - 1), (long long)groups->zero_min,
                   (long long)groups->zero_max, gap->target->name);
-    return try_others(gap, index, "", false, err);
+    return gap_try_others(gap, index, "", false, err);
 }
 
 static enum status refuse_refining(const struct gap *gap, const struct weight *weight, uint64_t wanted, const char *what, const char *rule, struct err *err)
@@ -260,7 +260,7 @@ static enum status refuse_refining(const struct gap *gap, const struct weight *w
     const uint32_t index = (uint32_t)(weight - gap->model->weight);
     (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found in_features %llu in groups of %llu, to become groups of %llu: %s (%s)",
                   (unsigned long long)weight->in, (unsigned long long)weight->spec.group, (unsigned long long)wanted, what, rule);
-    return try_others(gap, index, gap->options->group != 0 ? "leave --group-size out" : "--keep with its name leaves the layer float", false, err);
+    return gap_try_others(gap, index, gap->options->group != 0 ? "leave --group-size out" : "--keep with its name leaves the layer float", false, err);
 }
 
 /* The sizes that the target holds, where one of them would do. */
@@ -269,7 +269,7 @@ static enum status refuse_group(const struct gap *gap, uint32_t index, struct er
     const struct weight *weight = &gap->model->weight[index];
     const uint64_t fit = largest_held(gap->target->can.group_size, weight->origin != NULL ? UINT64_C(1) << 12 : weight->spec.group);
     if (fit == 0)
-        return try_others(gap, index, "", false, err);
+        return gap_try_others(gap, index, "", false, err);
     return err_try(err, gap->options->group != 0 ? "--group-size %llu, or leave it out" : "--group-size %llu", (unsigned long long)fit);
 }
 
@@ -308,8 +308,8 @@ static enum status check_shape(const struct gap *gap, uint32_t index, const stru
     const uint64_t groups = (weight->in + spec->group - 1) / spec->group;
     const struct layout *codes = layout_row(spec->codes_layout), *zeros = layout_row(spec->zeros_layout);
     const bool fields = spec->zero_kind == ZERO_CODES;
-    const bool words = layout_size(codes, weight->out, weight->in, &rows, &row_bytes) &&
-                       (!fields || layout_size(zeros, weight->out, groups, &rows, &row_bytes));
+    const bool words =
+        layout_size(codes, weight->out, weight->in, &rows, &row_bytes) && (!fields || layout_size(zeros, weight->out, groups, &rows, &row_bytes));
     const uint64_t rest = weight->in % spec->group;
     if (words && (target->can.short_group || rest == 0))
         return STATUS_OK;
@@ -318,14 +318,14 @@ static enum status check_shape(const struct gap *gap, uint32_t index, const stru
                       "found in_features %llu in groups of %llu, whose last group is %llu wide, expected whole groups: %s holds no short one (R-SHAPE)",
                       (unsigned long long)weight->in, (unsigned long long)spec->group, (unsigned long long)rest, target->name);
         return weight->origin != NULL ? err_try(err, "--group-size with a divisor of in_features, or --keep with its name leaves the layer float")
-                                      : try_others(gap, index, "--keep with its name leaves the layer float", false, err);
+                                      : gap_try_others(gap, index, "--keep with its name leaves the layer float", false, err);
     }
     const uint64_t of_codes = layout_align(codes, AXIS_OUT), of_zeros = fields ? layout_align(zeros, AXIS_OUT) : 1;
     (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name,
                   "found out_features %llu and in_features %llu, expected a multiple of %llu and of %llu: %s packs whole words (R-SHAPE)",
                   (unsigned long long)weight->out, (unsigned long long)weight->in, (unsigned long long)(of_codes > of_zeros ? of_codes : of_zeros),
                   (unsigned long long)layout_align(codes, AXIS_IN), target->name);
-    return try_others(gap, index, "--keep with its name leaves the layer float", false, err);
+    return gap_try_others(gap, index, "--keep with its name leaves the layer float", false, err);
 }
 
 /* Numbers that change their dtype. */
@@ -333,8 +333,8 @@ struct cast {
     const char *where, *what; /* "scales" */
     const struct cast_tally *tally;
     enum dtype to;
-    bool exact;   /* --exact */
-    bool widens;  /* --dtype f32 is open to them */
+    bool exact;  /* --exact */
+    bool widens; /* --dtype f32 is open to them */
 };
 
 /* A value that becomes zero is rounded like others; a scale that does loses its whole group. */
@@ -360,6 +360,8 @@ static enum status dequantize(const struct gap *gap, const struct weight *weight
                               struct spec *spec, struct err *err)
 {
     *spec = (struct spec){.grid = GRID_DENSE, .scale_dtype = aim->dtype};
+    if (weight->spec.switched)
+        return gap_mxfp4_refuse_dense(weight, err);
     if (seen->values.nonfinite > 0)
         return err_set(err, STATUS_CORRUPT, weight->name, "found %llu of %llu values that are NaN or infinite, expected finite ones (R-NONFINITE)",
                        (unsigned long long)seen->values.nonfinite, (unsigned long long)seen->values.count);
@@ -410,15 +412,18 @@ static enum status move_floats(const struct gap *gap, uint32_t index, struct spe
     const struct weight *weight = &gap->model->weight[index];
     const struct aim *aim = &gap->aims->weight[index];
     const struct want want = {.bits = aim->bits, .activation = aim->activation, .grid = GRID_MINIFLOAT};
-    const struct form *form = weight->spec.grid == GRID_MINIFLOAT && weight->spec.experts == 0 ? registry_form(gap->target, &want) : NULL;
     if (weight->spec.grid == GRID_CODEBOOK) {
         (void)err_set(err, STATUS_UNSUPPORTED, weight->name, "found codes of a table (NF4, FP4), which no integer grid holds (R-CODEBOOK)");
-        return try_others(gap, index, "", true, err);
+        return gap_try_others(gap, index, "", true, err);
     }
-    if (form == NULL || form->part[0].dtype != gap->model->tensor[weight->role[ROLE_CODES]].dtype || !dtype_is_plain_float(weight->spec.scale_dtype)) {
+    if (weight->spec.scale_dtype == DTYPE_F8_E8M0)
+        return gap_mxfp4_move(gap, index, spec, err);
+    const struct form *form = registry_form(gap->target, &want);
+    const enum dtype dtype = gap->model->tensor[weight->role[ROLE_CODES]].dtype;
+    if (form == NULL || form->part[0].dtype != dtype || !dtype_is_plain_float(weight->spec.scale_dtype)) {
         (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found %s codes, which no integer grid holds, and %s has no place for (R-FP8)",
-                      weight->spec.bits == 4 ? "MXFP4" : dtype_name(gap->model->tensor[weight->role[ROLE_CODES]].dtype), gap->target->name);
-        return try_others(gap, index, "", true, err);
+                      dtype_name(dtype), gap->target->name);
+        return gap_try_others(gap, index, "", true, err);
     }
     *spec = weight->spec;
     spec->form = (uint8_t)(form - gap->target->form);
@@ -452,7 +457,7 @@ enum status gap_weight(const struct gap *gap, uint32_t index, struct spec *spec,
     if (form == NULL) {
         (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found %u-bit codes in groups of %llu with %s activations, which %s cannot hold (R-GROUP)",
                       aim->bits, (unsigned long long)spec->group, spec_activation_name(aim->activation), target->name);
-        return try_others(gap, index, "", false, err);
+        return gap_try_others(gap, index, "", false, err);
     }
     spec->form = (uint8_t)(form - target->form);
     spec->zero_kind = gap->asymmetric >> aim->bits & 1 ? form->asymmetric : form->symmetric;

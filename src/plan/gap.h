@@ -34,4 +34,8 @@ enum status gap_ambiguous(const char *weight, uint64_t count, struct err *err);
 /* Decides whether tensor `index`, which no weight claims, can go as it is marked: R-NORMBIAS, R-SCALE for --dtype. */
 enum status gap_tensor(const struct gap *gap, uint32_t index, struct err *err) WARN_UNUSED;
 
+/* What would do instead: `first` ("": nothing), the formats that hold the weight as it is and that the engine of --for takes, and rounding anew where
+ * `rounds` says so or nothing else is left. */
+enum status gap_try_others(const struct gap *gap, uint32_t index, const char *first, bool rounds, struct err *err) WARN_UNUSED;
+
 #endif

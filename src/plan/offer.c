@@ -2,11 +2,13 @@
 
 #include "base/checked.h"
 #include "plan/aim.h"
+#include "plan/recode.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define OFFERS_MAX 16
+#define FINITE_EXPONENTS 252 /* from this E8M0 byte on MXFP4 has values that are infinite in F32, or none */
 
 /* --- one weight in one format --------------------------------------------------------------------------------------------------- */
 
@@ -62,13 +64,34 @@ static bool fills_words(const struct format *format, const struct form *form, co
            (format->can.short_group || weight->in % group == 0);
 }
 
+/* MXFP4: its bytes, or integers of more bits. */
+static bool holds_mxfp4(const struct format *format, const struct constraints *limits, const struct weight *weight, const struct survey_weight *seen,
+                        unsigned bits)
+{
+    const struct options plain = {.dtype = DTYPE_NONE};
+    const struct spec *own = &weight->spec;
+    const bool moves = bits == own->bits;
+    const struct want want = {
+        .bits = bits, .activation = own->activation, .per_channel = weight->groups == 1, .grid = moves ? GRID_MINIFLOAT : GRID_AFFINE_ZERO};
+    const struct form *form = registry_form(format, &want);
+    const struct spec spec = {.bits = (uint8_t)bits, .group = own->group, .scale_dtype = aim_scale_dtype(format, &plain, DTYPE_BF16)};
+    const struct constraints_facts facts = {.asymmetric = false};
+    if (form == NULL || constraints_check(limits, weight, &spec, &facts, NULL) != STATUS_OK)
+        return false;
+    if (moves)
+        return (own->experts == 0 || format->can.stacks) && (limits == NULL || !limits->no_mxfp4);
+    return recode_holds(format, weight, seen, &plain, bits) && fills_words(format, form, weight, own->group, form->symmetric == ZERO_CODES);
+}
+
 bool offer_holds(const struct format *format, const struct constraints *limits, const struct weight *weight, const struct survey_weight *seen,
                  unsigned bits)
 {
     const struct options plain = {.dtype = DTYPE_NONE};
     const struct spec *own = &weight->spec;
     if (format->form_count == 0)
-        return true;
+        return !own->switched && seen->exponent_max < FINITE_EXPONENTS;
+    if (own->grid == GRID_MINIFLOAT && own->scale_dtype == DTYPE_F8_E8M0)
+        return holds_mxfp4(format, limits, weight, seen, bits);
     if ((own->grid != GRID_AFFINE_ZERO && own->grid != GRID_AFFINE_BETA) || own->experts > 0 || own->bits == 0)
         return false;
     const uint64_t group = group_in(format, limits, weight, seen->trivial_group_of);
@@ -249,8 +272,8 @@ enum status offer_for_engine(const struct offer *offer, const struct options *op
             return err_try(err, "--bits %u, a container that is exact", bits);
     if (options->group != 0 && offer_holds(target, limits, weight, seen, spec->bits))
         return err_try(err, "leave --group-size out: --for chooses one");
-    const bool fits = (limits->out_multiple == 0 || weight->out % limits->out_multiple == 0) &&
-                      (limits->in_multiple == 0 || weight->in % limits->in_multiple == 0);
+    const bool fits =
+        (limits->out_multiple == 0 || weight->out % limits->out_multiple == 0) && (limits->in_multiple == 0 || weight->in % limits->in_multiple == 0);
     const bool others = offer_text(offer, text, sizeof text) != NULL, kept = !fits && keep_text(limits)[0] != '\0'; /* a shape is one layer's own */
     if (!others && !kept)
         return err_try(err, "repaq check --engines: no format of %s holds this weight", limits->engine);

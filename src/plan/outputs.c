@@ -35,7 +35,7 @@ static enum status set_packed(struct plan *plan, struct output_tensor *output, c
     uint64_t rows, row_bytes;
     if (!layout_size(layout, out, in, &rows, &row_bytes))
         return err_set(err, STATUS_UNREPRESENTABLE, output->name, "found dimensions that do not fill whole words (R-SHAPE)");
-    return set_shape(plan, output, rows, row_bytes / (layout->word_bits / 8), err);
+    return set_shape(plan, output, rows, row_bytes / (dtype_bits(output->dtype) / 8), err); /* a word may be stored as its bytes */
 }
 
 static enum exactness classify_zeros(const struct spec *from, const struct spec *to, const struct cast_tally *cast, bool changed)
@@ -70,16 +70,17 @@ static enum exactness classify(const struct plan *plan, uint32_t index, const st
     const struct weight *weight = &plan->model->weight[index];
     const struct spec *from = &weight->spec, *to = &plan->spec[index];
     const struct survey_weight *seen = &plan->survey->weight[index];
+    const bool recoded = from->code_rule != CODE_STORED;
     const bool refined = from->group != to->group || from->param_order == ORDER_ONE, widened = from->bits != to->bits;
     if (weight->origin != NULL && (step == STEP_CODES || step == STEP_SCALES || step == STEP_ZEROS || step == STEP_BETA))
         return EXACTNESS_LOSSY;
     switch (step) {
     case STEP_CODES:
-        return widened || layout_row(from->codes_layout)->tail == TAIL_SPARE ? EXACTNESS_EXACT : EXACTNESS_BYTES;
+        return widened || recoded || layout_row(from->codes_layout)->tail == TAIL_SPARE ? EXACTNESS_EXACT : EXACTNESS_BYTES;
     case STEP_SCALES:
         if (seen->scales.inexact > 0 || from_quotients(weight))
             return EXACTNESS_ROUNDED;
-        return refined || from->scale_dtype != to->scale_dtype ? EXACTNESS_EXACT : EXACTNESS_BYTES;
+        return refined || recoded || from->scale_dtype != to->scale_dtype ? EXACTNESS_EXACT : EXACTNESS_BYTES;
     case STEP_ZEROS:
     case STEP_BETA:
         return classify_zeros(from, to, &seen->zeros, refined || widened);
@@ -184,6 +185,20 @@ static enum status shape_part(struct plan *plan, uint32_t index, const struct pa
     }
 }
 
+/* [out][x] of all experts as [expert][out / experts][x]. */
+static enum status stack_experts(struct plan *plan, uint32_t experts, struct output_tensor *output, struct err *err)
+{
+    uint64_t *shape = arena_alloc(&plan->arena, 3, sizeof *shape, err);
+    if (shape == NULL)
+        return STATUS_LIMIT;
+    shape[0] = experts;
+    shape[1] = output->shape[0] / experts;
+    shape[2] = output->shape[1];
+    output->shape = shape;
+    output->rank = 3;
+    return STATUS_OK;
+}
+
 static enum status add_part(struct plan *plan, uint32_t index, const struct part *part, struct err *err)
 {
     struct output_tensor output = {.source = index};
@@ -191,6 +206,8 @@ static enum status add_part(struct plan *plan, uint32_t index, const struct part
     if (output.name == NULL)
         return STATUS_LIMIT;
     TRY(shape_part(plan, index, part, &output, err));
+    if (plan->spec[index].experts > 0)
+        TRY(stack_experts(plan, plan->spec[index].experts, &output, err));
     output.exactness = classify(plan, index, &output);
     return append(plan, &output, err);
 }

@@ -4,6 +4,7 @@
 #include "base/le.h"
 #include "codec/group.h"
 #include "codec/half.h"
+#include "codec/minifloat.h"
 #include "plan/derive.h"
 
 #include <string.h>
@@ -49,7 +50,10 @@ static enum status load_floats(const struct fetch *fetch, const struct weight *w
     if (values == NULL)
         return STATUS_LIMIT;
     TRY(params_matrix(fetch, weight, role, area, scratch, err));
-    half_load(fetch->model->tensor[weight->role[role]].dtype, scratch->data[SCRATCH_TURNED], (size_t)(area.out * area.in), values);
+    if (role == ROLE_SCALES && weight->spec.code_rule == CODE_F4_DOUBLED)
+        minifloat_halve_e8m0(scratch->data[SCRATCH_TURNED], (size_t)(area.out * area.in), values);
+    else
+        half_load(fetch->model->tensor[weight->role[role]].dtype, scratch->data[SCRATCH_TURNED], (size_t)(area.out * area.in), values);
     return STATUS_OK;
 }
 

@@ -3,8 +3,10 @@
 #include "base/tree.h"
 #include "plan/derive.h"
 #include "plan/directory.h"
+#include "plan/experts.h"
 #include "plan/gap.h"
 #include "plan/offer.h"
+#include "plan/recode.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -114,6 +116,9 @@ enum status pipeline_plan(struct pipeline *pipeline, const struct request *reque
         TRY(source_open_plain(&pipeline->base, resources->ops, request->base, err));
     TRY(registry_read(&pipeline->source, request->from, request->reading, &pipeline->model, &pipeline->bid, err));
     TRY(round_floats(pipeline, request, err));
+    TRY(recode_weights(&pipeline->model, request->target, &request->options, err));
+    if (request->target->can.stacks)
+        TRY(experts_split(&pipeline->model, err));
     if (request->directory) {
         struct directory directory = directory_of(pipeline, request);
         struct slice config;

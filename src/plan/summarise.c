@@ -48,7 +48,7 @@ static enum status list_dense(struct plan *plan, struct summary *summary, struct
 static int64_t group_as_stored(const struct plan *plan, size_t index)
 {
     const struct spec *spec = &plan->spec[index];
-    const bool channel = spec->group >= plan->model->weight[index].in && plan->target->can.group_size == NULL;
+    const bool channel = spec->group >= plan->model->weight[index].in && plan->target->can.group_size == NULL && spec->scale_dtype != DTYPE_F8_E8M0;
     return channel ? -1 : (int64_t)spec->group;
 }
 
@@ -59,8 +59,9 @@ static bool group_fits(const struct plan *plan, size_t index, int64_t group)
     return own == group || (own == -1 && group >= 0 && (uint64_t)group >= plan->model->weight[index].in);
 }
 
-/* A width and group size that some weights have, and how many. */
+/* A width, grid and group size that some weights have, and how many. */
 struct kind {
+    const struct form *form; /* of the first */
     unsigned bits;
     int64_t group;
     size_t count;
@@ -76,12 +77,12 @@ static size_t count_kinds(const struct plan *plan, struct kind kind[KINDS_MAX])
             continue;
         const int64_t group = group_as_stored(plan, w);
         size_t k = 0;
-        while (k < kinds && (kind[k].bits != plan->spec[w].bits || kind[k].group != group))
+        while (k < kinds && (kind[k].bits != plan->spec[w].bits || kind[k].form->grid != plan_form(plan, w)->grid || kind[k].group != group))
             k++;
         if (k == KINDS_MAX)
             continue;
         if (k == kinds)
-            kind[kinds++] = (struct kind){plan->spec[w].bits, group, 0};
+            kind[kinds++] = (struct kind){plan_form(plan, w), plan->spec[w].bits, group, 0};
         kind[k].count++;
     }
     return kinds;
@@ -102,6 +103,7 @@ static void find_majority(const struct plan *plan, struct summary *summary)
     }
     summary->bits = best == NULL ? 0 : best->bits;
     summary->group = best == NULL ? -1 : best->group;
+    summary->form = best == NULL ? NULL : best->form;
     if (grouped == NULL || summary->group != -1)
         return;
     for (size_t w = 0; w < plan->model->weight_count; w++)
@@ -109,6 +111,7 @@ static void find_majority(const struct plan *plan, struct summary *summary)
             return;
     summary->group = grouped->group;
     summary->bits = grouped->bits;
+    summary->form = grouped->form;
 }
 
 static enum status list_mixed(struct plan *plan, struct summary *summary, struct err *err)
@@ -121,8 +124,8 @@ static enum status list_mixed(struct plan *plan, struct summary *summary, struct
         const struct weight *weight = &plan->model->weight[w];
         if (!plan_keeps(plan, w))
             continue;
-        if (plan->spec[w].bits != summary->bits || !group_fits(plan, w, summary->group))
-            rules[count++] = (struct mixed_rule){weight->name, plan->spec[w].bits, group_as_stored(plan, w)};
+        if (plan->spec[w].bits != summary->bits || plan_form(plan, w)->grid != summary->form->grid || !group_fits(plan, w, summary->group))
+            rules[count++] = (struct mixed_rule){weight->name, plan->spec[w].bits, group_as_stored(plan, w), plan_form(plan, w)};
     }
     summary->mixed = rules;
     summary->mixed_count = count;

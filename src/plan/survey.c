@@ -222,6 +222,26 @@ static enum status survey_floats(const struct surveying *context, uint32_t index
     return STATUS_OK;
 }
 
+static enum status survey_exponents(const struct surveying *context, const struct weight *weight, struct scratch *scratch, struct survey_weight *result,
+                                    struct err *err)
+{
+    const uint32_t tensor = weight->role[ROLE_SCALES];
+    const uint64_t bytes = context->fetch->model->tensor[tensor].bytes;
+    result->exponent_min = UINT8_MAX;
+    for (uint64_t at = 0; at < bytes; at += SURVEY_BYTES_MAX) {
+        const uint64_t size = bytes - at < SURVEY_BYTES_MAX ? bytes - at : SURVEY_BYTES_MAX;
+        uint8_t *exponent = scratch_take(scratch, SCRATCH_RAW, size, err);
+        if (exponent == NULL)
+            return STATUS_LIMIT;
+        TRY(fetch_bytes(context->fetch, tensor, at, exponent, size, err));
+        for (uint64_t i = 0; i < size; i++) {
+            result->exponent_min = exponent[i] < result->exponent_min ? exponent[i] : result->exponent_min;
+            result->exponent_max = exponent[i] > result->exponent_max ? exponent[i] : result->exponent_max;
+        }
+    }
+    return STATUS_OK;
+}
+
 static enum status survey_weight(const struct surveying *context, uint32_t index, struct scratch *scratch, struct err *err)
 {
     const struct weight *weight = &context->fetch->model->weight[index];
@@ -233,6 +253,8 @@ static enum status survey_weight(const struct surveying *context, uint32_t index
         TRY(survey_group_of(context, weight, scratch, result, err));
         TRY(survey_activation(context, weight, result, err));
     }
+    if (weight->spec.grid == GRID_MINIFLOAT && weight->spec.scale_dtype == DTYPE_F8_E8M0)
+        TRY(survey_exponents(context, weight, scratch, result, err));
     return context->aims != NULL && context->aims->weight[index].dense && result->groups.bad_scales + result->groups.bad_zeros == 0
                ? survey_values(context, index, scratch, result, err)
                : STATUS_OK;

@@ -211,6 +211,8 @@ class Case:
             return
         before = {name: os.path.getsize(os.path.join(self.directory, name)) for name in os.listdir(self.directory)}
         for target in TARGETS:
+            if (self.o.format, target) == ("mxfp4", "mlx"):           # the one target of its stacks: mxfp4.py
+                continue
             if not self.known.get(target, (False, False))[1]:
                 self.skipped += 1
                 continue

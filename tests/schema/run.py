@@ -253,10 +253,10 @@ WRITTEN = {
     "compressed-tensors": ({"quant_method", "format", "quantization_status", "config_groups", "ignore", "kv_cache_scheme", "global_compression_ratio",
                             "version"}, set()),
     "scheme": ({"targets", "weights", "input_activations", "output_activations", "format"}, set()),
-    "weights": (ARGS | {"group_size", "actorder"}, {"block_structure"}),
-    "input_activations": (ARGS, {"group_size"}),
+    "weights": (ARGS | {"group_size", "actorder"}, {"block_structure", "scale_dtype"}),
+    "input_activations": (ARGS, {"group_size", "scale_dtype"}),
     "mlx": ({"group_size", "bits", "mode"}, set()),
-    "mlx entry": ({"group_size", "bits"}, set()),
+    "mlx entry": ({"group_size", "bits"}, {"mode"}),
 }
 
 

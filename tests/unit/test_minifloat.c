@@ -28,11 +28,8 @@ struct form {
 };
 
 static const struct form forms[] = {
-    {DTYPE_F8_E4M3,     4, 3,  7, 256,  0x7f, false},
-    {DTYPE_F8_E5M2,     5, 2, 15, 0x7c, 0x7d, false},
-    {DTYPE_F8_E4M3FNUZ, 4, 3,  8, 256,  256,  true},
-    {DTYPE_F8_E5M2FNUZ, 5, 2, 16, 256,  256,  true},
-    {DTYPE_F4,          2, 1,  1, 256,  256,  false},
+    {DTYPE_F8_E4M3, 4, 3, 7, 256, 0x7f, false},    {DTYPE_F8_E5M2, 5, 2, 15, 0x7c, 0x7d, false}, {DTYPE_F8_E4M3FNUZ, 4, 3, 8, 256, 256, true},
+    {DTYPE_F8_E5M2FNUZ, 5, 2, 16, 256, 256, true}, {DTYPE_F4, 2, 1, 1, 256, 256, false},
 };
 #define FORMS (sizeof forms / sizeof forms[0])
 
@@ -86,14 +83,14 @@ static void bits_as_torch_gives_them(void **state)
         uint8_t code;
         uint32_t bits;
     } golden[] = {
-        {DTYPE_F8_E4M3, 0x01, 0x3b000000}, {DTYPE_F8_E4M3, 0x7e, 0x43e00000}, {DTYPE_F8_E4M3, 0x7f, 0x7ff00000},
-        {DTYPE_F8_E4M3, 0x80, 0x80000000}, {DTYPE_F8_E4M3, 0xff, 0xfff00000}, {DTYPE_F8_E5M2, 0x01, 0x37800000},
-        {DTYPE_F8_E5M2, 0x7c, 0x7f800000}, {DTYPE_F8_E5M2, 0x7d, 0x7fe00000}, {DTYPE_F8_E5M2, 0x7e, 0x7fc00000},
-        {DTYPE_F8_E5M2, 0x7f, 0x7fe00000}, {DTYPE_F8_E5M2, 0x80, 0x80000000}, {DTYPE_F8_E5M2, 0xfd, 0xffe00000},
-        {DTYPE_F8_E5M2, 0xfe, 0xffc00000}, {DTYPE_F8_E4M3FNUZ, 0x01, 0x3a800000}, {DTYPE_F8_E4M3FNUZ, 0x7f, 0x43700000},
+        {DTYPE_F8_E4M3, 0x01, 0x3b000000},     {DTYPE_F8_E4M3, 0x7e, 0x43e00000},     {DTYPE_F8_E4M3, 0x7f, 0x7ff00000},
+        {DTYPE_F8_E4M3, 0x80, 0x80000000},     {DTYPE_F8_E4M3, 0xff, 0xfff00000},     {DTYPE_F8_E5M2, 0x01, 0x37800000},
+        {DTYPE_F8_E5M2, 0x7c, 0x7f800000},     {DTYPE_F8_E5M2, 0x7d, 0x7fe00000},     {DTYPE_F8_E5M2, 0x7e, 0x7fc00000},
+        {DTYPE_F8_E5M2, 0x7f, 0x7fe00000},     {DTYPE_F8_E5M2, 0x80, 0x80000000},     {DTYPE_F8_E5M2, 0xfd, 0xffe00000},
+        {DTYPE_F8_E5M2, 0xfe, 0xffc00000},     {DTYPE_F8_E4M3FNUZ, 0x01, 0x3a800000}, {DTYPE_F8_E4M3FNUZ, 0x7f, 0x43700000},
         {DTYPE_F8_E4M3FNUZ, 0x7c, 0x43400000}, {DTYPE_F8_E5M2FNUZ, 0x01, 0x37000000}, {DTYPE_F8_E5M2FNUZ, 0x7c, 0x47000000},
         {DTYPE_F8_E5M2FNUZ, 0x7f, 0x47600000}, {DTYPE_F8_E4M3FNUZ, 0x80, 0x7fc00000}, {DTYPE_F8_E5M2FNUZ, 0x80, 0x7fc00000},
-        {DTYPE_F8_E8M0, 0x00, 0x00400000}, {DTYPE_F8_E8M0, 0x01, 0x00800000}, {DTYPE_F8_E8M0, 0x7f, 0x3f800000},
+        {DTYPE_F8_E8M0, 0x00, 0x00400000},     {DTYPE_F8_E8M0, 0x01, 0x00800000},     {DTYPE_F8_E8M0, 0x7f, 0x3f800000},
     };
     for (size_t i = 0; i < sizeof golden / sizeof golden[0]; i++)
         assert_int_equal(bits_of(minifloat_value(golden[i].dtype, golden[i].code)), golden[i].bits);
@@ -140,6 +137,26 @@ static void fp4_begins_in_the_low_nibble(void **state)
 }
 
 /* Equal to transformers 5.23.0 convert_moe_packed_tensors (F32, BF16, F16; torch 2.13.0) for all 256 exponents but 255. */
+/* (code - 16) * 2^(e - 128) is the value of every code under every exponent. */
+static void mxfp4_is_made_of_integers(void **state)
+{
+    static const int doubled[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+    uint8_t codes[16], exponents[256];
+    float scales[256];
+    (void)state;
+    for (int i = 0; i < 16; i++)
+        codes[i] = (uint8_t)i;
+    for (int e = 0; e < 256; e++)
+        exponents[e] = (uint8_t)e;
+    minifloat_double_f4(codes, 16);
+    minifloat_halve_e8m0(exponents, 256, scales);
+    for (int i = 0; i < 16; i++)
+        assert_int_equal(codes[i] - 16, doubled[i]);
+    for (int e = 0; e < 255; e++)
+        assert_true(scales[e] == ldexpf(1.0f, e - 128));
+    assert_true(isnan(scales[255]));
+}
+
 static void every_block_of_mxfp4(void **state)
 {
     (void)state;
@@ -171,6 +188,7 @@ int main(void)
         cmocka_unit_test(every_code_means_what_its_bits_say), cmocka_unit_test(every_exponent_is_a_power_of_two),
         cmocka_unit_test(bits_as_torch_gives_them),           cmocka_unit_test(arrays_are_the_single_values),
         cmocka_unit_test(fp4_begins_in_the_low_nibble),       cmocka_unit_test(every_block_of_mxfp4),
+        cmocka_unit_test(mxfp4_is_made_of_integers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
