@@ -114,4 +114,6 @@ class CompressedTensors(Reading):
 
     def shape(self, name):
         state = self.parts[name]
-        return state["weight_shape"].tolist() if "weight_shape" in state else list(state["weight"].shape)
+        if "weight_shape" in state:
+            return state["weight_shape"].tolist()
+        return list(state["weight"].shape) if "weight" in state else [state["weight_packed"].shape[0], 2 * state["weight_packed"].shape[1]]

@@ -131,9 +131,9 @@ def mxfp4(directory, seed):
     """gpt-oss: every code, and scale bytes from 0 to 150, with which the model still has finite logits; transformers builds the names and shapes of the rest."""
     from transformers import AutoConfig, AutoModelForCausalLM
     torch.manual_seed(seed)
-    config = {"architectures": ["GptOssForCausalLM"], "model_type": "gpt_oss", "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 1,
+    config = {"architectures": ["GptOssForCausalLM"], "model_type": "gpt_oss", "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2,
               "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16, "vocab_size": 64, "num_local_experts": 4, "num_experts_per_tok": 2,
-              "tie_word_embeddings": False, "layer_types": ["full_attention"]}
+              "tie_word_embeddings": False, "layer_types": ["sliding_attention", "full_attention"]}
     float_model = AutoModelForCausalLM.from_config(AutoConfig.for_model(**config), dtype=torch.bfloat16)
     tensors = {}
     for name, tensor in float_model.state_dict().items():
@@ -146,6 +146,31 @@ def mxfp4(directory, seed):
             tensors[name] = tensor.clone()
     write(directory, {**config, "torch_dtype": "bfloat16", "quantization_config": {
         "quant_method": "mxfp4", "modules_to_not_convert": ["model.layers.*.self_attn", "model.layers.*.mlp.router", "model.embed_tokens", "lm_head"]}}, tensors)
+
+
+def mxfp4_packed(directory, seed, maker):
+    """The compressor of compressed-tensors, or mx.quantize. Exponents are BF16's with every product: the one decompresses in BF16."""
+    linears, tensors = model(seed, torch.bfloat16)
+    for module, weight in linears.items():
+        scale = (weight.float().reshape(weight.shape[0], -1, 32).abs().amax(-1) / 6).log2().ceil().exp2()
+        if maker == "mlx":
+            packed, scales = upstream_mlx.quantize_mxfp4(weight)
+            tensors[module + ".weight"], tensors[module + ".scales"] = packed, scales
+            continue
+        from compressed_tensors.compressors.base import BaseCompressor
+        from compressed_tensors.quantization import QuantizationScheme
+        from compressed_tensors.quantization.quant_scheme import MXFP4A16
+        scheme = QuantizationScheme(targets=["Linear"], format="mxfp4-pack-quantized", **MXFP4A16)
+        state = BaseCompressor.get_value_from_registry("mxfp4-pack-quantized").compress({"weight": weight, "weight_scale": scale.to(torch.bfloat16)}, scheme)
+        tensors.update({module + "." + part: tensor for part, tensor in state.items() if tensor is not None})
+        group = json.loads(scheme.model_dump_json())
+    if maker == "mlx":
+        mine = {"group_size": 32, "bits": 4, "mode": "mxfp4", "lm_head": False}
+        write(directory, {**LLAMA, "torch_dtype": "bfloat16", "quantization": mine, "quantization_config": mine}, tensors, "mlx")
+        return
+    write(directory, {**LLAMA, "torch_dtype": "bfloat16", "quantization_config": {
+        "quant_method": "compressed-tensors", "format": "mxfp4-pack-quantized", "quantization_status": "compressed", "ignore": ["lm_head"],
+        "version": "0.19.0", "config_groups": {"group_0": group}}}, tensors)
 
 
 F32, F16, BF16 = torch.float32, torch.float16, torch.bfloat16
@@ -161,7 +186,7 @@ MADE += [(mlx, F16, 4, 32, True), (mlx, F32, 8, 64, True), (mlx, BF16, 3, 64, Tr
 MADE += [(bnb, BF16, "nf4"), (bnb, F16, "fp4", False, 64), (bnb, F32, "nf4", True), (bnb, BF16, "fp4", True, 128), (bnb, F32, "nf4", False, 256),
          (bnb, F16, "int8"), (bnb, BF16, "int8")]
 MADE += [(fp8, BF16, "tensor"), (fp8, BF16, "channel"), (fp8, F16, "vector"), (fp8, BF16, "block"), (fp8, F32, "block", BF16), (fp8, BF16, "even")]
-MADE += [(mxfp4,)]
+MADE += [(mxfp4,), (mxfp4_packed, "compressed-tensors"), (mxfp4_packed, "mlx")]
 
 # What repaq quantizes itself, round to nearest: target, options
 QUANTIZED = [("mlx", bits, group, False) for bits, group in ((2, 32), (3, 64), (4, 64), (5, 32), (6, 64), (8, 32))]
@@ -181,6 +206,9 @@ def run(matrix, scratch):
             maker(directory, 100 + number, *rest)
             matrix.case("%s: damage is noticed" % name, lambda: damaged(directory))
             matrix.source(name, directory)
+            if maker is mxfp4_packed:
+                for target, bits in (("gptq", 8), ("gptq_v2", 8), ("compressed-tensors", 8), ("compressed-tensors", 5), ("mlx", 8), ("mlx", 6)):
+                    matrix.case("%s -> %s --bits %d" % (name, target, bits), lambda: integers(matrix, directory, target, bits))
             shutil.rmtree(directory)
     for number, dtype in enumerate((BF16, F32, F16)):
         directory = os.path.join(scratch, "float-%d" % number)
@@ -195,6 +223,22 @@ def run(matrix, scratch):
                 continue
             options = {"--bits": str(bits), "--group-size": str(group), **({"--asym": ""} if asym else {})}
             matrix.case(case, lambda: quantized(matrix, directory, linears, target, bits, group, asym, options))
+
+
+def integers(matrix, directory, target, bits):
+    """MXFP4 as wider integers: the same numbers, by the tools of both."""
+    written, code, said = matrix.convert(directory, target, {"--bits": str(bits), "--exact": ""})
+    if code != 0:
+        return ["exit %d: %s" % (code, said.strip())]
+    try:
+        source, found = upstream_kinds.read(directory), upstream_kinds.read(written)
+        problems = [] if set(found.weights) == set(source.weights) else ["other weights"]
+        for name in source.weights:
+            problems += ["%s: %d bits" % (name, found.bits[name])] if found.bits[name] != bits else []
+            problems += differ(name, found.values(name, torch.Tensor.double), source.float(name, torch.float32).double())
+        return problems
+    finally:
+        shutil.rmtree(written, ignore_errors=True)
 
 
 def damaged(directory):

@@ -28,6 +28,7 @@ import torch
 
 import upstream_kinds
 import upstream_logits
+import upstream_mlx
 import upstream_native
 import upstream_rules
 from upstream_base import NOT_YET, ROUND, NotYet, differ
@@ -152,11 +153,14 @@ class Matrix:
         if target == "hf":
             return self.floats(source, found, options)
         problems = [] if found.format == target else ["it is a directory of %s" % found.format]
+        if source.format == "mxfp4":                 # gpt-oss in MLX
+            wanted = upstream_mlx.sanitized(source.directory, found) if "--dtype" not in options else []
+            return problems + wanted or upstream_native.load(found, found.directory)
         if set(found.weights) != set(source.weights):
             return problems + ["other weights: %s" % sorted(set(found.weights) ^ set(source.weights))[:4]]
         for name in source.weights:
             fact = upstream_rules.Facts(source, name)
-            if fact.zeros is None:                   # FP8 codes and their scales only move
+            if fact.zeros is None:                   # FP8 and MXFP4 codes and their scales only move
                 problems += differ(name, found.float(name, torch.float32), source.float(name, torch.float32), bits=True)
                 continue
             kept = source.format == target and "--dtype" not in options

@@ -52,6 +52,8 @@ class Mlx(Reading):
         return own or self.quantization
 
     def values(self, name, to):
+        if not self.is_integer(name):
+            return self.float(name, torch.float32)
         mine, stored = self.settings(name), self.scales(name)
         scales, biases = to(stored), to_torch(self.arrays[name + ".biases"]).to(to(stored).dtype)
         if not torch.equal(scales, stored.to(scales.dtype)):     # rounded: a bias is -z * s, so it moves with its scale
@@ -59,6 +61,18 @@ class Mlx(Reading):
         with mx.stream(mx.cpu):
             return to_torch(mx.dequantize(self.arrays[name + ".weight"], to_mlx(scales), to_mlx(biases), group_size=mine["group_size"],
                                           bits=mine["bits"]))
+
+    def is_integer(self, name):
+        return self.settings(name).get("mode", "affine") == "affine"
+
+    def float(self, name, dtype):
+        if self.is_integer(name):
+            return super().float(name, dtype)
+        mine = self.settings(name)
+        with mx.stream(mx.cpu):
+            value = mx.dequantize(self.arrays[name + ".weight"], self.arrays[name + ".scales"], group_size=mine["group_size"], bits=mine["bits"],
+                                  mode=mine["mode"], dtype=mx.float32)
+        return to_torch(value).to(dtype)
 
     def scales(self, name):
         return to_torch(self.arrays[name + ".scales"])
@@ -70,7 +84,30 @@ class Mlx(Reading):
 
     def shape(self, name):
         scales = self.arrays[name + ".scales"]
-        return [scales.shape[0], scales.shape[1] * self.settings(name)["group_size"]]
+        return list(scales.shape[:-1]) + [scales.shape[-1] * self.settings(name)["group_size"]]
+
+
+def sanitized(directory, found):
+    """What mlx-lm makes of a gpt-oss checkpoint when it loads it, against the arrays that were written: [] or what differs."""
+    from mlx_lm.models.gpt_oss import Model
+    arrays = {}
+    for name in sorted(os.listdir(directory)):
+        if name.endswith(".safetensors"):
+            arrays.update(mx.load(os.path.join(directory, name)))
+    wanted = Model.sanitize(None, arrays)
+    problems = ["other arrays: %s" % sorted(set(wanted) ^ set(found.arrays))[:4]] if set(wanted) != set(found.arrays) else []
+    for name in set(wanted) & set(found.arrays):
+        one, other = wanted[name], found.arrays[name]
+        if one.dtype != other.dtype or one.shape != other.shape or not mx.array_equal(mx.contiguous(one).view(mx.uint8), other.view(mx.uint8)):
+            problems.append("%s: %s %s, expected %s %s, or other bytes" % (name, other.dtype, other.shape, one.dtype, one.shape))
+    return problems
+
+
+def quantize_mxfp4(weight):
+    """(weight U32, scales U8) of mx.quantize in mode mxfp4, as torch tensors."""
+    with mx.stream(mx.cpu):
+        packed, scales = mx.quantize(to_mlx(weight), group_size=32, bits=4, mode="mxfp4")
+    return torch.from_numpy(numpy.array(packed)), to_torch(scales)
 
 
 def quantize(weight, bits, group_size):

@@ -37,9 +37,10 @@ def mlx(found, directory):
     import mlx.core as mx
     import mlx.nn as nn
     import upstream_mlx
+    from mlx_lm.models.switch_layers import QuantizedSwitchLinear
     from mlx_lm.utils import load_model
     model, _ = load_model(Path(directory), strict=True)
-    problems, kinds = [], (nn.QuantizedLinear, nn.QuantizedEmbedding)
+    problems, kinds = [], (nn.QuantizedLinear, nn.QuantizedEmbedding, QuantizedSwitchLinear)
     for name, module in model.named_modules():
         quantized = isinstance(module, kinds)
         if quantized != (name in found.weights):

@@ -58,15 +58,19 @@ def scale_dtype(target, facts, options):
 
 
 def moves(facts, target):
-    """FP8 codes that stay FP8 codes."""
-    return target == "compressed-tensors" and facts.format in ("fp8", "compressed-tensors") and facts.zeros is None
+    """Small floats that stay what they are: FP8, and MXFP4, of which MLX alone has stacks of experts."""
+    if facts.zeros is not None:
+        return False
+    if facts.bits == 8:
+        return target == "compressed-tensors" and facts.format in ("fp8", "compressed-tensors")
+    return target in {"compressed-tensors": ("compressed-tensors", "mlx"), "mlx": ("compressed-tensors", "mlx"), "mxfp4": ("mlx",)}.get(facts.format, ())
 
 
 # (id, exit, targets, test(facts, target, options)); the first row that fits is what repaq must say. A row whose exit is a tuple allows any of them.
 RULES = (
     ("R-CODEBOOK", (5,), INTEGER_TARGETS, lambda f, t, o: f.zeros is None and f.bits == 4 and f.format == "bitsandbytes"),
-    ("R-FP8", (5, 6), INTEGER_TARGETS, lambda f, t, o: f.zeros is None and f.format in ("fp8", "mxfp4", "compressed-tensors") and not moves(f, t)),
-    ("float-quantized", 0, ("compressed-tensors",), lambda f, t, o: moves(f, t)),
+    ("R-FP8", (5, 6), INTEGER_TARGETS, lambda f, t, o: f.zeros is None and f.format in ("fp8", "mxfp4", "compressed-tensors", "mlx") and not moves(f, t)),
+    ("small floats", 0, ("compressed-tensors", "mlx"), lambda f, t, o: moves(f, t)),
     ("R-ACTORDER", 6, ("awq", "msmodelslim", "mlx"), lambda f, t, o: f.act_order),
     ("R-BITS", 6, INTEGER_TARGETS, lambda f, t, o: f.bits not in WIDTHS[t] and not (t == "msmodelslim" and f.format == "msmodelslim")),
     ("R-RANGE", 6, ("awq", "gptq", "gptq_v2", "compressed-tensors"), lambda f, t, o: not f.whole() or f.outside()),
