@@ -96,7 +96,7 @@ static void awq_probe(const struct source *source, struct bid *bid)
 {
     struct quantconfig config;
     char stated[96];
-    if (!quantconfig_peek(source, "awq", &config))
+    if (quantconfig_unnamed(source, bid) || !quantconfig_peek(source, "awq", &config))
         return;
     bid->score = 90;
     (void)snprintf(bid->evidence, sizeof bid->evidence, "%s: AWQ, %s", config.where, stated_text(&config, stated));
@@ -228,6 +228,18 @@ static enum status shape_as(const struct model *model, struct weight *weight, si
     return kind == GEMV ? shape_gemv(model, weight, group, err) : shape_fast(model, weight, group, err);
 }
 
+/* GPTQ packs along in_features: as many columns of codes as of scales, and a group map. */
+static enum status refuse_gptq(const struct model *model, const struct weight *weight, const struct quantconfig *config, struct err *err)
+{
+    const struct tensor *codes = &model->tensor[weight->role[ROLE_CODES]], *scales = &model->tensor[weight->role[ROLE_SCALES]];
+    if (codes->dtype != DTYPE_I32 || codes->rank != 2 || scales->rank != 2 || codes->shape[1] != scales->shape[1] || codes->shape[1] == 0)
+        return STATUS_OK;
+    const enum status status = conflict(model, weight->role[ROLE_CODES], "GPTQ", config, err);
+    if (status == STATUS_OK)
+        return status;
+    return err_try(err, "\"quant_method\": \"gptq\" in config.json, with its desc_act and sym, if the tensors are GPTQ's");
+}
+
 /* Where shapes contradict the config's version, and another has them, both are named. */
 static enum status bind_weight(const struct model *model, struct weight *weight, size_t kind, const struct quantconfig *config, struct err *err)
 {
@@ -239,6 +251,8 @@ static enum status bind_weight(const struct model *model, struct weight *weight,
     if (dtype != kinds[kind].codes && dtype == DTYPE_I32)
         return conflict(model, codes, "gemm or gemv", config, err);
     TRY(shape_expect_dtype(model, codes, kinds[kind].codes, err));
+    if (kind == GEMM)
+        TRY(refuse_gptq(model, weight, config, err));
     if (dtype == DTYPE_I32) {
         struct weight mine = *weight, others = *weight;
         if (shape_as(model, &mine, kind, config->group, NULL) != STATUS_OK && shape_as(model, &others, other, config->group, NULL) == STATUS_OK)

@@ -99,6 +99,10 @@ static void compressed_tensors_probe(const struct source *source, struct bid *bi
     const struct jsondoc *config = source_quantization(source);
     const char *method = jsondoc_string(jsondoc_get(config, "quant_method")), *format = jsondoc_string(jsondoc_get(config, "format"));
     const bool older = method == NULL && jsondoc_get(source->document, "compression_config") != NULL && jsondoc_get(config, "config_groups") != NULL;
+    if (!older && method == NULL && jsondoc_get(config, "config_groups") != NULL) {
+        *bid = (struct bid){.score = BID_ASKED, .evidence = "config.json: config_groups without quant_method"};
+        return;
+    }
     if (!older && (method == NULL || strcmp(method, "compressed-tensors") != 0))
         return;
     bid->score = 90;

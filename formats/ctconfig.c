@@ -246,6 +246,16 @@ static void free_names(struct ct_names *names)
 static const char *const formats[] = {"pack-quantized",       "int-quantized",        "naive-quantized", "float-quantized",
                                       "nvfp4-pack-quantized", "mxfp4-pack-quantized", "mxfp8-quantized", NULL};
 
+/* compressed-tensors writes the groups' own format at the top, or "mixed-precision" where they differ; "naive-quantized" is an older name of two. */
+static enum status check_formats(const struct ct_scheme *scheme, const char *all, struct err *err)
+{
+    if (all == NULL || strcmp(scheme->format, all) == 0 || !one_of(all, formats) || strcmp(all, "naive-quantized") == 0)
+        return STATUS_OK;
+    (void)err_set(err, STATUS_CORRUPT, WHERE, "found format \"%.60s\" of %.100s, but \"%.60s\" of all, expected the same or \"mixed-precision\" (R-CONFLICT)",
+                  scheme->format, scheme->name, all);
+    return err_try(err, "the config.json that was written with these weights");
+}
+
 static enum status take_group(struct ctconfig *config, const struct jsondoc *group, const char *format, struct err *err)
 {
     struct ct_scheme scheme = {.name = jsondoc_name(group), .format = format};
@@ -259,6 +269,7 @@ static enum status take_group(struct ctconfig *config, const struct jsondoc *gro
     if (!one_of(scheme.format, formats))
         return err_set(err, STATUS_UNSUPPORTED, WHERE, "found format \"%.60s\" of %.100s, expected pack-quantized or int-quantized", scheme.format,
                        scheme.name);
+    TRY(check_formats(&scheme, format, err));
     TRY(take_weights(jsondoc_get(group, "weights"), &scheme, err));
     TRY(take_activations(group, &scheme, err));
     TRY(mem_grow((void **)&config->scheme, &config->scheme_capacity, config->scheme_count + 1, sizeof scheme, err));

@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 
+#define BID_ASKED 5 /* the least: it may be this format, but nothing says so, and only --from decides */
+
 /* A probe's answer: 0 (not this format) to 100, and why. */
 struct bid {
     int score;
@@ -42,6 +44,7 @@ struct capability {
     uint32_t scale_dtypes;  /* bit d: holds scales of enum dtype d */
     uint16_t out_warn, in_warn; /* multiples that engines of this format want; others are written with a warning (0: none) */
     const char *warn_why;   /* who wants them */
+    const char *warn_short; /* who refuses a short last group in this format; NULL: nobody */
     const char *warn_order; /* who refuses activation order in this format; NULL: nobody */
     const char *warn_asymmetric; /* who refuses asymmetric zeros in this format; NULL: nobody */
 };

@@ -38,7 +38,7 @@ static bool is_v2(const struct quantconfig *config)
 static void probe(const struct source *source, bool v2, struct bid *bid)
 {
     struct quantconfig config;
-    if (!quantconfig_peek(source, "gptq", &config))
+    if (quantconfig_unnamed(source, bid) || !quantconfig_peek(source, "gptq", &config))
         return;
     bid->score = is_v2(&config) == v2 ? 90 : 40;
     (void)snprintf(bid->evidence, sizeof bid->evidence, "%s: GPTQ, checkpoint_format \"%s\"", config.where,
@@ -133,6 +133,21 @@ struct stated {
     enum zero_rule rule;
 };
 
+/* AWQ packs along out_features: eight columns of scales for one of codes, and the columns of zeros are as many as those of codes. */
+static enum status refuse_awq(const struct model *model, const struct weight *weight, const struct quantconfig *config, struct err *err)
+{
+    const struct tensor *codes = &model->tensor[weight->role[ROLE_CODES]], *scales = &model->tensor[weight->role[ROLE_SCALES]];
+    const struct tensor *zeros = &model->tensor[weight->role[ROLE_ZEROS]];
+    char where[700], shape[128];
+    if (codes->rank != 2 || scales->rank != 2 || zeros->rank != 2 || codes->shape[1] == 0 || scales->shape[1] / 8 != codes->shape[1] ||
+        zeros->shape[1] != codes->shape[1])
+        return STATUS_OK;
+    (void)err_set(err, STATUS_CORRUPT, model_where(model, weight->role[ROLE_CODES], where, sizeof where),
+                  "found I32 %s beside %llu columns of scales, as AWQ has it, but %s says GPTQ (R-CONFLICT)", model_shape_text(codes, shape, sizeof shape),
+                  (unsigned long long)scales->shape[1], config->where);
+    return err_try(err, "\"quant_method\": \"awq\" in config.json, with its zero_point, if the tensors are AWQ's");
+}
+
 static enum status bind_weight(struct model *model, struct weight *weight, const struct stated *all, struct err *err)
 {
     const struct quantconfig *config = all->config;
@@ -142,6 +157,7 @@ static enum status bind_weight(struct model *model, struct weight *weight, const
     unsigned bits = own != NULL && own->bits > 0 ? (unsigned)own->bits : (unsigned)config->bits;
     const int64_t stated = own != NULL && own->group != 0 ? own->group : config->group;
     const int symmetric = own != NULL && own->symmetric >= 0 ? own->symmetric : config->symmetric;
+    TRY(refuse_awq(model, weight, config, err));
     TRY(weight_bits(model, weight, config, &bits, err));
     TRY(choose_form(weight->name, config, bits, &form, err));
     weight->claim = symmetric == 1 ? CLAIM_SYMMETRIC : CLAIM_NONE;
@@ -258,7 +274,8 @@ static void gptq_v2_describe(const struct summary *summary, struct jsondoc *conf
 #define GPTQ_CAN \
     .grid = GRID_AFFINE_ZERO, .reads = true, .writes = true, .act_order = true, .short_group = true, .mixed_bits = true, .groups = GROUPS_EACH, \
     .out_warn = 32, .in_warn = 32, .scale_dtypes = 1u << DTYPE_F16 | 1u << DTYPE_BF16, \
-    .warn_why = "GPTQModel's packers and the exllama and triton kernels"
+    .warn_why = "GPTQModel's packers and the exllama and triton kernels", \
+    .warn_short = "vLLM, exllama and Marlin want in_features to be whole groups; GPTQModel's and AutoGPTQ's torch kernels read it"
 
 const struct format gptq_format = {
     .name = "gptq",

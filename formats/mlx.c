@@ -59,8 +59,11 @@ static const struct jsondoc *quantization_of(const struct source *source)
     const struct jsondoc *own = jsondoc_get(source->document, "quantization"), *mirror = jsondoc_get(source->document, "quantization_config");
     if (jsondoc_get(own, "group_size") != NULL || jsondoc_get(own, "bits") != NULL)
         return own;
-    const bool whole = jsondoc_get(mirror, "group_size") != NULL && jsondoc_get(mirror, "bits") != NULL;
-    return whole && jsondoc_get(mirror, "quant_method") == NULL ? mirror : NULL;
+    static const char *const foreign[] = {"quant_method", "desc_act", "sym", "checkpoint_format", "zero_point", "version"}; /* of GPTQ and AWQ */
+    bool whole = jsondoc_get(mirror, "group_size") != NULL && jsondoc_get(mirror, "bits") != NULL;
+    for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++)
+        whole = whole && jsondoc_get(mirror, foreign[i]) == NULL;
+    return whole ? mirror : NULL;
 }
 
 static void mlx_probe(const struct source *source, struct bid *bid)

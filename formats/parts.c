@@ -40,8 +40,8 @@ static enum status bind_sibling(const struct part *first, struct model *model, u
     const struct slice module = {name.data, name.size - strlen(part->suffix)};
     const uint32_t weight = owner_of(first, model, module, codes, sizeof codes);
     if (weight == MODEL_NONE) {
-        (void)err_set(err, STATUS_CORRUPT, model_where(model, tensor, where, sizeof where), "found no %.*s%s beside it, expected the codes of this weight",
-                      (int)module.size, module.data, first->suffix);
+        (void)err_set(err, STATUS_CORRUPT, model_where(model, tensor, where, sizeof where),
+                      "found no %.*s%s beside it, expected the codes of this weight (R-INCOMPLETE)", (int)module.size, module.data, first->suffix);
         return err_try(err, "fetch the checkpoint again: a shard may be missing");
     }
     model_claim(model, weight, part->role, tensor);
@@ -55,7 +55,7 @@ static enum status check_required(const struct part *part, size_t count, const s
         for (size_t p = 0; p < count; p++) {
             if (!part[p].required || model->weight[w].role[part[p].role] != MODEL_NONE)
                 continue;
-            (void)err_set(err, STATUS_CORRUPT, name, "found %s%s but no %s%s", name, part[0].suffix, name, part[p].suffix);
+            (void)err_set(err, STATUS_CORRUPT, name, "found %s%s but no %s%s (R-INCOMPLETE)", name, part[0].suffix, name, part[p].suffix);
             return err_try(err, "fetch the checkpoint again: a shard may be missing");
         }
     }

@@ -182,6 +182,17 @@ bool quantconfig_peek(const struct source *source, const char *method, struct qu
     return false;
 }
 
+bool quantconfig_unnamed(const struct source *source, struct bid *bid)
+{
+    const struct jsondoc *main = source_quantization(source);
+    const bool named = given(jsondoc_get(main, "quant_method")) || given(jsondoc_get(source->document, "quantization"));
+    if (main == NULL || named || !given(member(main, "bits", "w_bit")))
+        return false;
+    *bid = (struct bid){.score = BID_ASKED};
+    (void)snprintf(bid->evidence, sizeof bid->evidence, "config.json: a quantization_config without quant_method");
+    return true;
+}
+
 static enum status conflict(const struct quantconfig *a, const struct quantconfig *b, const char *member_name, struct err *err)
 {
     (void)err_set(err, STATUS_CORRUPT, b->where, "found another \"%s\" than in %s, expected the same (R-CONFLICT)", member_name, a->where);

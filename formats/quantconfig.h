@@ -2,7 +2,7 @@
 #ifndef REPAQ_QUANTCONFIG_H
 #define REPAQ_QUANTCONFIG_H
 
-#include "formats/source.h"
+#include "formats/format.h"
 
 struct quantconfig {
     char where[64];      /* the file it was read from, "" if none */
@@ -18,6 +18,8 @@ struct quantconfig {
     bool other_pack;     /* pack_dtype is not int32 */
 };
 
+/* True if config.json has a quantization_config of bits that names no quant_method, and is not MLX's: then a probe bids BID_ASKED. */
+bool quantconfig_unnamed(const struct source *source, struct bid *bid);
 /* The probe's view: reads what is there and never fails. False if no document names `method`. */
 bool quantconfig_peek(const struct source *source, const char *method, struct quantconfig *config);
 /* Reads all documents. They must agree on bits, group size, sym, format or version and desc_act (R-CONFLICT: CORRUPT, both files named); a member of the

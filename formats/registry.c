@@ -38,6 +38,21 @@ const char *registry_names(bool written, char *buffer, size_t size)
     return buffer;
 }
 
+/* A quantization_config that names no method: --from must say whose it is. */
+static enum status nobody_is_named(const struct source *source, struct err *err)
+{
+    char names[200] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < registry_count() && used < sizeof names; i++) {
+        struct bid offer = {0};
+        registry_table[i]->probe(source, &offer);
+        if (offer.score > 0)
+            used += (size_t)snprintf(names + used, sizeof names - used, "%s--from %s", used == 0 ? "" : " or ", registry_table[i]->name);
+    }
+    (void)err_set(err, STATUS_CORRUPT, "config.json", "found a quantization_config without \"quant_method\", expected one that says whose the weights are");
+    return err_try(err, "%s, or add the member", names);
+}
+
 static enum status nobody_bids(const struct source *source, struct err *err)
 {
     const char *method = jsondoc_string(jsondoc_get(source_quantization(source), "quant_method"));
@@ -71,6 +86,8 @@ enum status registry_choose(const struct source *source, const char *from, const
         (void)err_set(err, STATUS_USAGE, "--from", "found \"%s\", expected a format", from);
         return err_try(err, "one of: %s", registry_names(false, names, sizeof names));
     }
+    if (from == NULL && *format != NULL && bid->score <= BID_ASKED)
+        return nobody_is_named(source, err);
     return *format == NULL ? nobody_bids(source, err) : STATUS_OK;
 }
 

@@ -118,6 +118,12 @@ enum status shape_blocks(const struct model *model, struct weight *weight, const
             weight->spec.param_order = ORDER_ONE;
             return STATUS_OK;
         }
+        if (!stated) {
+            (void)err_set(err, STATUS_CORRUPT, model_where(model, at, where, sizeof where),
+                          "found shape %s, which is no scale of %llu x %llu per tensor or per channel, and no block size in config.json (R-SHAPE)",
+                          model_shape_text(scales, shape, sizeof shape), (unsigned long long)weight->out, (unsigned long long)weight->in);
+            return err_try(err, "add \"weight_block_size\": [rows, columns] to quantization_config, as it was when the weights were made");
+        }
         (void)err_set(err, STATUS_CORRUPT, model_where(model, at, where, sizeof where),
                       "found shape %s, which is no scale of %llu x %llu in blocks of %llu x %llu (R-SHAPE)", model_shape_text(scales, shape, sizeof shape),
                       (unsigned long long)weight->out, (unsigned long long)weight->in, (unsigned long long)rows, (unsigned long long)columns);

@@ -234,6 +234,21 @@ static enum status judge_error(struct subject *subject, const struct err *why, e
                           cut == NULL ? "what repaq convert can read" : cut + sizeof expected - 1, why->remedy[0] != '\0' ? why->remedy : NULL, 0}, err);
 }
 
+/* Another rule has reported the refusal by its id: "(R-CONFLICT)". */
+static bool is_reported(const struct findings *findings, const struct err *why)
+{
+    char id[40];
+    const char *at = strstr(why->what, "(R-"), *end = at == NULL ? NULL : strchr(at, ')');
+    if (end == NULL || (size_t)(end - at) + 2 > sizeof id)
+        return false;
+    memcpy(id, at, (size_t)(end - at) + 1);
+    id[end - at + 1] = '\0';
+    for (size_t f = 0; f < findings->count; f++)
+        if (strstr(findings->remark[f].found, id) != NULL)
+            return true;
+    return false;
+}
+
 enum status judge_files_readable(struct subject *subject, struct err *err)
 {
     /* Where another rule has named the fault, or the format is one that repaq only knows by name, this is no more than the reason why weights were not
@@ -244,6 +259,7 @@ enum status judge_files_readable(struct subject *subject, struct err *err)
         TRY(judge_error(subject, &subject->side_error[i], SEVERITY_FAIL, err));
     TRY(judge_error(subject, &subject->described_error, SEVERITY_FAIL, err));
     const bool undescribed = subject->encoding == ENCODING_COUNT && subject->settings == NULL;
-    TRY(judge_error(subject, &subject->read_error, named && !undescribed ? SEVERITY_WARN : SEVERITY_FAIL, err));
+    if (!named || !is_reported(&subject->findings, &subject->read_error))
+        TRY(judge_error(subject, &subject->read_error, named && !undescribed ? SEVERITY_WARN : SEVERITY_FAIL, err));
     return judge_error(subject, &subject->survey_error, SEVERITY_FAIL, err);
 }

@@ -75,6 +75,8 @@ static void print_classes(const struct plan *plan)
     if (plan->max_relative_of != NULL)
         (void)printf("rounding  largest relative error %.3g (%s)%s\n", plan->max_relative, plan->max_relative_of,
                      plan->kept_count > 0 && plan->count_of[EXACTNESS_LOSSY] == 0 ? "; codes and zeros are exact" : "");
+    if (plan->zeroed > 0)
+        (void)printf("          %llu values become zero, which counts as a relative error of 1\n", (unsigned long long)plan->zeroed);
 }
 
 static void print_losses(const struct plan *plan)
@@ -148,6 +150,8 @@ static void emit_tensor(struct emit *emit, const struct plan *plan, const struct
     emit_string(emit, "step", plan_step_name(output->step));
     emit_string(emit, "class", plan_exactness_name(output->exactness));
     const struct round_tally *rounding = output->step == STEP_CODES ? rounding_of(plan, output->source) : NULL;
+    if (output->zeroed > 0)
+        emit_u64(emit, "zeroed", output->zeroed);
     if (rounding != NULL) {
         emit_double(emit, "max_error", rounding->max_error);
         emit_double(emit, "rms_error", rms_of(rounding));
@@ -168,6 +172,7 @@ static void emit_summary(struct emit *emit, const struct pipeline *pipeline)
         emit_object(emit, "rounding", true);
         emit_double(emit, "max_relative_error", plan->max_relative);
         emit_string(emit, "tensor", plan->max_relative_of);
+        emit_u64(emit, "zeroed", plan->zeroed);
         emit_end(emit, '}');
     }
     emit_array(emit, "dropped", false);

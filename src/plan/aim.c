@@ -80,8 +80,17 @@ static enum status aim_weights(struct aims *aims, const struct model *model, con
         aim->zeros = aim->dense ? ZERO_MID : aim->zeros;
     }
     for (uint32_t t = 0; regex[1] != NULL && t < model->tensor_count; t++) {
-        if (model->tensor[t].fate == FATE_CARRY)
-            TRY(regex_search(regex[1], slice_of(model->tensor[t].name), &aims->excluded[t], err));
+        const struct tensor *tensor = &model->tensor[t];
+        bool part = false;
+        if (tensor->fate == FATE_CARRY)
+            TRY(regex_search(regex[1], slice_of(tensor->name), &aims->excluded[t], err));
+        else if (tensor->fate == FATE_CLAIMED && !aims->weight[tensor->peer].excluded)
+            TRY(regex_search(regex[1], slice_of(tensor->name), &part, err));
+        if (part) {
+            (void)err_set(err, STATUS_USAGE, "--exclude", "found that it names %s, a part of the weight %s, expected whole weights", tensor->name,
+                          model->weight[tensor->peer].name);
+            return err_try(err, "--exclude with the name of the weight or of its codes drops it whole");
+        }
         aims->idle[1] = aims->idle[1] && !aims->excluded[t];
     }
     return STATUS_OK;

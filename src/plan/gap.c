@@ -90,7 +90,9 @@ static enum status check_claim(const struct model *model, const struct weight *w
     const int64_t other = v1 ? mid + 1 : mid - 1; /* the mid zero, read by the wrong one of v1 and v2 */
     if (groups->zero_min == other && groups->zero_max == other)
         return err_try(err, "the zeros are stored as %s does: --from %s", v1 ? "gptq_v2" : "gptq", v1 ? "gptq_v2" : "gptq");
-    return err_try(err, "--from %s takes the zeros as they are", model->format);
+    if (weight->spec.zero_rule == ZERO_PLAIN && strcmp(model->format, "gptq_v2") != 0)
+        return err_try(err, "--from %s takes the zeros as they are", model->format);
+    return err_try(err, "--from gptq (zeros stored less 1) or --from gptq_v2 takes the zeros as they are");
 }
 
 /* --- what the target cannot hold ------------------------------------------------------------------------------------------ */

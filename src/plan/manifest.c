@@ -60,8 +60,10 @@ static void add_tensor(const struct plan *plan, const struct output_tensor *outp
     json_quote(text, slice_of(plan->file[output->file].name));
     text_string(text, ", ");
     add_sources(plan, output, text);
-    text_format(text, ", \"step\": \"%s\", \"class\": \"%s\", \"xxh3_128\": \"%s\"}", plan_step_name(output->step), plan_exactness_name(output->exactness),
-                hex);
+    text_format(text, ", \"step\": \"%s\", \"class\": \"%s\"", plan_step_name(output->step), plan_exactness_name(output->exactness));
+    if (output->zeroed > 0)
+        text_format(text, ", \"zeroed\": %" PRIu64, output->zeroed);
+    text_format(text, ", \"xxh3_128\": \"%s\"}", hex);
 }
 
 /* Text on its way to a file: a large checkpoint's manifest is larger than its weights' bookkeeping. */

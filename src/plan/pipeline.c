@@ -31,15 +31,32 @@ static struct directory directory_of(struct pipeline *pipeline, const struct req
     return (struct directory){.source = &pipeline->source, .base = request->base == NULL ? NULL : &pipeline->base};
 }
 
-/* Options that need codes in the target. */
+/* Options that need codes, or several layouts, in the target. */
 static enum status check_codes(const struct request *request, struct err *err)
 {
     const struct options *options = &request->options;
-    if (request->target->form_count > 0 || (options->bits == 0 && options->group == 0))
+    const struct format *target = request->target;
+    bool layouts = options->variant == VARIANT_ANY;
+    for (size_t f = 0; f < target->form_count && !layouts; f++)
+        layouts = target->form[f].variant != VARIANT_ANY;
+    if (!layouts) {
+        (void)err_set(err, STATUS_USAGE, "--layout", "found it with --to %s, which has one layout", target->name);
+        return err_try(err, "leave it out");
+    }
+    if (target->form_count > 0 || (options->bits == 0 && options->group == 0 && !options->asymmetric))
         return STATUS_OK;
-    (void)err_set(err, STATUS_USAGE, options->bits != 0 ? "--bits" : "--group-size", "found it with --to %s, which holds floats and no codes",
-                  request->target->name);
+    (void)err_set(err, STATUS_USAGE, options->bits != 0 ? "--bits" : options->group != 0 ? "--group-size" : "--asym",
+                  "found it with --to %s, which holds floats and no codes", target->name);
     return err_try(err, "--to with a quantized format, or leave it out");
+}
+
+/* --asym is about rounding: codes that move keep their zeros. */
+static enum status check_asymmetric(const struct pipeline *pipeline, const struct request *request, struct err *err)
+{
+    if (!request->options.asymmetric || pipeline->model.weight_count == 0 || request->options.requantize)
+        return STATUS_OK;
+    (void)err_set(err, STATUS_USAGE, "--asym", "found it with a quantized source (%s), whose zeros move as they are", pipeline->model.format);
+    return err_try(err, "leave it out, or --allow-requantize (lossy)");
 }
 
 /* A float source becomes codes only where it is asked for. */
@@ -115,6 +132,7 @@ enum status pipeline_plan(struct pipeline *pipeline, const struct request *reque
     if (request->base != NULL)
         TRY(source_open_plain(&pipeline->base, resources->ops, request->base, err));
     TRY(registry_read(&pipeline->source, request->from, request->reading, &pipeline->model, &pipeline->bid, err));
+    TRY(check_asymmetric(pipeline, request, err));
     TRY(round_floats(pipeline, request, err));
     TRY(recode_weights(&pipeline->model, request->target, &request->options, err));
     if (request->target->can.stacks)

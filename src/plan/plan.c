@@ -157,7 +157,7 @@ enum status plan_refused(const struct plan_input *input, bool *refused, struct e
 
 /* How many weights that keep their codes have a property that a warning tells of. */
 struct oddities {
-    size_t narrow, negative, all_zero, old_zeros, ordered, mixed_bits;
+    size_t ragged, narrow, negative, all_zero, old_zeros, ordered, mixed_bits;
 };
 
 static struct oddities count_oddities(const struct plan *plan)
@@ -170,6 +170,7 @@ static struct oddities count_oddities(const struct plan *plan)
         if (!plan_keeps(plan, w))
             continue;
         odd.narrow += (can->out_warn > 0 && weight->out % can->out_warn != 0) || (can->in_warn > 0 && weight->in % can->in_warn != 0);
+        odd.ragged += weight->in % plan->spec[w].group != 0;
         odd.negative += can->grid == GRID_AFFINE_ZERO && plan->survey->weight[w].groups.negative > 0;
         odd.all_zero += plan->survey->weight[w].zero_group_of;
         odd.old_zeros += plan->survey->weight[w].old_zeros;
@@ -191,6 +192,8 @@ static enum status warn_weights(struct plan *plan, struct err *err)
     if (odd.narrow > 0)
         TRY(plan_warn(plan, err, "%zu weights have out_features that are no multiple of %u or in_features that are none of %u, which %s ask for",
                       odd.narrow, can->out_warn, can->in_warn, can->warn_why));
+    if (odd.ragged > 0 && can->warn_short != NULL)
+        TRY(plan_warn(plan, err, "%zu weights have a last group that is shorter than the others: %s", odd.ragged, can->warn_short));
     if (odd.negative > 0)
         TRY(plan_warn(plan, err, "%zu weights have negative scales, which some kernels take for an error", odd.negative));
     if (odd.all_zero > 0)
@@ -277,11 +280,13 @@ static const struct cast_tally *cast_of(const struct plan *plan, const struct ou
 }
 
 /* What gap let pass under --exact is rounded all the same: a product or a quotient that the target wants. */
-static enum status refuse_rounded(const struct output_tensor *output, struct err *err)
+static enum status refuse_rounded(const struct plan *plan, const struct output_tensor *output, struct err *err)
 {
+    const struct format *source = registry_find(plan->model->format);
+    const bool moves = source != NULL && source->can.writes && source != plan->target;
     (void)err_set(err, STATUS_UNREPRESENTABLE, output->name, "found %s that are computed, and rounded, and --exact was given (R-SCALE)",
                   plan_step_name(output->step));
-    return err_try(err, "leave --exact out, or --weights-only");
+    return moves ? err_try(err, "leave --exact out, or --to %s, which holds what is stored", source->name) : err_try(err, "leave --exact out");
 }
 
 static enum status tally_classes(struct plan *plan, bool exact, struct err *err)
@@ -291,9 +296,11 @@ static enum status tally_classes(struct plan *plan, bool exact, struct err *err)
         const struct cast_tally *cast = cast_of(plan, output);
         plan->count_of[output->exactness]++;
         if (exact && output->exactness == EXACTNESS_ROUNDED)
-            return refuse_rounded(output, err);
+            return refuse_rounded(plan, output, err);
         if (output->exactness != EXACTNESS_ROUNDED || cast == NULL)
             continue;
+        plan->tensor[t].zeroed = cast->underflow;
+        plan->zeroed += cast->underflow;
         const double largest = cast->underflow > 0 ? 1.0 : cast->max_relative; /* what became zero is off by all of itself */
         if (plan->max_relative_of != NULL && largest <= plan->max_relative)
             continue;

@@ -40,6 +40,7 @@ struct output_tensor {
     enum dtype dtype;
     enum step step;
     enum exactness exactness;
+    uint64_t zeroed;        /* CAST, DENSE: values that were not zero and are in this dtype */
 };
 
 struct output_file {
@@ -80,6 +81,7 @@ struct plan {
     size_t count_of[EXACTNESS_COUNT];
     struct round_tally *rounding; /* [model->weight_count], in the arena; NULL where no codes are rounded anew */
     double max_relative;         /* largest relative error of a rounded value */
+    uint64_t zeroed;             /* values that were not zero and are, in the dtype of floats */
     const char *max_relative_of; /* its tensor; NULL if nothing is rounded */
 };
 

@@ -29,7 +29,8 @@ static enum status survey_casts(const struct weight *weight, const struct aim *a
     const struct spec *spec = &weight->spec;
     const size_t count = params->count;
     if (spec->scale_rule == SCALE_ABSMAX) { /* a product in F32 */
-        result->scales.inexact += count;
+        result->scales.count += aim->dtype == spec->scale_dtype ? count : 0; /* else the cast below counts them */
+        result->scales.inexact = result->scales.count;
         result->scales.max_relative = fmax(result->scales.max_relative, 0x1p-24);
     }
     if (aim->dtype == spec->scale_dtype && aim->zeros != ZERO_BETA && aim->zeros != ZERO_OFFSET)
@@ -42,6 +43,8 @@ static enum status survey_casts(const struct weight *weight, const struct aim *a
     if (aim->dtype != spec->scale_dtype) {
         half_store(aim->dtype, params->scale, count, stored, &result->scales);
         half_load(aim->dtype, stored, count, value);
+        if (spec->scale_rule == SCALE_ABSMAX)
+            result->scales.inexact = result->scales.count;
         scale = value;
     }
     if (aim->zeros == ZERO_BETA && spec->zero_kind == ZERO_BETA) {

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""make.py KIND DIR [OPTION...]: a small checkpoint for a case. KIND: msmodelslim, packed, gptq, gptq_v2, awq, sharded, w8a16.
+"""make.py KIND DIR [OPTION...]: a small checkpoint for a case. KIND: msmodelslim, packed, gptq, gptq_v2, awq, sharded, w8a16, static
+(W8A8 of compressed-tensors), short (compressed-tensors whose last group is).
 
 Options: asym (zeros that are not constant), rounded (scales that F16 cannot hold), flip (another value of one code), scale (one scale
 twice as large)."""
@@ -9,6 +10,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "malformed"))
 import checkpoint  # noqa: E402
 import defects  # noqa: E402
+import modern  # noqa: E402
 
 
 def main(kind, place, *options):
@@ -28,6 +30,10 @@ def main(kind, place, *options):
         checkpoint.make_gptq(folder, table, v2=kind == "gptq_v2", sym=not asymmetric)
     elif kind == "awq":
         checkpoint.make_awq(folder, table)
+    elif kind == "static":
+        modern.make_ct_int8(folder, checkpoint.weights(bits=8, group=-1), static=True)
+    elif kind == "short":
+        modern.make_ct(folder, checkpoint.weights(linears=(("model.layers.0.mlp.up_proj", 32, 80),)))
     elif kind == "sharded":
         defects.sharded_gptq(folder)
     else:

@@ -848,3 +848,53 @@ def _(folder):
 def _(folder):
     sharded_gptq(folder)
     (folder / "other.safetensors.index.json").write_bytes((folder / "model.safetensors.index.json").read_bytes())
+
+
+# --- configs that name no method, or another's -----------------------------------------------------------------------------------
+
+def method(folder, make, value):
+    make(folder, checkpoint.weights())
+    (folder / "quantize_config.json").unlink(missing_ok=True)
+
+    def rename(document):
+        quantization = document["quantization_config"]
+        for name in ("quant_method", "checkpoint_format", "version"):
+            quantization.pop(name, None)
+        if value:
+            quantization["quant_method"] = value
+    change_json(folder, "config.json", rename)
+
+
+@case("gptq-without-quant-method", 4, ("found a quantization_config without \"quant_method\"", "--from awq or --from gptq or --from gptq_v2"), "compressed-tensors")
+@case("gptq-without-quant-method-from", 0, "", "compressed-tensors", ("--from", "gptq"))
+def _(folder):
+    method(folder, checkpoint.make_gptq, None)
+
+
+@case("awq-without-quant-method-from", 0, "", "compressed-tensors", ("--from", "awq"))
+def _(folder):
+    method(folder, checkpoint.make_awq, None)
+
+
+@case("gptq-labelled-awq", 4, ("as GPTQ has it", "R-CONFLICT", "\"quant_method\": \"gptq\" in config.json"), "compressed-tensors")
+def _(folder):
+    method(folder, checkpoint.make_gptq, "awq")
+
+
+@case("awq-labelled-gptq", 4, ("as AWQ has it", "R-CONFLICT", "\"quant_method\": \"awq\" in config.json"), "compressed-tensors")
+def _(folder):
+    method(folder, checkpoint.make_awq, "gptq")
+
+
+@case("awq-scales-missing-is-incomplete", 4, ("but no " + UP + ".scales (R-INCOMPLETE)"), "gptq_v2")
+def _(folder):
+    checkpoint.make_awq(folder, checkpoint.weights())
+    change(folder, lambda tensors: tensors.pop(UP + ".scales"))
+
+
+@case("exclude-of-a-part", 2, ("names " + UP + ".qzeros, a part of the weight " + UP, "drops it whole"), "awq", ("--exclude", r"up_proj\.qzeros"))
+@case("asym-of-quantized", 2, ("--asym: found it with a quantized source (gptq)", "--allow-requantize"), "awq", ("--asym",))
+@case("asym-to-floats", 2, "found it with --to hf", "hf", ("--asym",))
+@case("layout-of-one-layout", 2, "--layout: found it with --to awq, which has one layout", "awq", ("--layout", "packed"))
+def _(folder):
+    checkpoint.make_gptq(folder, checkpoint.weights())

@@ -337,3 +337,6 @@ def _(folder):
     static(folder)
     text = (folder / modern.MS_FILES[1]).read_text().replace("W8A8", "W8A16")
     (folder / "quant_model_description_w8a16.json").write_text(text)
+
+ct_case("formats-differ", 4, ("found format \"int-quantized\" of group_0, but \"pack-quantized\" of all", "R-CONFLICT"), config=scheme_says(format="int-quantized"))
+ct_case("formats-mixed", 0, config=says(format="mixed-precision"))

@@ -400,26 +400,26 @@ static void who_bids(void **state)
 {
     static const struct {
         const char *config;
-        bool bids;
+        bool bids, unnamed;
     } rows[] = {
-        {CONFIG(GROUPS), true},
+        {CONFIG(GROUPS), true, false},
         {"{\"text_config\": {\"quantization_config\": {\"quant_method\": \"compressed-tensors\", \"format\": \"pack-quantized\","
          " \"config_groups\": {\"g\": {\"targets\": [\"Linear\"], \"weights\": {" GROUPS "}}}}}}",
-         true},
+         true, false},
         {"{\"compression_config\": {\"format\": \"pack-quantized\", \"config_groups\": {\"g\": {\"targets\": [\"Linear\"], \"weights\": {" GROUPS "}}}}}",
-         true},
-        {"{\"compression_config\": {\"format\": \"pack-quantized\"}}", false},
+         true, false},
+        {"{\"compression_config\": {\"format\": \"pack-quantized\"}}", false, false},
         {"{\"quantization_config\": {\"format\": \"pack-quantized\", \"config_groups\": {\"g\": {\"targets\": [\"Linear\"], \"weights\": {" GROUPS "}}}}}",
-         false},
-        {"{\"quantization_config\": {\"quant_method\": \"compressed\"}}", false},
-        {"{}", false},
+         false, true}, /* --from must say it */
+        {"{\"quantization_config\": {\"quant_method\": \"compressed\"}}", false, false},
+        {"{}", false, false},
     };
     struct opened o;
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         directory_write(DIR, packed, NULL, rows[i].config);
         const enum status status = directory_read(&o, DIR);
-        if (status != (rows[i].bids ? STATUS_OK : STATUS_UNSUPPORTED))
+        if (status != (rows[i].bids ? STATUS_OK : rows[i].unnamed ? STATUS_CORRUPT : STATUS_UNSUPPORTED))
             fail_msg("row %zu: status %d, %s: %s", i, (int)status, o.err.where, o.err.what);
         if (rows[i].bids)
             assert_non_null(strstr(o.bid.evidence, "compressed-tensors, format \"pack-quantized\""));

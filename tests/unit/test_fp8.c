@@ -150,8 +150,8 @@ static void errors(void **state)
         {PLAIN, SCALE("F64", "1"), STATUS_CORRUPT, "m.a.weight_scale", "found dtype F64, expected F16, BF16 or F32"},
         {PLAIN, SCALE("U8", "1"), STATUS_CORRUPT, "m.a.weight_scale", "found dtype U8"},
         {PLAIN, SCALE("F8_E8M0", "1"), STATUS_CORRUPT, "m.a.weight_scale", "found dtype F8_E8M0"},
-        {PLAIN, SCALE("F32", "0"), STATUS_CORRUPT, "m.a.weight_scale", "found shape [0], which is no scale of 10 x 12 in blocks of 0 x 0 (R-SHAPE)"},
-        {PLAIN, SCALE("F32", "9"), STATUS_CORRUPT, "m.a.weight_scale", "found shape [9], which is no scale of 10 x 12 in blocks of 0 x 0 (R-SHAPE)"},
+        {PLAIN, SCALE("F32", "0"), STATUS_CORRUPT, "m.a.weight_scale", "found shape [0], which is no scale of 10 x 12 per tensor or per channel, and no block size in config.json (R-SHAPE)"},
+        {PLAIN, SCALE("F32", "9"), STATUS_CORRUPT, "m.a.weight_scale", "found shape [9], which is no scale of 10 x 12 per tensor or per channel, and no block size in config.json (R-SHAPE)"},
         {PLAIN, SCALE("F32", "1,10"), STATUS_CORRUPT, "m.a.weight_scale", "found shape [1, 10]"},
         {PLAIN, SCALE("F32", "10,1,1"), STATUS_CORRUPT, "m.a.weight_scale", "found shape [10, 1, 1]"},
         {PLAIN, SCALE("F32", "3,3"), STATUS_CORRUPT, "m.a.weight_scale", "found shape [3, 3]"}, /* nobody says of which blocks */
