@@ -307,60 +307,6 @@ static void alignments(void **state)
 
 /* --- values ------------------------------------------------------------------------------------------------------------ */
 
-/* One of everything. */
-static void put_everything(struct gguf_bytes *b, uint32_t version)
-{
-    const uint64_t dims[2] = {16, 2};
-    put_start(b, version, 1, 19);
-    static const struct {
-        const char *key;
-        uint32_t kind;
-        uint64_t word;
-    } scalars[] = {
-        {"u8", GGUFILE_U8, 200},          {"i8", GGUFILE_I8, 0xFE},         {"u16", GGUFILE_U16, 60000},
-        {"i16", GGUFILE_I16, 0xFFFE},     {"u32", GGUFILE_U32, 4000000000}, {"i32", GGUFILE_I32, 0xFFFFFFFE},
-        {"f32", GGUFILE_F32, 0x3FC00000}, {"bool", GGUFILE_BOOL, 1},        {"u64", GGUFILE_U64, UINT64_MAX},
-        {"i64", GGUFILE_I64, UINT64_MAX}, {"f64", GGUFILE_F64, UINT64_C(0x3FF8000000000000)},
-    };
-    for (size_t i = 0; i < sizeof scalars / sizeof scalars[0]; i++) {
-        put_key(b, scalars[i].key, scalars[i].kind);
-        put_word(b, scalars[i].word, ggufile_kind_bytes((enum ggufile_kind)scalars[i].kind));
-    }
-    put_key(b, "string", GGUFILE_STRING);
-    put_string(b, "text");
-    put_key(b, "empty", GGUFILE_STRING);
-    put_string(b, "");
-    put_key(b, "strings", GGUFILE_ARRAY);
-    put_array(b, GGUFILE_STRING, 3);
-    put_string(b, "one");
-    put_string(b, "");
-    put_string(b, "three");
-    put_key(b, "none", GGUFILE_ARRAY);
-    put_array(b, GGUFILE_STRING, 0);
-    put_key(b, "numbers", GGUFILE_ARRAY);
-    put_array(b, GGUFILE_I16, 3);
-    for (unsigned i = 0; i < 3; i++)
-        put_word(b, 0xFFFF - i, 2);
-    put_key(b, "floats", GGUFILE_ARRAY);
-    put_array(b, GGUFILE_F32, 2);
-    put_word(b, 0x3FC00000, 4);
-    put_word(b, 0xBFC00000, 4);
-    put_key(b, "nested", GGUFILE_ARRAY);
-    put_array(b, GGUFILE_ARRAY, 3);
-    put_array(b, GGUFILE_U16, 2);
-    put_word(b, 7, 2);
-    put_word(b, 8, 2);
-    put_array(b, GGUFILE_ARRAY, 2);
-    put_array(b, GGUFILE_STRING, 1);
-    put_string(b, "deep");
-    put_array(b, GGUFILE_ARRAY, 0);
-    put_array(b, GGUFILE_U64, 1);
-    put_word(b, 9, 8);
-    put_u32_pair(b, "last", 5);
-    put_tensor(b, "t", 2, dims, GGML_F32, 0);
-    put_data(b, 32, 128);
-}
-
 static void check_nested(const struct ggufile *gguf, struct err *err)
 {
     struct ggufile_array outer, inner, deeper;
