@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""make_seeds.py DIR [--flips N]: seeds for the harnesses: DIR/json, DIR/safetensors, DIR/index and DIR/formats, the same files every time.
+"""make_seeds.py DIR [--flips N]: seeds for the harnesses: DIR/json, DIR/safetensors, DIR/index, DIR/ggufile and DIR/formats, the same files every time.
 
 Sound small checkpoints of every format, every named defect of tests/malformed, and seeded byte flips of the sound ones."""
 import argparse
@@ -22,6 +22,58 @@ INDEX_TEXTS = [b'{"metadata":{"total_size":8},"weight_map":{"a":"model.safetenso
 
 TARGETS = 7  # hf, msmodelslim, awq, gptq, gptq_v2, compressed-tensors, mlx: the first of the registry
 WEIGHTS_ONLY, F32, EXACT, UNPACKED = 16, 32, 64, 128
+
+
+class Gguf:
+    """A GGUF file of any version and byte order, piece by piece."""
+
+    def __init__(self, version, order, tensors, pairs):
+        self.order, self.wide = order, "I" if version == 1 else "Q"
+        self.data = b"GGUF" + self.pack("I" + self.wide * 2, version, tensors, pairs)
+
+    def pack(self, form, *values):
+        return struct.pack(self.order + form, *values)
+
+    def string(self, text):
+        return self.pack(self.wide, len(text)) + text
+
+    def array(self, kind, count, body):
+        return self.pack("I" + self.wide, kind, count) + body
+
+    def pair(self, key, kind, body):
+        self.data += self.string(key) + self.pack("I", kind) + body
+        return self
+
+    def tensor(self, name, dims, kind, offset):
+        self.data += self.string(name) + self.pack("I%d%sIQ" % (len(dims), self.wide), len(dims), *dims, kind, offset)
+        return self
+
+    def end(self, size, alignment=32):
+        return self.data + bytes(-len(self.data) % alignment + size)
+
+
+def gguf_seeds():
+    """Sound files of every form, then some of every kind of defect."""
+    seeds = []
+    for version in (1, 2, 3):
+        for order in "<>":
+            seeds.append(Gguf(version, order, 0, 0).data)
+            file = Gguf(version, order, 3, 6)
+            file.pair(b"general.alignment", 4, file.pack("I", 64)).pair(b"general.architecture", 8, file.string(b"llama"))
+            file.pair(b"tokens", 9, file.array(8, 2, file.string(b"<s>") + file.string(b""))).pair(b"scores", 9, file.array(6, 2, file.pack("2f", 1, -1)))
+            file.pair(b"nested", 9, file.array(9, 2, file.array(3, 1, file.pack("h", -1)) + file.array(9, 1, file.array(8, 1, file.string(b"x")))))
+            file.pair(b"yes", 7, b"\1").tensor(b"a", (32, 2), 2, 0).tensor(b"b", (256,), 12, 64).tensor(b"c", (4, 0), 0, 256)
+            seeds.append(file.end(256, 64))
+    for dims, kind, offset, size in (((9223372036854775807, 2, 1, 1), 24, 0, 0), ((32,), 36, 0, 128), ((32,), 139, 0, 128), ((33,), 2, 0, 64), ((32,), 0, 33, 128),
+                                     ((32,), 0, 64, 192), ((32,), 0, 0, 100), ((9223372036854775744,), 24, 0, 0), ((1, 1, 1, 1, 1), 0, 0, 32)):
+        seeds.append(Gguf(3, "<", 1, 0).tensor(b"t", dims, kind, offset).end(size))
+    for offsets in ((0, 0), (128, 0), (0, 256), (0, 96)):
+        seeds.append(Gguf(3, "<", 2, 0).tensor(b"a", (32,), 0, offsets[0]).tensor(b"b", (32,), 0, offsets[1]).end(384))
+    file = Gguf(3, "<", 0, 1)
+    deep = b"".join(file.array(9, 1, b"") for _ in range(12)) + file.array(0, 0, b"")
+    seeds += [Gguf(3, "<", 0, 1).pair(b"deep", 9, deep).data, Gguf(3, "<", 0, 1).pair(b"long", 9, file.array(8, 1 << 63, b"")).data]
+    seeds += [Gguf(3, "<", 0, 2).pair(b"a", 0, b"\1").pair(b"a", 0, b"\1").data, Gguf(3, "<", 1 << 63, 0).data, Gguf(3, "<", 0, (1 << 64) - 1).data]
+    return seeds
 
 
 def bundle(folder, how):
@@ -47,7 +99,7 @@ def main():
     parser.add_argument("directory", type=pathlib.Path)
     parser.add_argument("--flips", type=int, default=20, help="a tenth of the damaged copies of each kind")
     options = parser.parse_args()
-    seeds = {"json": list(JSON_TEXTS), "safetensors": [], "index": list(INDEX_TEXTS), "formats": []}
+    seeds = {"json": list(JSON_TEXTS), "safetensors": [], "index": list(INDEX_TEXTS), "ggufile": gguf_seeds(), "formats": []}
     scratch = pathlib.Path(tempfile.mkdtemp(prefix="repaq-seeds-"))
     for number, kind in enumerate(malformed.KINDS):
         folder = scratch / kind
