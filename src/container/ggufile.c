@@ -31,9 +31,9 @@ enum { VERSION_LAST = 3, PIECE_BYTES = 1 << 16, TYPE_PLAUSIBLE_MAX = 1023 };
 struct reader {
     const struct file *file;
     struct ggufile *gguf;
-    void *data;      /* the first `have` bytes of the file */
+    void *data; /* the first `have` bytes of the file */
     size_t capacity, have;
-    size_t at;       /* bytes consumed; at <= have */
+    size_t at; /* bytes consumed; at <= have */
     struct ggufile_form form;
     char where[600]; /* "FILE: header", "FILE: key KEY" or "FILE: tensor NAME" */
 };
@@ -273,8 +273,8 @@ static enum status measure(const struct reader *reader, struct ggufile_tensor *t
         rows = d == 0 ? 1 : rows * dim;
     }
     if (tensor->dims[0] % ggml_block_elements(tensor->type) != 0)
-        return err_set(err, STATUS_CORRUPT, reader->where, "found rows of %llu elements of %s, expected a multiple of %u", (unsigned long long)tensor->dims[0],
-                       ggml_name(tensor->type), ggml_block_elements(tensor->type));
+        return err_set(err, STATUS_CORRUPT, reader->where, "found rows of %llu elements of %s, expected a multiple of %u",
+                       (unsigned long long)tensor->dims[0], ggml_name(tensor->type), ggml_block_elements(tensor->type));
     if (!ggml_row_bytes(tensor->type, tensor->dims[0], &row) || !checked_mul(row, rows, &tensor->bytes) || tensor->bytes > INT64_MAX)
         return err_set(err, STATUS_CORRUPT, reader->where, "found a tensor of more than 2^63 - 1 bytes");
     if (empty)
@@ -358,7 +358,7 @@ static enum status scan_header(struct reader *reader, struct err *err)
     struct ggufile *gguf = reader->gguf;
     uint64_t tensors, pairs;
     const unsigned wide = count_bytes(reader);
-    TRY(take_number(reader, "tensors", LIMIT_TENSORS_MAX, wide + 1 + 4 + 4 + 8, &tensors, err)); /* name, rank, type, offset */
+    TRY(take_number(reader, "tensors", LIMIT_TENSORS_MAX, wide + 1 + 4 + 4 + 8, &tensors, err));      /* name, rank, type, offset */
     TRY(take_number(reader, "key-value pairs", LIMIT_GGUF_PAIRS_MAX, wide + 1 + 4 + 1, &pairs, err)); /* key, type, value */
     gguf->value = mem_alloc(pairs, sizeof *gguf->value, err);
     gguf->tensor = gguf->value == NULL ? NULL : mem_alloc(tensors, sizeof *gguf->tensor, err);

@@ -73,7 +73,8 @@ static enum status place_tensors(struct ggufile *gguf, uint64_t bytes, bool leni
         if (!checked_add(tensor->offset, tensor->bytes, &extent[i].end))
             return err_set(err, STATUS_CORRUPT, where, "found an offset and a size that overflow 64 bits");
         if (gguf->data_offset > bytes || extent[i].end > bytes - gguf->data_offset) {
-            (void)err_set(err, STATUS_CORRUPT, where, "truncated: found %llu bytes in the file, the tensor ends at byte %llu of the data, which begin at %llu",
+            (void)err_set(err, STATUS_CORRUPT, where,
+                          "truncated: found %llu bytes in the file, the tensor ends at byte %llu of the data, which begin at %llu",
                           (unsigned long long)bytes, (unsigned long long)extent[i].end, (unsigned long long)gguf->data_offset);
             return err_try(err, "download or copy the file again");
         }

@@ -15,18 +15,33 @@ static bool integer_at(enum ggufile_kind kind, const uint8_t *data, uint64_t *bi
     int64_t number = 0;
     switch (kind) {
     case GGUFILE_U8:
-    case GGUFILE_BOOL: number = *data; break;
-    case GGUFILE_I8: number = (int8_t)*data; break;
-    case GGUFILE_U16: number = le_load16(data); break;
-    case GGUFILE_I16: number = (int16_t)le_load16(data); break;
-    case GGUFILE_U32: number = le_load32(data); break;
-    case GGUFILE_I32: number = (int32_t)le_load32(data); break;
-    case GGUFILE_I64: number = (int64_t)le_load64(data); break;
+    case GGUFILE_BOOL:
+        number = *data;
+        break;
+    case GGUFILE_I8:
+        number = (int8_t)*data;
+        break;
+    case GGUFILE_U16:
+        number = le_load16(data);
+        break;
+    case GGUFILE_I16:
+        number = (int16_t)le_load16(data);
+        break;
+    case GGUFILE_U32:
+        number = le_load32(data);
+        break;
+    case GGUFILE_I32:
+        number = (int32_t)le_load32(data);
+        break;
+    case GGUFILE_I64:
+        number = (int64_t)le_load64(data);
+        break;
     case GGUFILE_U64:
         *bits = le_load64(data);
         *negative = false;
         return true;
-    default: return false;
+    default:
+        return false;
     }
     *bits = (uint64_t)number;
     *negative = number < 0;

@@ -288,7 +288,7 @@ static void alignments(void **state)
         uint32_t key, data, second;
         enum status status;
     } rows[] = {
-        {1, 1, 33, STATUS_OK},        {64, 64, 64, STATUS_OK},        {32, 32, 64, STATUS_OK},
+        {1, 1, 33, STATUS_OK},       {64, 64, 64, STATUS_OK},      {32, 32, 64, STATUS_OK},
         {32, 1, 33, STATUS_CORRUPT}, {64, 32, 96, STATUS_CORRUPT}, {128, 128, 64, STATUS_CORRUPT},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
