@@ -161,7 +161,7 @@ static void tensor_rows(void **state)
         {{INT64_MAX}, 1, GGML_F64, STATUS_CORRUPT, "more than 2^63 - 1 bytes"},
         {{32, 1, 1, 1}, 4, GGML_Q4_2, STATUS_UNSUPPORTED, "Q4_2"},
         {{32, 1, 1, 1}, 4, 36, STATUS_UNSUPPORTED, "I2_S"},
-        {{32, 1, 1, 1}, 4, 43, STATUS_UNSUPPORTED, "type 43"},
+        {{32, 1, 1, 1}, 4, 43, STATUS_UNSUPPORTED, "type 43, expected"},
         {{32, 1, 1, 1}, 4, 139, STATUS_UNSUPPORTED, "ik_llama.cpp"},
         {{32, 1, 1, 1}, 4, 202, STATUS_UNSUPPORTED, "ik_llama.cpp"},
         {{32, 1, 1, 1}, 4, 99999, STATUS_CORRUPT, "type 99999"},
@@ -342,6 +342,7 @@ static void check_everything(const struct ggufile *gguf)
     for (size_t i = 0; i < 3; i++) {
         assert_true(ggufile_value_i64(gguf, minus[i], &i64, NULL, &err) == STATUS_OK && i64 == -2);
         assert_int_equal(ggufile_value_u32(gguf, minus[i], &u32, NULL, &err), STATUS_CORRUPT);
+        assert_int_equal(ggufile_value_u64(gguf, minus[i], &u64, NULL, &err), STATUS_CORRUPT);
     }
     assert_true(ggufile_value_i64(gguf, "i64", &i64, NULL, &err) == STATUS_OK && i64 == -1);
     assert_true(ggufile_value_f64(gguf, "f32", &f64, NULL, &err) == STATUS_OK && f64 == 1.5);
