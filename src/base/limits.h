@@ -12,6 +12,8 @@
 #define LIMIT_JSON_TEXT_BYTES_MAX UINT64_C(100000000)          /* index and description files */
 #define LIMIT_JSON_DOCUMENT_BYTES_MAX UINT64_C(8388608)        /* config.json and other small documents */
 #define LIMIT_JSON_DEPTH_MAX 128
+#define LIMIT_PICKLE_BYTES_MAX (UINT64_C(64) << 20)
+#define LIMIT_PICKLE_NODES_MAX UINT32_C(3000000)                /* also of its stack, marks and memo; a tensor takes about 15 */
 #define LIMIT_TENSORS_MAX UINT32_C(1000000)
 #define LIMIT_FILES_MAX UINT32_C(100000)
 #define LIMIT_DIRECTORY_DEPTH_MAX 8
