@@ -58,7 +58,8 @@ enum status model_add_tensor(struct model *model, const struct tensor *tensor, u
     if (strlen(tensor->name) > LIMIT_NAME_BYTES_MAX)
         return err_set(err, STATUS_LIMIT, model->file[tensor->file].name, "found a tensor name longer than %d bytes", LIMIT_NAME_BYTES_MAX);
     TRY(mem_grow((void **)&model->tensor, &model->tensor_capacity, model->tensor_count + 1, sizeof *model->tensor, err));
-    const char *name = arena_copy(&model->arena, tensor->name, strlen(tensor->name), err);
+    const char *name = model->name_prefix == NULL ? arena_copy(&model->arena, tensor->name, strlen(tensor->name), err)
+                                                  : arena_format(&model->arena, err, "%s%s", model->name_prefix, tensor->name);
     uint64_t *shape = arena_alloc(&model->arena, tensor->rank, sizeof *shape, err);
     if (name == NULL || shape == NULL)
         return STATUS_LIMIT;
@@ -112,6 +113,28 @@ enum status model_add_view(struct model *model, const struct tensor *tensor, con
         model->tensor[view->piece[p].tensor].fate = FATE_PIECE;
     if (index != NULL)
         *index = added;
+    return STATUS_OK;
+}
+
+enum status model_add_strided(struct model *model, const struct tensor *tensor, const struct view *view, struct err *err)
+{
+    uint32_t added;
+    uint64_t last = 0, step, end;
+    bool fits = true;
+    for (unsigned d = 0; tensor->bytes > 0 && d < tensor->rank; d++)
+        fits = fits && checked_mul(tensor->shape[d] - 1, view->stride[d], &step) && checked_add(last, step, &last);
+    fits = fits && checked_add(last, 1, &last) && checked_mul(last, dtype_bits(tensor->dtype) / 8, &end) && checked_add(end, tensor->offset, &end);
+    if (!fits || (tensor->bytes > 0 && end > model->file[tensor->file].bytes))
+        return err_set(err, STATUS_CORRUPT, tensor->name, "found strides that lead beyond the end of the file");
+    struct view *copy = arena_alloc(&model->arena, 1, sizeof *copy, err);
+    uint64_t *stride = arena_alloc(&model->arena, tensor->rank, sizeof *stride, err);
+    if (copy == NULL || stride == NULL)
+        return STATUS_LIMIT;
+    for (unsigned d = 0; d < tensor->rank; d++)
+        stride[d] = view->stride[d];
+    *copy = (struct view){.stride = stride, .swap = view->swap};
+    TRY(model_add_tensor(model, tensor, &added, err));
+    model->tensor[added].view = copy;
     return STATUS_OK;
 }
 

@@ -96,6 +96,7 @@ struct model {
     size_t note_count, note_capacity;
     const char *config;       /* config.json's text (config_bytes), NULL if there is none */
     size_t config_bytes;
+    const char *name_prefix;  /* goes before the names of tensors that are added; NULL: nothing */
     bool sharded;             /* read through an index, or from a numbered set */
     bool v1_decided;          /* the user decided how v1 zeros are read: no ambiguity is looked for */
 };
@@ -112,6 +113,9 @@ uint32_t model_find(const struct model *model, struct slice name);
 /* Appends a view: shape, rank and dtype say what it is, bytes follow. Its pieces must be there (and get FATE_PIECE), its rows must be whole rows of each
  * piece and fit the shape; what does not is a CORRUPT. It takes the file of its first piece. */
 enum status model_add_view(struct model *model, const struct tensor *tensor, const struct view *view, uint32_t *index, struct err *err) WARN_UNUSED;
+/* Appends a tensor of strides (view.stride, of which it takes a copy): offset, file, shape, dtype and bytes say the rest. An element outside the file is
+ * CORRUPT. */
+enum status model_add_strided(struct model *model, const struct tensor *tensor, const struct view *view, struct err *err) WARN_UNUSED;
 /* Gives tensor to weight as role: fate CLAIMED. The role must be free. */
 void model_claim(struct model *model, uint32_t weight, enum role role, uint32_t tensor);
 /* Sorts weights bytewise by name and renumbers the peers of their tensors. */

@@ -1,4 +1,5 @@
-/* A tensor that no file holds as it is: rows gathered from other tensors of the model, or bytes that are made. Where it is read, it reads as any other.
+/* A tensor that no file holds as it is: rows gathered from other tensors of the model, bytes that are made, or elements of its own
+ * extent in another order. Where it is read, it reads as any other.
  *
  * The pieces stand in a grid, `down` x `across`: row r of the view is row r % rows of the pieces in line r / rows, side by side.
  *
@@ -11,6 +12,7 @@
 
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The order of rows within a head, for rotary embeddings: halves, (row i, row i + n/2) are a pair, as Hugging Face has it; or pairs, (row 2i, row 2i + 1),
@@ -37,6 +39,9 @@ struct view {
     uint64_t head;                  /* rows of a head; 0 with TURN_NONE */
     enum turn turn;                 /* of all rows of the view; with across == 1 */
     const void *literal;            /* the bytes themselves, in the arena; the rest is 0 then */
+    const uint64_t *stride;         /* [rank] in elements, in the arena: element (i, j, ...) stands i * stride[0] + j * stride[1] + ... behind the tensor's
+                                       own offset in its own file; the rest but swap is 0 then */
+    bool swap;                      /* with stride: elements are big-endian */
 };
 
 #endif

@@ -1,5 +1,7 @@
 #include "plan/fetch.h"
 
+#include "plan/strided.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,6 +71,8 @@ enum status fetch_bytes(const struct fetch *fetch, uint32_t tensor, uint64_t off
     const struct tensor *stored = &fetch->model->tensor[tensor];
     if (stored->view == NULL)
         return file_read(&fetch->file[stored->file], data, (size_t)size, stored->offset + offset, err);
+    if (stored->view->stride != NULL)
+        return strided_read(&fetch->file[stored->file], stored, offset, data, size, err);
     if (stored->view->literal == NULL)
         return fetch_view(fetch, stored->view, offset, data, size, err);
     memcpy(data, (const uint8_t *)stored->view->literal + offset, (size_t)size);

@@ -130,6 +130,46 @@ static void pieces_that_do_not_fit_are_refused(void **state)
     made_close(&made);
 }
 
+/* Every range of every order of the elements, against the plain formula. */
+static void strides_are_followed(void **state)
+{
+    (void)state;
+    struct made made;
+    open_pair(&made);
+    const uint32_t a = model_find(&made.model, slice_of("a"));
+    static const struct {
+        uint64_t shape[3], stride[3];
+        enum dtype dtype;
+        bool swap;
+    } cases[] = {
+        {{1, 3, 8}, {0, 1, 3}, DTYPE_U8, false},  {{2, 3, 4}, {12, 1, 3}, DTYPE_U8, false}, {{3, 2, 4}, {1, 12, 3}, DTYPE_U8, false},
+        {{4, 3, 2}, {3, 1, 12}, DTYPE_U8, false}, {{2, 5, 4}, {0, 0, 2}, DTYPE_U8, false},  {{1, 4, 3}, {0, 1, 4}, DTYPE_F16, false},
+        {{1, 3, 4}, {0, 4, 1}, DTYPE_F16, true},  {{1, 2, 3}, {0, 1, 2}, DTYPE_F32, true},  {{2, 2, 2}, {3, 1, 0}, DTYPE_U8, false},
+    };
+    uint8_t stored[24];
+    assert_int_equal(fetch_bytes(&made.fetch, a, 0, stored, sizeof stored, &made.err), STATUS_OK);
+    for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
+        const uint64_t *shape = cases[c].shape, *stride = cases[c].stride, unit = dtype_bits(cases[c].dtype) / 8;
+        char name[16];
+        (void)snprintf(name, sizeof name, "strided%zu", c);
+        struct tensor tensor = {.name = name, .shape = shape, .rank = 3, .dtype = cases[c].dtype, .offset = made.model.tensor[a].offset};
+        tensor.bytes = shape[0] * shape[1] * shape[2] * unit;
+        uint8_t expected[256];
+        for (uint64_t e = 0; e < tensor.bytes / unit; e++) {
+            const uint64_t at = e / (shape[1] * shape[2]) * stride[0] + e / shape[2] % shape[1] * stride[1] + e % shape[2] * stride[2];
+            for (uint64_t b = 0; b < unit; b++)
+                expected[e * unit + b] = stored[at * unit + (cases[c].swap ? unit - 1 - b : b)];
+        }
+        assert_int_equal(model_add_strided(&made.model, &tensor, &(struct view){.stride = stride, .swap = cases[c].swap}, &made.err), STATUS_OK);
+        reads_as(&made, model_find(&made.model, slice_of(name)), expected, (size_t)tensor.bytes);
+    }
+    const uint64_t shape[] = {2, 2}, beyond[] = {1, UINT64_C(1) << 40}, overflow[] = {UINT64_MAX, UINT64_MAX};
+    const struct tensor tensor = {.name = "v", .shape = shape, .rank = 2, .dtype = DTYPE_U8, .bytes = 4};
+    assert_int_equal(model_add_strided(&made.model, &tensor, &(struct view){.stride = beyond}, &made.err), STATUS_CORRUPT);
+    assert_int_equal(model_add_strided(&made.model, &tensor, &(struct view){.stride = overflow}, &made.err), STATUS_CORRUPT);
+    made_close(&made);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -138,6 +178,7 @@ int main(void)
         cmocka_unit_test(heads_turn_and_turn_back),
         cmocka_unit_test(literals_are_their_bytes),
         cmocka_unit_test(pieces_that_do_not_fit_are_refused),
+        cmocka_unit_test(strides_are_followed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
