@@ -1,4 +1,4 @@
-/* hf: a float Hugging Face checkpoint: safetensors, index, config.json. Every tensor is carried as it is. */
+/* hf: a float Hugging Face checkpoint: safetensors or pytorch_model.bin, index, config.json. Every tensor is carried as it is. */
 #include "formats/format.h"
 
 #include <stdio.h>
@@ -8,7 +8,8 @@ static void hf_probe(const struct source *source, struct bid *bid)
     if (source_quantization(source) != NULL)
         return;
     *bid = (struct bid){.score = 30};
-    (void)snprintf(bid->evidence, sizeof bid->evidence, "safetensors without a quantization description");
+    (void)snprintf(bid->evidence, sizeof bid->evidence, "%s without a quantization description",
+                   source->kind == &shards_torch ? "weights of torch.save" : "safetensors");
 }
 
 /* Quantized weights without their config must not pass for a float checkpoint: their integers would be carried as opaque tensors. */

@@ -2,12 +2,14 @@
 
 #include "base/limits.h"
 #include "container/safetensors.h"
-#include "container/shards.h"
+#include "container/torchfile.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static const char INDEX_SUFFIX[] = ".safetensors.index.json";
+/* In the order of preference. */
+static const struct shards_kind *const kinds[] = {&shards_safetensors, &shards_torch};
+enum { KIND_COUNT = sizeof kinds / sizeof kinds[0] };
 
 const char *source_path(struct source *source, const char *name, struct err *err)
 {
@@ -57,40 +59,46 @@ static enum status open_file(struct source *source, const char *path, struct err
     const char *name;
     TRY(split(source, path, &name, err));
     const struct slice slice = slice_of(name);
-    if (slice_ends(slice, INDEX_SUFFIX)) {
-        source->index_name = name;
-        return STATUS_OK;
+    for (size_t k = 0; k < KIND_COUNT; k++) {
+        if (slice_ends(slice, kinds[k]->index_suffix)) {
+            source->index_name = name;
+            source->kind = kinds[k];
+            return STATUS_OK;
+        }
     }
     struct file file;
-    uint8_t head[64] = {0};
+    uint8_t head[TORCHFILE_HEAD_BYTES] = {0};
     TRY(file_open_read(&file, source->ops, path, err));
     const size_t head_bytes = file.bytes < sizeof head ? (size_t)file.bytes : sizeof head;
     const enum status status = file_read(&file, head, head_bytes, 0, err);
     const uint64_t bytes = file.bytes;
     file_drop(&file);
     TRY(status);
-    if (!slice_ends(slice, ".safetensors") && !safetensors_probe(head, head_bytes, bytes)) {
-        (void)err_set(err, STATUS_UNSUPPORTED, path, "found a file that is no safetensors file");
-        return err_try(err, "name a checkpoint directory, a .safetensors file or an *.index.json");
-    }
     source->only = name;
-    return STATUS_OK;
+    if (torchfile_probe(head, head_bytes))
+        source->kind = &shards_torch;
+    else if (slice_ends(slice, ".safetensors") || safetensors_probe(head, head_bytes, bytes))
+        source->kind = &shards_safetensors;
+    if (source->kind != NULL)
+        return STATUS_OK;
+    (void)err_set(err, STATUS_UNSUPPORTED, path, "found a file that is no safetensors file, and none of torch.save's");
+    return err_try(err, "name a checkpoint directory, a .safetensors, .bin or .pth file or an *.index.json");
 }
 
-/* The index that rules the directory's weights: model.safetensors.index.json, else the only one there is. */
+/* The index that rules the directory's weights of the chosen kind: the only one there is. */
 static enum status find_index(struct source *source, struct err *err)
 {
     size_t found = 0;
     for (size_t i = 0; i < source->list.count; i++) {
         const char *name = source->list.entry[i].name;
-        if (strchr(name, '/') != NULL || !slice_ends(slice_of(name), INDEX_SUFFIX))
+        if (strchr(name, '/') != NULL || !slice_ends(slice_of(name), source->kind->index_suffix))
             continue;
         source->index_name = name;
         found++;
     }
     if (found <= 1)
         return STATUS_OK;
-    (void)err_set(err, STATUS_CORRUPT, source->path, "found %zu files *%s, expected one", found, INDEX_SUFFIX);
+    (void)err_set(err, STATUS_CORRUPT, source->path, "found %zu files *%s, expected one", found, source->kind->index_suffix);
     return err_try(err, "name the right one instead of the directory");
 }
 
@@ -100,16 +108,22 @@ static enum status check_weights(struct source *source, struct err *err)
         (void)err_set(err, STATUS_UNSUPPORTED, source->path, "found a LoRA adapter, expected a whole checkpoint");
         return err_try(err, "merge the adapter into its base model first");
     }
-    if (source->index_name != NULL || source_match(source, "", ".safetensors") != NULL)
+    for (size_t k = 0; k < KIND_COUNT; k++) {
+        source->kind = kinds[k];
+        if (source_match(source, "", kinds[k]->index_suffix) != NULL || source_match(source, kinds[k]->prefix, kinds[k]->suffix) != NULL)
+            return STATUS_OK;
+    }
+    if (source_match(source, "consolidated", ".pth") != NULL)
         return STATUS_OK;
     static const char *const other[] = {".npy", ".bin", ".pth", ".pt", ".gguf"};
     for (size_t i = 0; i < sizeof other / sizeof other[0]; i++) {
         const char *name = source_match(source, "", other[i]);
         if (name == NULL)
             continue;
-        (void)err_set(err, STATUS_UNSUPPORTED, source->path, "found %s, expected *.safetensors", name);
+        (void)err_set(err, STATUS_UNSUPPORTED, source->path, "found %s, expected *.safetensors, pytorch_model*.bin or consolidated*.pth", name);
         return err_try(err, strcmp(other[i], ".npy") == 0 ? "save with save_type ascendV1 or safe_tensor instead of numpy"
-                                                          : "save the checkpoint as safetensors first");
+                            : strcmp(other[i], ".gguf") == 0 ? "save the checkpoint as safetensors first"
+                                                             : "name the file itself instead of the directory, if it holds the weights");
     }
     return err_set(err, STATUS_UNSUPPORTED, source->path, "found no weights, expected *.safetensors");
 }
@@ -139,7 +153,7 @@ static enum status take_directory(struct source *source, const char *path, struc
 
 enum status source_open_plain(struct source *source, const struct file_ops *ops, const char *path, struct err *err)
 {
-    *source = (struct source){.ops = ops, .path = path};
+    *source = (struct source){.ops = ops, .path = path, .kind = &shards_safetensors};
     if (file_stat(path, NULL) != FILE_DIRECTORY)
         return err_set(err, STATUS_IO, path, "found no such directory");
     TRY(take_directory(source, path, err));
@@ -158,8 +172,8 @@ enum status source_open(struct source *source, const struct file_ops *ops, const
     TRY(kind == FILE_REGULAR ? open_file(source, path, err) : take_directory(source, path, err));
     TRY(tree_list(source->dir, &source->arena, &source->list, err));
     if (kind == FILE_DIRECTORY) {
-        TRY(find_index(source, err));
         TRY(check_weights(source, err));
+        TRY(find_index(source, err));
     }
     return read_config(source, err);
 }
@@ -205,17 +219,19 @@ enum status source_document(struct source *source, const char *name, struct json
     return status;
 }
 
-static enum status read_only_file(struct source *source, struct model *model, struct err *err)
+enum status source_tensors_of(struct source *source, const char *name, const char *prefix, struct model *model, struct err *err)
 {
-    const char *path = source_path(source, source->only, err);
+    const char *path = source_path(source, name, err);
     struct file file;
     uint32_t index;
     if (path == NULL)
         return STATUS_LIMIT;
     TRY(file_open_read(&file, source->ops, path, err));
-    enum status status = model_add_file(model, source->only, file.bytes, &index, err);
+    enum status status = model_add_file(model, name, file.bytes, &index, err);
+    model->name_prefix = prefix;
     if (status == STATUS_OK)
-        status = safetensors_read(&file, index, model, err);
+        status = source->kind->read(&file, index, model, err);
+    model->name_prefix = NULL;
     file_drop(&file);
     return status;
 }
@@ -225,6 +241,8 @@ enum status source_tensor(struct source *source, const struct model *model, uint
     const struct tensor *stored = &model->tensor[tensor];
     char path[LIMIT_PATH_BYTES_MAX], where[700];
     struct file file;
+    if (stored->view != NULL)
+        return err_set(err, STATUS_UNSUPPORTED, model_where(model, tensor, where, sizeof where), "found a small tensor whose elements are out of order");
     if (stored->bytes < size)
         return err_set(err, STATUS_CORRUPT, model_where(model, tensor, where, sizeof where), "found %llu bytes, expected at least %zu",
                        (unsigned long long)stored->bytes, size);
@@ -248,7 +266,7 @@ enum status source_tensors(struct source *source, struct model *model, struct er
             return STATUS_LIMIT;
     }
     if (source->only != NULL)
-        return read_only_file(source, model, err);
-    const struct shards_source shards = {.dir = source->dir, .list = &source->list, .index_name = source->index_name};
+        return source_tensors_of(source, source->only, NULL, model, err);
+    const struct shards_source shards = {.kind = source->kind, .dir = source->dir, .list = &source->list, .index_name = source->index_name};
     return shards_read(&shards, source->ops, model, err);
 }

@@ -6,6 +6,7 @@
 #include "base/tree.h"
 #include "base/mem.h"
 #include "container/jsondoc.h"
+#include "container/shards.h"
 #include "ir/model.h"
 
 struct source {
@@ -13,6 +14,7 @@ struct source {
     struct arena arena;
     const char *path;       /* as the user gave it */
     const char *dir;        /* its directory */
+    const struct shards_kind *kind; /* of the weight files */
     const char *only;       /* path names one weight file: its name in dir; else NULL */
     const char *index_name; /* the index to follow, relative to dir; else NULL */
     struct tree_list list;  /* of dir */
@@ -20,8 +22,9 @@ struct source {
     struct jsondoc *document; /* config.json parsed; NULL if there is none */
 };
 
-/* path is a directory, one .safetensors file, or an *.index.json. Absent or unreadable: IO. Several *.safetensors.index.json: CORRUPT.
- * A file of another kind, a directory without weights or a LoRA adapter: UNSUPPORTED. Free with source_close, also after a failure. */
+/* path is a directory, one .safetensors, .bin or .pth file, or an *.index.json. Of a directory with several kinds of weights safetensors are taken. Absent or
+ * unreadable: IO. Several indexes of one kind: CORRUPT. A file of another kind, a directory without weights or a LoRA adapter: UNSUPPORTED. Free with
+ * source_close, also after a failure. */
 enum status source_open(struct source *source, const struct file_ops *ops, const char *path, struct err *err) WARN_UNUSED;
 /* A directory for its config and side files only (--base): weights are not asked for. */
 enum status source_open_plain(struct source *source, const struct file_ops *ops, const char *path, struct err *err) WARN_UNUSED;
@@ -39,6 +42,8 @@ const struct jsondoc *source_quantization(const struct source *source);
 enum status source_document(struct source *source, const char *name, struct jsondoc **doc, struct err *err) WARN_UNUSED;
 /* The first `size` bytes of a small tensor that describes a weight (its shape, its quantization). A shorter tensor is CORRUPT. */
 enum status source_tensor(struct source *source, const struct model *model, uint32_t tensor, void *data, size_t size, struct err *err) WARN_UNUSED;
+/* Reads one weight file of the listing; `prefix` goes before the names of its tensors. */
+enum status source_tensors_of(struct source *source, const char *name, const char *prefix, struct model *model, struct err *err) WARN_UNUSED;
 /* Reads all weight files into the model: sets dir, config and the tensors. */
 enum status source_tensors(struct source *source, struct model *model, struct err *err) WARN_UNUSED;
 

@@ -2,7 +2,6 @@
 
 #include "base/le.h"
 #include "container/json.h"
-#include "container/safetensors.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -94,7 +93,8 @@ static enum status note_damage(struct headers *headers, struct header_file *row,
     return STATUS_OK;
 }
 
-static enum status read_one(struct headers *headers, const struct file *file, const char *name, struct err *err)
+static enum status read_one(struct headers *headers, const struct shards_kind *kind, const struct file *file, const char *name,
+                            struct err *err)
 {
     struct model found = {0};
     struct err why = {0};
@@ -105,9 +105,12 @@ static enum status read_one(struct headers *headers, const struct file *file, co
     row->name = name;
     enum status status = model_add_file(&found, name, file->bytes, &own, err);
     if (status == STATUS_OK) {
-        status = safetensors_read(file, own, &found, &why);
+        const bool scanned = kind == &shards_safetensors;
+        status = kind->read(file, own, &found, &why);
         struct err broken = {0};
-        const enum status scan = status == STATUS_OK || status == STATUS_CORRUPT ? scan_header(file, &headers->arena, &row->format, &broken) : status;
+        row->format = scanned ? NULL : "pt";
+        const enum status scan = !scanned ? status
+                                 : status == STATUS_OK || status == STATUS_CORRUPT ? scan_header(file, &headers->arena, &row->format, &broken) : status;
         if (status == STATUS_CORRUPT && scan == STATUS_OK)
             status = note_damage(headers, row, &why, err);
         else if (status != STATUS_OK || scan != STATUS_OK) {
@@ -127,7 +130,7 @@ enum status headers_read(struct headers *headers, struct source *source, struct 
 {
     for (size_t i = 0; i < source->list.count; i++) {
         const char *name = source->list.entry[i].name;
-        const bool wanted = source->only != NULL ? strcmp(name, source->only) == 0 : strchr(name, '/') == NULL && slice_ends(slice_of(name), ".safetensors");
+        const bool wanted = source->only != NULL ? strcmp(name, source->only) == 0 : shards_is_weight_file(source->kind, name);
         if (!wanted)
             continue;
         struct file file;
@@ -135,7 +138,7 @@ enum status headers_read(struct headers *headers, struct source *source, struct 
         if (path == NULL)
             return STATUS_LIMIT;
         TRY(file_open_read(&file, source->ops, path, err));
-        const enum status status = read_one(headers, &file, name, err);
+        const enum status status = read_one(headers, source->kind, &file, name, err);
         file_drop(&file);
         TRY(status);
     }

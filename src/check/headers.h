@@ -19,7 +19,7 @@ struct headers {
     bool damaged;
 };
 
-/* Reads the one weight file that the source names, or all top-level *.safetensors of its directory. A header that cannot be parsed is CORRUPT. */
+/* Reads the one weight file that the source names, or all top-level ones of its kind. A header that cannot be parsed is CORRUPT. */
 enum status headers_read(struct headers *headers, struct source *source, struct err *err) WARN_UNUSED;
 void headers_free(struct headers *headers);
 

@@ -96,8 +96,8 @@ enum status judge_files_index(struct subject *subject, struct err *err)
         return subject_report(subject, (struct remark){SEVERITY_FAIL, subject->source.path, without_found(subject->open_error.what), "one index",
             "remove the stale one", 0},
             err);
-    if (subject->source.only != NULL || subject->index_count > 1 || subject->headers.damaged)
-        return STATUS_OK;
+    if (subject->source.only != NULL || subject->index_count > 1 || subject->headers.damaged || subject->source.kind != &shards_safetensors)
+        return STATUS_OK; /* an index of torch files was held against them when they were read */
     enum status status = inventory_make(&inventory, subject->source.ops, subject->source.dir, &why);
     if (status == STATUS_OK)
         status = judge_index(subject, &inventory, err);
@@ -115,7 +115,7 @@ enum status judge_files_names(struct subject *subject, struct err *err)
 {
     const struct engine *row = subject->row;
     const struct headers *headers = &subject->headers;
-    if (row->stem == NULL)
+    if (row->stem == NULL || subject->source.kind != &shards_safetensors)
         return STATUS_OK;
     for (size_t f = 0; f < headers->model.file_count; f++) {
         const struct slice name = slice_of(headers->file[f].name);

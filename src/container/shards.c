@@ -4,13 +4,17 @@
 #include "base/mem.h"
 #include "container/json.h"
 #include "container/safetensors.h"
+#include "container/torchfile.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char SUFFIX[] = ".safetensors";
+static const char SUFFIX[] = ".safetensors"; /* of what is written */
+
+const struct shards_kind shards_safetensors = {"", ".safetensors", ".safetensors", ".safetensors.index.json", safetensors_read};
+const struct shards_kind shards_torch = {"pytorch_model", ".bin", "", ".bin.index.json", torchfile_read};
 
 /* --- index: reading ---------------------------------------------------------------------------------------------------- */
 
@@ -211,9 +215,11 @@ static bool has_file(const struct shards_source *source, const char *name)
     return list->count > 0 && bsearch(name, list->entry, list->count, sizeof *list->entry, by_file_name) != NULL;
 }
 
-static bool is_weight_file(const char *name)
+bool shards_is_weight_file(const struct shards_kind *kind, const char *name)
 {
-    return strchr(name, '/') == NULL && slice_ends(slice_of(name), SUFFIX);
+    const struct slice slice = slice_of(name);
+    return strchr(name, '/') == NULL && slice.size >= strlen(kind->prefix) + strlen(kind->suffix) && slice_starts(slice, kind->prefix) &&
+           slice_ends(slice, kind->suffix);
 }
 
 static enum status read_file(const struct shards_source *source, const char *name, const struct file_ops *ops, struct model *model,
@@ -227,7 +233,7 @@ static enum status read_file(const struct shards_source *source, const char *nam
     TRY(file_open_read(&file, ops, path, err));
     enum status status = model_add_file(model, name, file.bytes, &index, err);
     if (status == STATUS_OK)
-        status = safetensors_read(&file, index, model, err);
+        status = source->kind->read(&file, index, model, err);
     file_drop(&file);
     return status;
 }
@@ -260,7 +266,7 @@ static enum status load_index(struct set *set, const struct file_ops *ops, struc
     struct text text = {0};
     enum status status = file_slurp(ops, set->where, LIMIT_JSON_TEXT_BYTES_MAX, &text, err);
     if (status == STATUS_OK)
-        status = shards_index_read(set->where, (struct slice){text.data, text.size}, SUFFIX, &set->arena, &set->index, err);
+        status = shards_index_read(set->where, (struct slice){text.data, text.size}, set->source->kind->listed, &set->arena, &set->index, err);
     text_free(&text);
     TRY(status);
     map_free(&set->index.by_name); /* the model's own map answers from here on */
@@ -326,9 +332,12 @@ static size_t number_before(const char *name, size_t end, uint64_t *value)
     return end - start;
 }
 
-static bool is_numbered(const char *name, struct number *number)
+static bool is_numbered(const struct shards_kind *kind, const char *name, struct number *number)
 {
-    const size_t end = strlen(name) - (sizeof SUFFIX - 1);
+    const size_t suffix = strlen(kind->suffix), size = strlen(name);
+    if (size < suffix || strcmp(name + size - suffix, kind->suffix) != 0)
+        return false;
+    const size_t end = size - suffix;
     const size_t digits = number_before(name, end, &number->count);
     const size_t dash = end - digits;
     if (digits == 0 || dash < 4 || memcmp(name + dash - 4, "-of-", 4) != 0)
@@ -342,9 +351,9 @@ static bool is_numbered(const char *name, struct number *number)
 static enum status refuse_forgotten(const struct set *set, const char *name, struct err *err)
 {
     struct number own, other;
-    for (size_t i = 0; is_numbered(name, &own) && i < set->index.file_count; i++) {
+    for (size_t i = 0; is_numbered(set->source->kind, name, &own) && i < set->index.file_count; i++) {
         const char *shard = set->shard[i].name;
-        if (!is_numbered(shard, &other) || own.at != other.at || own.count != other.count || memcmp(name, shard, own.at) != 0)
+        if (!is_numbered(set->source->kind, shard, &other) || own.at != other.at || own.count != other.count || memcmp(name, shard, own.at) != 0)
             continue;
         (void)err_set(err, STATUS_CORRUPT, set->where, "found no tensor of %s, expected all %llu shards of the set to be named (R-INCOMPLETE)", name,
                       (unsigned long long)own.count);
@@ -375,7 +384,7 @@ static enum status note_extras(const struct set *set, struct model *model, const
     extras = 0;
     for (size_t i = 0; i < set->source->list->count; i++) {
         const struct shard file = {.name = set->source->list->entry[i].name};
-        if (!is_weight_file(file.name) || bsearch(&file, set->shard, set->index.file_count, sizeof file, by_shard_name) != NULL)
+        if (!shards_is_weight_file(set->source->kind, file.name) || bsearch(&file, set->shard, set->index.file_count, sizeof file, by_shard_name) != NULL)
             continue;
         TRY(refuse_forgotten(set, file.name, err));
         first = first == NULL ? file.name : first;
@@ -384,7 +393,7 @@ static enum status note_extras(const struct set *set, struct model *model, const
     if (extras == 0)
         return STATUS_OK;
     return model_add_note(model, err, "%s: %zu *%s files are not named by the index and not read (first: %s)", set->source->index_name,
-                          extras, SUFFIX, first);
+                          extras, set->source->kind->suffix, first);
 }
 
 static enum status read_set(struct set *set, const struct file_ops *ops, struct model *model, struct err *err)
@@ -445,18 +454,18 @@ static enum status read_all(const struct shards_source *source, const struct fil
     for (size_t i = 0; i < source->list->count; i++) {
         struct number number;
         const char *name = source->list->entry[i].name;
-        if (!is_weight_file(name))
+        if (!shards_is_weight_file(source->kind, name))
             continue;
         files++;
-        if (!is_numbered(name, &number))
+        if (!is_numbered(source->kind, name, &number))
             continue;
         model->sharded = true;
         TRY(check_number(source, name, &number, err));
     }
     if (files == 0)
-        return err_set(err, STATUS_CORRUPT, source->dir, "found no *%s file, expected at least one", SUFFIX);
+        return err_set(err, STATUS_CORRUPT, source->dir, "found no %s*%s file, expected at least one", source->kind->prefix, source->kind->suffix);
     for (size_t i = 0; i < source->list->count; i++)
-        if (is_weight_file(source->list->entry[i].name))
+        if (shards_is_weight_file(source->kind, source->list->entry[i].name))
             TRY(read_file(source, source->list->entry[i].name, ops, model, err));
     return STATUS_OK;
 }

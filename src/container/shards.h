@@ -1,4 +1,5 @@
-/* Sets of weight files: single file, or shards with "<stem>.safetensors.index.json" (formats/safetensors.md section 6). */
+/* Sets of weight files: single file, or shards with "<stem>.safetensors.index.json" or "pytorch_model.bin.index.json" (formats/safetensors.md section 6,
+ * formats/pth.md section 7.3). */
 #ifndef REPAQ_SHARDS_H
 #define REPAQ_SHARDS_H
 
@@ -24,11 +25,24 @@ enum status shards_index_read(const char *where, struct slice text, const char *
                               struct err *err) WARN_UNUSED;
 void shards_index_free(struct shards_index *index);
 
-/* How a directory's safetensors files were chosen. */
+/* A kind of weight files: how they are named, where several lie in a directory, and who reads one. */
+struct shards_kind {
+    const char *prefix, *suffix; /* of weight files that no index names */
+    const char *listed;          /* suffix of those that an index names */
+    const char *index_suffix;    /* of an index */
+    enum status (*read)(const struct file *file, uint32_t file_index, struct model *model, struct err *err);
+};
+extern const struct shards_kind shards_safetensors, shards_torch;
+
+/* True for a top-level name that a file of this kind has where no index names it. */
+bool shards_is_weight_file(const struct shards_kind *kind, const char *name);
+
+/* How a directory's weight files were chosen. */
 struct shards_source {
+    const struct shards_kind *kind;
     const char *dir;
     const struct tree_list *list;   /* of dir */
-    const char *index_name;         /* the index to follow, or NULL: all top-level *.safetensors files */
+    const char *index_name;         /* the index to follow, or NULL: all top-level files of this kind */
 };
 /* Opens every weight file of the set, reads headers into model (model.dir set by the caller), and checks them against the index: a named shard
  * that is missing or a mapped tensor that its shard lacks is CORRUPT; extra tensors and a wrong total_size become notes. Without index: one

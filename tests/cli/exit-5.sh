@@ -1,2 +1,2 @@
 # Valid, but not handled.
-mkdir src; echo weights >src/pytorch_model.bin; "$REPAQ" inspect src
+mkdir src; echo weights >src/model.ckpt.npy; "$REPAQ" inspect src

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""make_seeds.py DIR [--flips N]: seeds for the harnesses: DIR/json, DIR/safetensors, DIR/index, DIR/ggufile and DIR/formats, the same files every time.
+"""make_seeds.py DIR [--flips N]: seeds for the harnesses: DIR/json, DIR/safetensors, DIR/index, DIR/ggufile, DIR/torch, DIR/pickle and DIR/formats,
+the same files every time.
 
 Sound small checkpoints of every format, every named defect of tests/malformed, and seeded byte flips of the sound ones."""
 import argparse
@@ -9,6 +10,7 @@ import shutil
 import struct
 import sys
 import tempfile
+import zipfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "malformed"))
 import defects  # noqa: E402
@@ -86,6 +88,14 @@ def bundle(folder, how):
     return struct.pack("<3IB", *map(len, texts), how) + b"".join(texts) + body
 
 
+def pickles_in(path):
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [archive.read(name) for name in archive.namelist() if name.endswith("data.pkl")]
+    except Exception:  # broken archives are the others' business
+        return []
+
+
 def flipped(data, rng):
     data = bytearray(data)
     limit = min(len(data), 2500)  # the texts and headers: weight bytes are never wrong
@@ -99,13 +109,13 @@ def main():
     parser.add_argument("directory", type=pathlib.Path)
     parser.add_argument("--flips", type=int, default=20, help="a tenth of the damaged copies of each kind")
     options = parser.parse_args()
-    seeds = {"json": list(JSON_TEXTS), "safetensors": [], "index": list(INDEX_TEXTS), "ggufile": gguf_seeds(), "formats": []}
+    seeds = {"json": list(JSON_TEXTS), "safetensors": [], "index": list(INDEX_TEXTS), "ggufile": gguf_seeds(), "formats": [], "torch": [], "pickle": []}
     scratch = pathlib.Path(tempfile.mkdtemp(prefix="repaq-seeds-"))
     for number, kind in enumerate(malformed.KINDS):
         folder = scratch / kind
         malformed.make_small(kind, folder)
         for path in sorted(folder.iterdir()):
-            seeds["safetensors" if path.suffix == ".safetensors" else "json"].append(path.read_bytes())
+            seeds[{".safetensors": "safetensors", ".bin": "torch"}.get(path.suffix, "json")].append(path.read_bytes())
         for target in range(TARGETS):
             seeds["formats"].append(bundle(folder, target))
             seeds["formats"].append(bundle(folder, target | (WEIGHTS_ONLY | F32, EXACT, UNPACKED)[(target + number) % 3]))
@@ -115,6 +125,9 @@ def main():
         entry[1](folder)
         if len(list(folder.glob("*.safetensors"))) == 1:
             seeds["formats"].append(bundle(folder, number % TARGETS))
+        for path in folder.glob("pytorch_model.bin"):
+            seeds["torch"].append(path.read_bytes())
+            seeds["pickle"] += pickles_in(path)
         seeds["index"] += [path.read_bytes() for path in folder.glob("*.index.json")]
     shutil.rmtree(scratch)
     rng = random.Random(20261124)

@@ -20,6 +20,8 @@ import determinism
 import kills
 import modern
 import modern_defects  # noqa: F401  registers its cases with defects
+import torch_defects  # noqa: F401  likewise
+import torchsave
 
 TIMEOUT = 10  # seconds a run may take on a checkpoint of some 30 KB
 ENVIRONMENT = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "NO_COLOR": "1"}
@@ -108,7 +110,11 @@ def make_small(kind, folder):
     keep, checkpoint.floats = checkpoint.floats, lambda *_: small_floats()
     modern.floats = checkpoint.floats
     try:
-        if kind == "gptq":
+        if kind == "torch-zip":
+            torchsave.make_zip(folder, torchsave.state(torchsave.tensor(), torchsave.tensor(shape=(4, 3), stride=(1, 4))))
+        elif kind == "torch-stream":
+            torchsave.make_stream(folder)
+        elif kind == "gptq":
             checkpoint.make_gptq(folder, table, sym=False, group=16)
         elif kind == "awq":
             checkpoint.make_awq(folder, table, group=16)
@@ -129,7 +135,7 @@ def small(bits=4, group=16, zeros="asym"):
 MODERN = {"ct": lambda folder: modern.make_ct(folder, small(), True, 16), "ct-3-bit": lambda folder: modern.make_ct(folder, small(3), True, 16, True, True),
           "ct-int8": lambda folder: modern.make_ct_int8(folder, small(8, -1, "sym"), True), "mlx": lambda folder: modern.make_mlx(folder, small(5, 32), 32),
           "w8a8": lambda folder: modern.make_ms_static(folder, small(8, -1, "sym"))}
-KINDS = ("gptq", "awq", "msmodelslim", "msmodelslim-packed", *MODERN)
+KINDS = ("gptq", "awq", "msmodelslim", "msmodelslim-packed", *MODERN, "torch-zip", "torch-stream")
 TARGETS = ("awq", "gptq_v2", "hf", "gptq", "compressed-tensors", "mlx", "msmodelslim")
 
 
