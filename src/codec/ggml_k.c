@@ -1,0 +1,407 @@
+/* Blocks of 256 whose sub-blocks have scales of their own, which are codes again: Q2_K, Q3_K, Q4_K, Q5_K, Q6_K. All fields are little-endian, d and dmin F16.
+ * Read in ggml-org/ggml:src/ggml-common.h (block_*) and src/ggml-quants.c (quantize_row_*_ref, quantize_row_*_impl).
+ *
+ *     Q2_K   0 scales[16] | 16 twos[64] | 80 d | 82 dmin               sub-blocks of 16:  (d * scale) * code - dmin * min, scale and min nibbles of one byte
+ *     Q3_K   0 ones[32] | 32 twos[64] | 96 scales[12] | 108 d          of 16:             (d * (scale - 32)) * (code - 4)
+ *     Q4_K   0 d | 2 dmin | 4 scales[12] | 16 nibbles[128]             of 32:             (d * scale) * code - dmin * min
+ *     Q5_K   0 d | 2 dmin | 4 scales[12] | 16 ones[32] | 48 nibbles[128]   of 32:         the same
+ *     Q6_K   0 low nibbles[128] | 128 high twos[64] | 192 scales[16] signed | 208 d   of 16:   (d * scale) * (code - 32)
+ *
+ *     twos, byte 32 h + l:         7  6 | 5  4 | 3  2 | 1  0              element 128 h + 32 t + l in bits 2 t: two bits of it
+ *     ones, byte l:                bit t: a bit of element 32 t + l
+ *     nibbles of Q4_K, Q5_K, byte 32 g + l:  element 64 g + 32 + l | element 64 g + l
+ *     nibbles of Q6_K, byte 64 h + l (l < 64):  element 128 h + 64 + l | element 128 h + l */
+#include "codec/ggml_kernels.h"
+#include "codec/ggml_search.h"
+
+#include <math.h>
+
+/* --- codes in bytes --------------------------------------------------------------------------------------------------------- */
+
+static void get_twos(const uint8_t *from, uint8_t *codes)
+{
+    for (int e = 0; e < GGML_SUPER; e++)
+        codes[e] = from[e / 128 * 32 + e % 32] >> e % 128 / 32 * 2 & 3;
+}
+
+/* The lowest two bits of each code shifted by `shift`. */
+static void put_twos(const uint8_t *codes, int shift, uint8_t *to)
+{
+    for (int h = 0; h < 2; h++, codes += 128)
+        for (int l = 0; l < 32; l++)
+            to[32 * h + l] = (uint8_t)((codes[l] >> shift & 3) | (codes[l + 32] >> shift & 3) << 2 | (codes[l + 64] >> shift & 3) << 4 |
+                                       (codes[l + 96] >> shift & 3) << 6);
+}
+
+/* Adds bit `bit` of each code. */
+static void get_ones(const uint8_t *from, int bit, uint8_t *codes)
+{
+    for (int e = 0; e < GGML_SUPER; e++)
+        codes[e] |= (uint8_t)((from[e % 32] >> e / 32 & 1) << bit);
+}
+
+static void put_ones(const uint8_t *codes, int bit, uint8_t *to)
+{
+    memset(to, 0, 32);
+    for (int e = 0; e < GGML_SUPER; e++)
+        to[e % 32] |= (uint8_t)((codes[e] >> bit & 1) << e / 32);
+}
+
+/* Nibbles that stand `apart` elements from each other: 32 or 64. */
+static void get_nibbles(const uint8_t *from, int apart, uint8_t *codes)
+{
+    for (int g = 0; g < GGML_SUPER; g += 2 * apart, from += apart)
+        for (int l = 0; l < apart; l++)
+            codes[g + l] = (uint8_t)low(from[l]), codes[g + apart + l] = (uint8_t)high(from[l]);
+}
+
+static void put_nibbles(const uint8_t *codes, int apart, uint8_t *to)
+{
+    for (int g = 0; g < GGML_SUPER; g += 2 * apart, to += apart)
+        for (int l = 0; l < apart; l++)
+            to[l] = (uint8_t)((codes[g + l] & 15) | codes[g + apart + l] << 4);
+}
+
+/* Eight scales and eight mins of 6 bits in 12 bytes:
+ *
+ *     byte k      : 7 6 scale k+4, bits 5 4 | 5..0 scale k          k in 0..3
+ *     byte k + 4  : 7 6 min k+4, bits 5 4   | 5..0 min k
+ *     byte k + 8  : min k+4, bits 3..0      | scale k+4, bits 3..0 */
+static void get_sixes(const uint8_t *from, uint8_t *scales, uint8_t *mins)
+{
+    for (int k = 0; k < 4; k++) {
+        scales[k] = from[k] & 63;
+        mins[k] = from[k + 4] & 63;
+        scales[k + 4] = (uint8_t)(low(from[k + 8]) | from[k] >> 6 << 4);
+        mins[k + 4] = (uint8_t)(high(from[k + 8]) | from[k + 4] >> 6 << 4);
+    }
+}
+
+static void put_sixes(const uint8_t *scales, const uint8_t *mins, uint8_t *to)
+{
+    for (int k = 0; k < 4; k++) {
+        to[k] = (uint8_t)(scales[k] | scales[k + 4] >> 4 << 6);
+        to[k + 4] = (uint8_t)(mins[k] | mins[k + 4] >> 4 << 6);
+        to[k + 8] = (uint8_t)((scales[k + 4] & 15) | mins[k + 4] << 4);
+    }
+}
+
+/* Sixteen scales of 6 bits in 12 bytes: the low nibbles of scales j and j + 8 in byte j, then bits 5 4 of scale j in bits 2 (j / 4) of byte 8 + j % 4. */
+static void get_sixteen(const uint8_t *from, uint8_t *scales)
+{
+    for (int j = 0; j < 16; j++)
+        scales[j] = (uint8_t)((j < 8 ? low(from[j]) : high(from[j - 8])) | (from[8 + j % 4] >> 2 * (j / 4) & 3) << 4);
+}
+
+static void put_sixteen(const uint8_t *scales, uint8_t *to)
+{
+    memset(to, 0, 12);
+    for (int j = 0; j < 16; j++) {
+        to[j % 8] |= (uint8_t)((scales[j] & 15) << (j < 8 ? 0 : 4));
+        to[8 + j % 4] |= (uint8_t)((scales[j] >> 4) << 2 * (j / 4));
+    }
+}
+
+/* --- values ----------------------------------------------------------------------------------------------------------------- */
+
+/* The scales that a block stores: with whole scales d and dmin, codes of each sub-block. */
+struct stored {
+    float d, dmin;
+    uint8_t scales[16], mins[16];
+};
+
+static void decode_offset(const struct stored *stored, int size, const uint8_t *codes, float *x)
+{
+    for (int e = 0; e < GGML_SUPER; e++) {
+        const int j = e / size;
+        x[e] = stored->d * (float)stored->scales[j] * (float)codes[e] - stored->dmin * (float)stored->mins[j];
+    }
+}
+
+static void decode_q2(const uint8_t *block, float *x)
+{
+    struct stored stored = {f16_at(block + 80), f16_at(block + 82), {0}, {0}};
+    for (int j = 0; j < 16; j++)
+        stored.scales[j] = (uint8_t)low(block[j]), stored.mins[j] = (uint8_t)high(block[j]);
+    uint8_t codes[GGML_SUPER];
+    get_twos(block + 16, codes);
+    decode_offset(&stored, 16, codes, x);
+}
+
+static void decode_q3(const uint8_t *block, float *x)
+{
+    uint8_t codes[GGML_SUPER], scales[16];
+    get_twos(block + 32, codes);
+    get_ones(block, 2, codes);
+    get_sixteen(block + 96, scales);
+    const float d = f16_at(block + 108);
+    for (int e = 0; e < GGML_SUPER; e++)
+        x[e] = d * (float)(scales[e / 16] - 32) * (float)(codes[e] - 4);
+}
+
+static void decode_q4(const uint8_t *block, float *x)
+{
+    struct stored stored = {f16_at(block), f16_at(block + 2), {0}, {0}};
+    uint8_t codes[GGML_SUPER];
+    get_sixes(block + 4, stored.scales, stored.mins);
+    get_nibbles(block + 16, 32, codes);
+    decode_offset(&stored, 32, codes, x);
+}
+
+static void decode_q5(const uint8_t *block, float *x)
+{
+    struct stored stored = {f16_at(block), f16_at(block + 2), {0}, {0}};
+    uint8_t codes[GGML_SUPER];
+    get_sixes(block + 4, stored.scales, stored.mins);
+    get_nibbles(block + 48, 32, codes);
+    get_ones(block + 16, 4, codes);
+    decode_offset(&stored, 32, codes, x);
+}
+
+static void decode_q6(const uint8_t *block, float *x)
+{
+    uint8_t codes[GGML_SUPER], tops[GGML_SUPER];
+    get_nibbles(block, 64, codes);
+    get_twos(block + 128, tops);
+    const float d = f16_at(block + 208);
+    for (int e = 0; e < GGML_SUPER; e++)
+        x[e] = d * (float)(int8_t)block[192 + e / 16] * (float)((codes[e] | tops[e] << 4) - 32);
+}
+
+/* --- codes of values -------------------------------------------------------------------------------------------------------- */
+
+static float sum_of_squares(const float *x, int count)
+{
+    float sum = 0;
+    for (int i = 0; i < count; i++)
+        sum += x[i] * x[i];
+    return sum;
+}
+
+/* Codes for the scales that are stored. A sub-block with scale 0 keeps the codes that it has. */
+static void requantize_offset(const struct stored *stored, int size, int most, const float *x, uint8_t *codes)
+{
+    for (int j = 0; j < GGML_SUPER / size; j++) {
+        const float d = stored->d * (float)stored->scales[j];
+        if (d == 0)
+            continue;
+        const float min = stored->dmin * (float)stored->mins[j];
+        for (int e = size * j; e < size * (j + 1); e++)
+            codes[e] = (uint8_t)clamp(to_nearest((x[e] + min) / d), 0, most);
+    }
+}
+
+static void requantize_centred(float d, const int8_t *scales, int half, const float *x, uint8_t *codes)
+{
+    for (int j = 0; j < 16; j++) {
+        const float step = d * (float)scales[j];
+        if (step == 0)
+            continue;
+        for (int e = 16 * j; e < 16 * (j + 1); e++)
+            codes[e] = (uint8_t)(clamp(to_nearest(x[e] / step), -half, half - 1) + half);
+    }
+}
+
+/* What sub-blocks came to before their scales are rounded. */
+struct found {
+    float scales[16], mins[16]; /* value ~ scale * code - min */
+    float sums[16];             /* of weights */
+};
+
+static void weigh(const struct ggml_part *part, float mean_square, int at, int size, float *weights)
+{
+    const float *x = part->x + at;
+    for (int i = 0; i < size; i++)
+        weights[i] = part->weights[at + i] * sqrtf(mean_square + x[i] * x[i]);
+}
+
+static void find_weighted(const struct ggml_part *part, float mean_square, const struct ggml_search_affine *how, struct found *found, uint8_t *codes)
+{
+    const int size = how->count;
+    for (int j = 0; j < GGML_SUPER / size; j++) {
+        float weights[32], sum = 0;
+        weigh(part, mean_square, size * j, size, weights);
+        for (int i = 0; i < size; i++)
+            sum += weights[i];
+        found->sums[j] = sum;
+        found->scales[j] = ggml_search_affine(how, part->x + size * j, weights, codes + size * j, found->mins + j);
+    }
+}
+
+/* Without importance large values count more, and in sub-blocks of 32 small ones as well. */
+static void find_plain(const float *x, const struct ggml_search_affine *how, struct found *found, uint8_t *codes)
+{
+    const int size = how->count;
+    for (int j = 0; j < GGML_SUPER / size; j++, x += size) {
+        float weights[32];
+        const float base = size == 32 ? sqrtf(sum_of_squares(x, 32) / 32.0f) : 0;
+        for (int i = 0; i < size; i++)
+            weights[i] = base + fabsf(x[i]);
+        found->scales[j] = ggml_search_affine(how, x, weights, codes + size * j, found->mins + j);
+    }
+}
+
+/* d and codes of `count` numbers against the largest of them, which becomes `most`; codes are bytes of what rounding gives. */
+static float against_largest(int count, int most, const float *numbers, uint8_t *codes)
+{
+    float largest = 0;
+    for (int j = 0; j < count; j++)
+        largest = numbers[j] > largest ? numbers[j] : largest;
+    const float inverse = largest > 0 ? (float)most / largest : 0;
+    for (int j = 0; j < count; j++)
+        codes[j] = (uint8_t)to_nearest(inverse * numbers[j]);
+    return largest / (float)most;
+}
+
+static const struct ggml_search_affine weighted_q2 = {.count = 16, .most = 3, .first = -0.9f, .step = 0.05f, .steps = 36};
+static const struct ggml_search_affine plain_q2 = {.count = 16, .most = 3, .first = -0.5f, .step = 0.1f, .steps = 15, .absolute = true};
+static const struct ggml_search_affine weighted_q4 = {.count = 32, .most = 15, .first = -0.9f, .step = 0.05f, .steps = 36};
+static const struct ggml_search_affine plain_q4 = {.count = 32, .most = 15, .first = -1.0f, .step = 0.1f, .steps = 20};
+static const struct ggml_search_affine weighted_q5 = {.count = 32, .most = 31, .first = -0.9f, .step = 0.05f, .steps = 36};
+static const struct ggml_search_affine plain_q5 = {.count = 32, .most = 31, .first = -0.5f, .step = 0.1f, .steps = 15};
+
+static bool encode_q2(const struct ggml_part *part, uint8_t *block)
+{
+    struct found found;
+    struct stored stored;
+    uint8_t codes[GGML_SUPER];
+    if (part->weights != NULL) {
+        find_weighted(part, sum_of_squares(part->x, GGML_SUPER) / 256.0f, &weighted_q2, &found, codes);
+        stored.d = ggml_search_positive(16, 15, found.scales, found.sums, stored.scales);
+        stored.dmin = ggml_search_positive(16, 15, found.mins, found.sums, stored.mins);
+    } else {
+        find_plain(part->x, &plain_q2, &found, codes);
+        stored.d = against_largest(16, 15, found.scales, stored.scales);
+        stored.dmin = against_largest(16, 15, found.mins, stored.mins);
+    }
+    put_f16(block + 80, stored.d);
+    put_f16(block + 82, stored.dmin);
+    stored.d = f16_at(block + 80), stored.dmin = f16_at(block + 82);
+    for (int j = 0; j < 16; j++) {
+        block[j] = (uint8_t)(stored.scales[j] | stored.mins[j] << 4);
+        stored.scales[j] = (uint8_t)low(block[j]), stored.mins[j] = (uint8_t)high(block[j]);
+    }
+    requantize_offset(&stored, 16, 3, part->x, codes);
+    put_twos(codes, 0, block + 16);
+    return true;
+}
+
+/* Scales and codes of Q4_K and Q5_K; the first 16 bytes of the block. */
+static void encode_sixes(const struct ggml_part *part, bool five, uint8_t *block, uint8_t *codes)
+{
+    struct found found;
+    struct stored stored;
+    const struct ggml_search_affine *how = part->weights != NULL ? (five ? &weighted_q5 : &weighted_q4) : five ? &plain_q5 : &plain_q4;
+    if (part->weights != NULL) {
+        find_weighted(part, 2 * sum_of_squares(part->x, GGML_SUPER) / 256.0f, how, &found, codes);
+        stored.d = ggml_search_positive(8, 63, found.scales, found.sums, stored.scales);
+        stored.dmin = ggml_search_positive(8, 63, found.mins, found.sums, stored.mins);
+    } else {
+        find_plain(part->x, how, &found, codes);
+        stored.d = against_largest(8, 63, found.scales, stored.scales);
+        stored.dmin = against_largest(8, 63, found.mins, stored.mins);
+    }
+    for (int j = 0; j < 8 && (five || part->weights == NULL); j++) { /* negative numbers became large bytes */
+        stored.scales[j] = (uint8_t)clamp(stored.scales[j], 0, 63);
+        stored.mins[j] = (uint8_t)clamp(stored.mins[j], 0, 63);
+    }
+    put_f16(block, stored.d);
+    put_f16(block + 2, stored.dmin);
+    put_sixes(stored.scales, stored.mins, block + 4);
+    stored.d = f16_at(block), stored.dmin = f16_at(block + 2);
+    get_sixes(block + 4, stored.scales, stored.mins);
+    requantize_offset(&stored, 32, how->most, part->x, codes);
+}
+
+static bool encode_q4(const struct ggml_part *part, uint8_t *block)
+{
+    uint8_t codes[GGML_SUPER];
+    encode_sixes(part, false, block, codes);
+    put_nibbles(codes, 32, block + 16);
+    return true;
+}
+
+static bool encode_q5(const struct ggml_part *part, uint8_t *block)
+{
+    uint8_t codes[GGML_SUPER];
+    encode_sixes(part, true, block, codes);
+    put_ones(codes, 4, block + 16);
+    put_nibbles(codes, 32, block + 48);
+    return true;
+}
+
+/* The scales of Q3_K as codes -32..31 of d: with weights by a search, without by the extreme one, which becomes -32. */
+static float q3_scales(const struct ggml_part *part, const float *scales, const float *sums, uint8_t *stored)
+{
+    if (part->weights != NULL)
+        return ggml_search_centred(16, 32, scales, sums, stored);
+    const float top = extreme(scales, 16);
+    memset(stored, 0, 16);
+    if (top == 0)
+        return 0;
+    const float iscale = -32.0f / top;
+    for (int j = 0; j < 16; j++)
+        stored[j] = (uint8_t)(clamp((int8_t)to_nearest(iscale * scales[j]), -32, 31) + 32);
+    return 1 / iscale;
+}
+
+static bool encode_q3(const struct ggml_part *part, uint8_t *block)
+{
+    uint8_t codes[GGML_SUPER], stored[16];
+    int8_t steps[16];
+    float scales[16], sums[16] = {0};
+    const float mean_square = part->weights != NULL ? 2 * sum_of_squares(part->x, GGML_SUPER) / 256.0f : 0;
+    for (int j = 0; j < 16; j++) {
+        if (part->weights == NULL) {
+            scales[j] = ggml_search_three(part->x + 16 * j, codes + 16 * j);
+            continue;
+        }
+        float weights[16];
+        weigh(part, mean_square, 16 * j, 16, weights);
+        for (int i = 0; i < 16; i++)
+            sums[j] += weights[i];
+        scales[j] = ggml_search_centred(16, 4, part->x + 16 * j, weights, codes + 16 * j);
+    }
+    put_f16(block + 108, q3_scales(part, scales, sums, stored));
+    put_sixteen(stored, block + 96);
+    for (int j = 0; j < 16; j++)
+        steps[j] = (int8_t)(stored[j] - 32);
+    requantize_centred(f16_at(block + 108), steps, 4, part->x, codes);
+    put_ones(codes, 2, block);
+    put_twos(codes, 0, block + 32);
+    return true;
+}
+
+static bool encode_q6(const struct ggml_part *part, uint8_t *block)
+{
+    uint8_t codes[GGML_SUPER];
+    int8_t steps[16];
+    float scales[16];
+    for (int j = 0; j < 16; j++) {
+        float weights[16];
+        const float *x = part->x + 16 * j;
+        for (int i = 0; i < 16; i++)
+            weights[i] = part->weights != NULL ? part->weights[16 * j + i] : x[i] * x[i];
+        scales[j] = ggml_search_centred(16, 32, x, weights, codes + 16 * j);
+    }
+    const float top = extreme(scales, 16);
+    if (fabsf(top) < GGML_SEARCH_TINY) {
+        memset(block, 0, 210);
+        return true;
+    }
+    const float iscale = -128.0f / top;
+    put_f16(block + 208, 1 / iscale);
+    for (int j = 0; j < 16; j++) {
+        const int32_t step = to_nearest(iscale * scales[j]);
+        steps[j] = (int8_t)(step < 127 ? step : 127);
+        block[192 + j] = (uint8_t)steps[j];
+    }
+    requantize_centred(f16_at(block + 208), steps, 32, part->x, codes);
+    put_nibbles(codes, 64, block);
+    put_twos(codes, 4, block + 128);
+    return true;
+}
+
+const struct ggml_kernel ggml_k_q2 = {decode_q2, encode_q2, false, false}, ggml_k_q3 = {decode_q3, encode_q3, false, false},
+                         ggml_k_q4 = {decode_q4, encode_q4, false, false}, ggml_k_q5 = {decode_q5, encode_q5, false, false},
+                         ggml_k_q6 = {decode_q6, encode_q6, false, false};
