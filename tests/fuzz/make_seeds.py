@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""make_seeds.py DIR [--flips N]: seeds for the harnesses: DIR/json, DIR/safetensors, DIR/index, DIR/ggufile, DIR/torch, DIR/pickle and DIR/formats,
+"""make_seeds.py DIR [--flips N]: seeds for the harnesses: DIR/json, DIR/safetensors, DIR/index, DIR/ggufile, DIR/torch, DIR/pickle, DIR/formats
+and DIR/ggml,
 the same files every time.
 
 Sound small checkpoints of every format, every named defect of tests/malformed, and seeded byte flips of the sound ones."""
@@ -96,6 +97,21 @@ def pickles_in(path):
         return []
 
 
+def ggml_rows():
+    """Rows for fuzz_ggml: each type without and with weights on values of many kinds, and each type's blocks of random bytes."""
+    rng = random.Random(20261128)
+    odd = [0x00000000, 0x80000000, 0x00000001, 0x807fffff, 0x00800000, 0x7f7fffff, 0xff7fffff, 0x7f800000, 0xff800000, 0x7fc00000, 0xffc00001, 0x3f800000]
+    kinds = (lambda: rng.gauss(0, 0.02), lambda: rng.choice((-1, 0, 1)) * 0.37, lambda: rng.gauss(0, 1) * 10 ** rng.uniform(-6, 3), lambda: rng.randint(-8, 7) * 1.0,
+             lambda: rng.gauss(0, 1e-39), lambda: rng.gauss(0, 3e37))
+    for kind in range(43):  # the ids of src/ir/ggml.def
+        for flags in range(2):
+            for value in kinds:
+                yield struct.pack("<2B256f", kind, flags | rng.randrange(4) << 2, *(value() for _ in range(256)))
+            yield struct.pack("<2B64I", kind, flags, *(rng.choice(odd) for _ in range(64)))
+            yield struct.pack("<2B64I", kind, flags, *(rng.getrandbits(32) for _ in range(64)))
+            yield bytes((kind, flags | 2)) + rng.randbytes(292)
+
+
 def flipped(data, rng):
     data = bytearray(data)
     limit = min(len(data), 2500)  # the texts and headers: weight bytes are never wrong
@@ -109,7 +125,8 @@ def main():
     parser.add_argument("directory", type=pathlib.Path)
     parser.add_argument("--flips", type=int, default=20, help="a tenth of the damaged copies of each kind")
     options = parser.parse_args()
-    seeds = {"json": list(JSON_TEXTS), "safetensors": [], "index": list(INDEX_TEXTS), "ggufile": gguf_seeds(), "formats": [], "torch": [], "pickle": []}
+    seeds = {"json": list(JSON_TEXTS), "safetensors": [], "index": list(INDEX_TEXTS), "ggufile": gguf_seeds(), "formats": [], "torch": [], "pickle": [],
+             "ggml": list(ggml_rows())}
     scratch = pathlib.Path(tempfile.mkdtemp(prefix="repaq-seeds-"))
     for number, kind in enumerate(malformed.KINDS):
         folder = scratch / kind
