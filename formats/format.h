@@ -19,6 +19,7 @@ struct bid {
 struct read_options {
     enum zero_rule v1_rule;
     const char *description; /* msModelSlim: this file instead of the one beside the weights; NULL: that one */
+    const char *llama_version; /* meta: as metaparams.h has it; NULL: guessed from params.json */
     bool format_forced; /* --from: the label in the file is overridden, also against the data */
 };
 

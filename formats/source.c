@@ -254,7 +254,31 @@ enum status source_tensor(struct source *source, const struct model *model, uint
     return status;
 }
 
-enum status source_tensors(struct source *source, struct model *model, struct err *err)
+enum status source_make(struct source *source, const char *name, const struct text *text, struct err *err)
+{
+    TRY(text_check(text, err));
+    if (source_has(source, name))
+        return STATUS_OK;
+    if (source->made_count == SOURCE_MADE_MAX)
+        return err_set(err, STATUS_LIMIT, name, "found more than %d side files to make", SOURCE_MADE_MAX);
+    const char *copy = arena_copy(&source->arena, text->data, text->size, err), *own = arena_copy(&source->arena, name, strlen(name), err);
+    if (copy == NULL || own == NULL)
+        return STATUS_LIMIT;
+    source->made[source->made_count++] = (struct source_made){own, {copy, text->size}};
+    return STATUS_OK;
+}
+
+enum status source_make_config(struct source *source, struct model *model, const struct text *text, struct err *err)
+{
+    if (source->config.data != NULL)
+        return STATUS_OK;
+    text_add(&source->config, text->data, text->size);
+    TRY(text_check(&source->config, err));
+    TRY(jsondoc_parse("config.json", (struct slice){source->config.data, source->config.size}, &source->document, err));
+    return source_take(source, model, err);
+}
+
+enum status source_take(const struct source *source, struct model *model, struct err *err)
 {
     model->dir = arena_copy(&model->arena, source->dir, strlen(source->dir), err);
     if (model->dir == NULL)
@@ -265,6 +289,12 @@ enum status source_tensors(struct source *source, struct model *model, struct er
         if (model->config == NULL)
             return STATUS_LIMIT;
     }
+    return STATUS_OK;
+}
+
+enum status source_tensors(struct source *source, struct model *model, struct err *err)
+{
+    TRY(source_take(source, model, err));
     if (source->only != NULL)
         return source_tensors_of(source, source->only, NULL, model, err);
     const struct shards_source shards = {.kind = source->kind, .dir = source->dir, .list = &source->list, .index_name = source->index_name};

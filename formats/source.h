@@ -9,6 +9,13 @@
 #include "container/shards.h"
 #include "ir/model.h"
 
+/* A side file that the source stands for and does not hold. */
+struct source_made {
+    const char *name;
+    struct slice text; /* both in the source's arena */
+};
+enum { SOURCE_MADE_MAX = 8 };
+
 struct source {
     const struct file_ops *ops;
     struct arena arena;
@@ -20,6 +27,8 @@ struct source {
     struct tree_list list;  /* of dir */
     struct text config;     /* config.json's text; data NULL if there is none */
     struct jsondoc *document; /* config.json parsed; NULL if there is none */
+    struct source_made made[SOURCE_MADE_MAX]; /* that a reader has made: they travel as if the source had them */
+    size_t made_count;
 };
 
 /* path is a directory, one .safetensors, .bin or .pth file, or an *.index.json. Of a directory with several kinds of weights safetensors are taken. Absent or
@@ -42,6 +51,12 @@ const struct jsondoc *source_quantization(const struct source *source);
 enum status source_document(struct source *source, const char *name, struct jsondoc **doc, struct err *err) WARN_UNUSED;
 /* The first `size` bytes of a small tensor that describes a weight (its shape, its quantization). A shorter tensor is CORRUPT. */
 enum status source_tensor(struct source *source, const struct model *model, uint32_t tensor, void *data, size_t size, struct err *err) WARN_UNUSED;
+/* Adds a made side file (a copy of text), unless the listing has one of the name. */
+enum status source_make(struct source *source, const char *name, const struct text *text, struct err *err) WARN_UNUSED;
+/* The config.json that the source stands for, unless it has one: it is the source's and the model's from here on. */
+enum status source_make_config(struct source *source, struct model *model, const struct text *text, struct err *err) WARN_UNUSED;
+/* The beginning of source_tensors: directory and config. */
+enum status source_take(const struct source *source, struct model *model, struct err *err) WARN_UNUSED;
 /* Reads one weight file of the listing; `prefix` goes before the names of its tensors. */
 enum status source_tensors_of(struct source *source, const char *name, const char *prefix, struct model *model, struct err *err) WARN_UNUSED;
 /* Reads all weight files into the model: sets dir, config and the tensors. */

@@ -38,7 +38,7 @@ static uint64_t tensor_bytes(const struct model *model)
 {
     uint64_t sum = 0;
     for (size_t t = 0; t < model->tensor_count; t++)
-        sum += model->tensor[t].bytes;
+        sum += model->tensor[t].fate == FATE_PIECE ? 0 : model->tensor[t].bytes; /* what it is a piece of is counted */
     return sum;
 }
 
@@ -112,7 +112,7 @@ static void print_tensors(const struct inspection *inspection)
                 print_tensor(inspection, weight->role[r], model_role_name((enum role)r));
     }
     for (uint32_t t = 0; t < model->tensor_count; t++)
-        if (model->tensor[t].fate != FATE_CLAIMED)
+        if (model->tensor[t].fate != FATE_CLAIMED && model->tensor[t].fate != FATE_PIECE)
             print_tensor(inspection, t, fate_text(model->tensor[t].fate));
 }
 
@@ -144,13 +144,15 @@ static void print_text(const struct inspection *inspection, const struct inspect
 {
     const struct model *model = &inspection->model;
     char bytes[32];
-    size_t claimed = 0;
-    for (size_t t = 0; t < model->tensor_count; t++)
+    size_t claimed = 0, whole = 0;
+    for (size_t t = 0; t < model->tensor_count; t++) {
         claimed += model->tensor[t].fate == FATE_CLAIMED;
+        whole += model->tensor[t].fate != FATE_PIECE;
+    }
     (void)printf("path      %s\n", path);
     (void)printf("format    %s (%s)\n", model->format, inspection->bid.evidence);
-    (void)printf("files     %zu of weights, %zu tensors, %s\n", model->file_count, model->tensor_count, text_bytes(tensor_bytes(model), bytes));
-    (void)printf("weights   %zu quantized, of %zu tensors; %zu other tensors\n", model->weight_count, claimed, model->tensor_count - claimed);
+    (void)printf("files     %zu of weights, %zu tensors, %s\n", model->file_count, whole, text_bytes(tensor_bytes(model), bytes));
+    (void)printf("weights   %zu quantized, of %zu tensors; %zu other tensors\n", model->weight_count, claimed, whole - claimed);
     print_specs(model);
     for (size_t i = 0; i < model->note_count; i++)
         (void)printf("note      %s\n", model->note[i]);
@@ -228,7 +230,7 @@ static void print_json(const struct inspection *inspection, const char *path)
     emit_end(&emit, ']');
     emit_array(&emit, "tensors", false);
     for (uint32_t t = 0; t < model->tensor_count; t++)
-        if (model->tensor[t].fate != FATE_CLAIMED)
+        if (model->tensor[t].fate != FATE_CLAIMED && model->tensor[t].fate != FATE_PIECE)
             emit_tensor(&emit, inspection, t, NULL);
     emit_end(&emit, ']');
     emit_end(&emit, '}');

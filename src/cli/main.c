@@ -143,8 +143,12 @@ static enum status run_command(struct session *session, const struct command *co
 static enum status dispatch(struct session *session, int argc, char **argv, bool *json, struct err *err)
 {
     const char *slash = strrchr(argv[0], '/'), *own = slash == NULL ? argv[0] : slash + 1;
-    if (strcmp(own, "ms_to_vllm") == 0 || strcmp(own, "ms_to_vllm.py") == 0) /* a link of that name */
-        return run_command(session, find_command("ms_to_vllm"), argc - 1, argv + 1, json, err);
+    static const char *const drop_ins[] = {"ms_to_vllm", "convert_llama_weights_to_hf"};
+    for (size_t i = 0; i < sizeof drop_ins / sizeof drop_ins[0]; i++) { /* a link of that name */
+        const size_t size = strlen(drop_ins[i]);
+        if (strncmp(own, drop_ins[i], size) == 0 && (own[size] == '\0' || strcmp(own + size, ".py") == 0))
+            return run_command(session, find_command(drop_ins[i]), argc - 1, argv + 1, json, err);
+    }
     if (argc < 2) {
         print_help();
         return err_set(err, STATUS_USAGE, "repaq", "found no command");

@@ -97,6 +97,7 @@ struct model {
     const char *config;       /* config.json's text (config_bytes), NULL if there is none */
     size_t config_bytes;
     const char *name_prefix;  /* goes before the names of tensors that are added; NULL: nothing */
+    uint64_t shard_bytes;     /* size of output shards where none is asked for; 0: one for each source file */
     bool sharded;             /* read through an index, or from a numbered set */
     bool v1_decided;          /* the user decided how v1 zeros are read: no ambiguity is looked for */
 };

@@ -30,6 +30,8 @@ enum status digests_tensor(const struct fetch *fetch, uint32_t tensor, struct sc
 static enum status digest_job(void *opaque, size_t index, unsigned worker, struct err *err)
 {
     const struct digesting *digesting = opaque;
+    if (digesting->fetch->model->tensor[index].fate == FATE_PIECE) /* nobody asks for it */
+        return STATUS_OK;
     return digests_tensor(digesting->fetch, (uint32_t)index, &digesting->scratch[worker], &digesting->hash[index], err);
 }
 

@@ -16,7 +16,7 @@ static const struct {
     {"", ".safetensors"}, {"", ".index.json"}, {"", ".bin"}, {"", ".pth"}, {"", ".pt"}, {"", ".ckpt"}, {"", ".gguf"}, {"", ".npy"},
     {"", ".npz"}, {"", ".h5"}, {"", ".msgpack"}, {"", ".onnx"}, {"", ".onnx_data"}, {"", ".lock"},
     {"config.json", ""}, {"quantize_config.json", ""}, {"quant_config.json", ""}, {"hf_quant_config.json", ""},
-    {"quant_model_description", ".json"}, {"repaq-manifest.json", ""},
+    {"quant_model_description", ".json"}, {"repaq-manifest.json", ""}, {"params.json", ""}, {"checklist.chk", ""},
 };
 
 /* Keys of vendors' quantization in config.json that the output must not keep; "*_quantize" keys go as well. */
@@ -247,13 +247,17 @@ static enum status copy_file(struct source *source, const char *name, struct sta
 /* Side files travel from the source, and from the base those that the source lacks. */
 static bool travels(const struct directory *directory, bool from_base, const char *name)
 {
-    return !stays_behind(name) && !(from_base && source_has(directory->source, name));
+    bool there = source_has(directory->source, name);
+    for (size_t m = 0; m < directory->source->made_count; m++)
+        there = there || strcmp(directory->source->made[m].name, name) == 0;
+    return !stays_behind(name) && !(from_base && there);
 }
 
 void directory_count(struct directory *directory)
 {
     const struct source *places[] = {directory->source, directory->base};
-    directory->carried = directory->left = 0;
+    directory->carried = directory->source->made_count;
+    directory->left = 0;
     for (size_t p = 0; p < 2; p++) {
         for (size_t i = 0; places[p] != NULL && i < places[p]->list.count; i++) {
             const char *name = places[p]->list.entry[i].name;
@@ -270,6 +274,13 @@ static enum status carry_files(const struct directory *directory, struct staging
         for (size_t i = 0; places[p] != NULL && i < places[p]->list.count; i++)
             if (travels(directory, p == 1, places[p]->list.entry[i].name))
                 TRY(copy_file(places[p], places[p]->list.entry[i].name, staging, arena, err));
+    for (size_t m = 0; m < directory->source->made_count; m++) {
+        const struct source_made *made = &directory->source->made[m];
+        char *path = staging_path(staging, made->name, arena, err);
+        if (path == NULL)
+            return STATUS_LIMIT;
+        TRY(file_spill(staging->ops, path, made->text.data, made->text.size, err));
+    }
     return STATUS_OK;
 }
 

@@ -236,7 +236,9 @@ static uint32_t choose_file(struct sharding *sharding, uint32_t source_file, uin
 static enum status add_outputs(struct plan *plan, const struct options *options, struct err *err)
 {
     const struct gap gap = {plan->model, plan->survey, plan->aims, plan->target, options, 0, 0};
-    struct sharding sharding = {.bytes_max = options->one_file != NULL ? UINT64_MAX : options->shard_bytes_max};
+    struct sharding sharding = {.bytes_max = options->one_file != NULL       ? UINT64_MAX
+                                             : options->shard_bytes_max > 0 ? options->shard_bytes_max
+                                                                            : plan->model->shard_bytes};
     for (uint32_t i = 0; i < plan->model->tensor_count; i++) {
         const struct tensor *tensor = &plan->model->tensor[i];
         const size_t first = plan->tensor_count;

@@ -1,4 +1,7 @@
 """Hostile and broken files of torch.save: pickles that ask for more than data, sizes that lie, zip archives that say two things."""
+import json
+import pathlib
+import shutil
 import struct
 import zipfile
 import zlib
@@ -215,3 +218,74 @@ def overlap(folder):
     count, _, size, start = struct.unpack("<HHII", body[end + 8:end + 20])
     tail = body[end:end + 8] + struct.pack("<HHII", count + 1, count + 1, size + len(record), start) + body[end + 20:]
     path.write_bytes(body[:end] + record + tail)
+
+
+# --- Meta's layout --------------------------------------------------------------------------------------------------------------------
+
+TINY = pathlib.Path(__file__).resolve().parents[2] / "fixtures" / "meta" / "tiny-mp2"
+
+
+def meta(title, code, says, change):
+    """The fixture of two shards, and what `change` does to it."""
+    def make(folder):
+        shutil.copytree(TINY, folder)
+        change(folder)
+    case("meta-" + title, code, says, make)
+
+
+def params(**changes):
+    def change(folder):
+        path = folder / "params.json"
+        document = json.loads(path.read_text())
+        document.update(changes)
+        path.write_text(json.dumps({key: value for key, value in document.items() if value != "gone"}))
+    return change
+
+
+def renamed(old, new):
+    """In both shards' pickles: names of one length; the CRC is taken out."""
+    def change(folder):
+        for path in folder.glob("*.pth"):
+            path.write_bytes(path.read_bytes().replace(old, new))
+            without_crc(path)
+    return change
+
+
+def second(old, new):
+    def change(folder):
+        path = folder / "consolidated.01.pth"
+        path.write_bytes(path.read_bytes().replace(old, new, 1))
+        without_crc(path)
+    return change
+
+
+def other_norm(folder):
+    path = folder / "consolidated.01.pth"
+    body = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        at = body.index(archive.read("consolidated.01/data/0"))
+    body[at + 12 * 8 * 2] ^= 1     # the first value of norm.weight, behind tok_embeddings
+    path.write_bytes(body)
+
+
+meta("sound", 0, "", lambda folder: None)
+meta("nested-params", 0, "", lambda folder: (folder / "params.json").write_text(json.dumps({"model": json.loads((folder / "params.json").read_text())})))
+meta("no-params", 4, "no params.json", lambda folder: (folder / "params.json").unlink())
+meta("shard-missing", 4, "expected all shards", lambda folder: (folder / "consolidated.00.pth").unlink())
+meta("half-of-the-shards", 4, "does not fit", lambda folder: (folder / "consolidated.01.pth").unlink())
+meta("norms-differ", 4, "the same in all", other_norm)
+meta("tensor-missing-in-second", 4, "expected it in every shard", second(b"feed_forward.w2", b"feed_forward.w9"))
+meta("tensor-unknown", 5, "do not have in this layout", renamed(b"feed_forward.w2", b"feed_forward.w9"))
+meta("layer-missing", 4, "R-INCOMPLETE", params(n_layers=2))
+meta("layer-too-much", 4, "", renamed(b"layers.0.attention_norm", b"layers.7.attention_norm"))
+meta("heads", 4, "does not fit", params(n_heads=8))
+meta("kv-heads", 4, "does not fit", params(n_kv_heads=4))
+meta("kv-heads-below-shards", 5, "kv heads", params(n_kv_heads=1))
+meta("heads-zero", 4, "n_heads", params(n_heads=0))
+meta("heads-odd", 4, "to divide", params(n_heads=3))
+meta("dim-huge", 4, "dim", params(dim=2**40))
+meta("dim-gone", 4, "no dim", params(dim="gone"))
+meta("eps-negative", 4, "norm_eps", params(norm_eps=-1))
+meta("vision", 5, "vision_chunk_size", params(vision_chunk_size=448))
+meta("quantized", 5, "quantization_args", params(quantization_args={"scheme": "int8"}))
+meta("moe", 5, "moe", params(moe={"num_experts": 8}))

@@ -9,6 +9,7 @@ by transformers' own convert_llama_weights_to_hf.
 """
 import argparse
 import collections
+import importlib.util
 import json
 import os
 import random
@@ -111,6 +112,9 @@ class Judge:
         out, done = self.convert(source, *options)
         if done.returncode:
             return self.say(name, [done.stderr.strip()])
+        return self.outcome(name, out, wanted)
+
+    def outcome(self, name, out, wanted):
         found = {}
         for file in sorted(os.listdir(out)):
             if file.endswith(".safetensors"):
@@ -206,6 +210,97 @@ def refusals(judge):
     judge.refused("torch: TorchScript", lay(judge, "q", lambda path: torch.jit.save(torch.jit.script(torch.nn.Linear(3, 4)), path)), 5, "TorchScript")
 
 
+# --- Meta's layout ----------------------------------------------------------------------------------------------------------------------
+
+
+def meta_state(params, vocab, hidden, dtype, seed):
+    rng = random.Random(seed)
+    dim, head = params["dim"], params["dim"] // params["n_heads"]
+    kv = head * (params.get("n_kv_heads") or params["n_heads"])
+    state = {"tok_embeddings.weight": (vocab, dim), "norm.weight": (dim,), "output.weight": (vocab, dim)}
+    for layer in range(params["n_layers"]):
+        shapes = {"attention.wq": (dim, dim), "attention.wk": (kv, dim), "attention.wv": (kv, dim), "attention.wo": (dim, dim), "feed_forward.w1": (hidden, dim),
+                  "feed_forward.w2": (dim, hidden), "feed_forward.w3": (hidden, dim), "attention_norm": (dim,), "ffn_norm": (dim,)}
+        state.update({"layers.%d.%s.weight" % (layer, name): shape for name, shape in shapes.items()})
+    finite = lambda shape: torch.tensor([rng.gauss(0, 1) for _ in range(torch.Size(shape).numel())]).reshape(shape).to(dtype)
+    return {name: finite(shape) for name, shape in state.items()}
+
+
+def meta_save(folder, params, state, shards, embedding):
+    """Meta's shards: all tensors of a layer lie in one storage, as in its own files."""
+    axis = {"wq": 0, "wk": 0, "wv": 0, "w1": 0, "w3": 0, "output": 0, "wo": 1, "w2": 1, "tok_embeddings": embedding}
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, "params.json"), "w", encoding="utf-8") as file:
+        json.dump(params, file)
+    for shard in range(shards):
+        parts = {}
+        for name, tensor in state.items():
+            cut = axis.get(name.split(".")[-2])
+            parts[name] = tensor if cut is None else tensor.chunk(shards, cut)[shard].contiguous()
+        flat = torch.cat([part.flatten() for part in parts.values()])
+        at, saved = 0, {"rope.freqs": torch.ones(4)}
+        for name, part in parts.items():
+            saved[name] = flat[at:at + part.numel()].view(part.shape)
+            at += part.numel()
+        torch.save(saved, os.path.join(folder, "consolidated.%02d.pth" % shard))
+
+
+def llama_script():
+    """transformers' own converter; its tokenizer half is not needed."""
+    path = os.environ["REPAQ_LLAMA_SCRIPT"]
+    spec = importlib.util.spec_from_file_location("convert_llama_weights_to_hf", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def meta(judge, models):
+    if judge.only not in "meta":
+        return
+    script = llama_script()
+    # title, params, vocab, hidden, shards, axis of the embedding, dtype, version
+    cases = [("1, one file", {"dim": 64, "n_layers": 2, "n_heads": 4, "norm_eps": 1e-6, "vocab_size": -1, "multiple_of": 32}, 96, 192, 1, 1, torch.float16, "1"),
+             ("2, grouped, two files", {"dim": 64, "n_layers": 2, "n_heads": 8, "n_kv_heads": 4, "norm_eps": 1e-5, "vocab_size": -1, "multiple_of": 32}, 96, 192, 2,
+              1, torch.bfloat16, "2"),
+             ("2, eight files", {"dim": 128, "n_layers": 1, "n_heads": 16, "n_kv_heads": 8, "norm_eps": 1e-5, "vocab_size": 96, "multiple_of": 64,
+                                 "ffn_dim_multiplier": 1.3}, 96, 448, 8, 1, torch.bfloat16, "2"),
+             ("code", {"dim": 64, "n_layers": 1, "n_heads": 4, "norm_eps": 1e-5, "vocab_size": 96, "multiple_of": 32, "rope_theta": 1000000}, 96, 192, 2, 1,
+              torch.bfloat16, "2"),
+             ("3.1, four files", {"dim": 64, "n_layers": 2, "n_heads": 8, "n_kv_heads": 4, "norm_eps": 1e-5, "vocab_size": 96, "multiple_of": 32,
+                                  "rope_theta": 500000.0, "use_scaled_rope": True}, 96, 192, 4, 0, torch.bfloat16, "3.1")]
+    for number, (title, params, vocab, hidden, shards, axis, dtype, version) in enumerate(cases):
+        folder, theirs = judge.folder("meta-in"), judge.folder("meta-theirs")
+        meta_save(folder, params, meta_state(params, vocab, hidden, dtype, number), shards, axis)
+        script.write_model(theirs, folder, "7B", llama_version=version, vocab_size=vocab, num_shards=shards)
+        wanted = {}
+        for file in sorted(os.listdir(theirs)):
+            if file.endswith(".safetensors"):
+                wanted.update(load_file(os.path.join(theirs, file)))
+        judge.equal("meta: LLaMA %s, --dtype bf16 equal to transformers' converter" % title, folder, wanted, "--dtype", "bf16")
+        drop_in = os.path.join(judge.scratch, "drop-in")
+        shutil.rmtree(drop_in, ignore_errors=True)
+        done = subprocess.run([judge.repaq, "convert_llama_weights_to_hf", "--input_dir", folder, "--output_dir", drop_in, "--num_shards", str(shards), "--llama_version",
+                               version], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+        if done.returncode:
+            judge.say("meta: LLaMA %s, drop-in" % title, [done.stderr.strip()])
+            continue
+        judge.outcome("meta: LLaMA %s, drop-in" % title, drop_in, wanted)
+        judge.say("meta: LLaMA %s, config" % title, configs_differ(theirs, drop_in))
+    for name in sorted(os.listdir(models)) if models else []:
+        if name.startswith("llama-tiny-meta"):
+            judge.equal("meta: %s equal to llama-tiny" % name, os.path.join(models, name), load_file(os.path.join(models, "llama-tiny", "model.safetensors")))
+        if name == "llama-tiny-bin-sharded":
+            judge.equal("torch: %s equal to llama-tiny" % name, os.path.join(models, name), load_file(os.path.join(models, "llama-tiny", "model.safetensors")))
+
+
+def configs_differ(theirs, ours):
+    """As transformers reads both; what only a release of it writes is none of the model."""
+    from transformers import AutoConfig
+    a, b = (AutoConfig.from_pretrained(path).to_dict() for path in (theirs, ours))
+    skipped = {"_name_or_path", "transformers_version", "torch_dtype", "dtype"}
+    return ["%s: %r, expected %r" % (key, b.get(key), a.get(key)) for key in sorted(set(a) | set(b)) if key not in skipped and a.get(key) != b.get(key)]
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--repaq", required=True)
@@ -230,6 +325,7 @@ def main():
         judge = Judge(os.path.abspath(a.repaq), scratch, say, a.only)
         variants(judge)
         refusals(judge)
+        meta(judge, a.models)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     print("%d passed, %d failed, 0 skipped" % (tally["ok  "], tally["FAIL"]), file=out, flush=True)

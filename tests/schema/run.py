@@ -74,12 +74,12 @@ def references(schema):
 # The schema of each format's object in config.json, and the members that hold it.
 CONFIGS = {"awq": ("awq", ["quantization_config"]), "gptq": ("gptq", ["quantization_config"]), "gptq_v2": ("gptq", ["quantization_config"]),
            "compressed-tensors": ("compressed-tensors", ["quantization_config"]), "mlx": ("mlx", ["quantization", "quantization_config"]),
-           "hf": (None, []), "msmodelslim": (None, []), "bitsandbytes": (None, []), "fp8": (None, []), "mxfp4": (None, [])}
+           "hf": (None, []), "msmodelslim": (None, []), "bitsandbytes": (None, []), "fp8": (None, []), "mxfp4": (None, []), "meta": (None, [])}
 
 
 def documents_are_valid(label, target, folder):
     """config.json, the side file, the index and the description of a directory of this format."""
-    config = load(folder / "config.json")
+    config = load(folder / "config.json") if (folder / "config.json").exists() else {}  # Meta's checkpoints have none
     schema, members = CONFIGS[target]
     found = [member for member in members if member in config]
     for member in found:

@@ -21,7 +21,7 @@ static int clear_place(void **state)
 static void every_format_is_found_by_its_name(void **state)
 {
     (void)state;
-    assert_int_equal(registry_count(), 10);
+    assert_int_equal(registry_count(), 11);
     for (size_t i = 0; i < registry_count(); i++) {
         const struct format *format = registry_at(i);
         assert_ptr_equal(registry_find(format->name), format);
@@ -49,7 +49,7 @@ static void lists_of_names(void **state)
 {
     char text[200], small[6];
     (void)state;
-    assert_string_equal(registry_names(false, text, sizeof text), "hf, msmodelslim, awq, gptq, gptq_v2, compressed-tensors, mlx, bitsandbytes, fp8, mxfp4");
+    assert_string_equal(registry_names(false, text, sizeof text), "hf, msmodelslim, awq, gptq, gptq_v2, compressed-tensors, mlx, bitsandbytes, fp8, mxfp4, meta");
     assert_string_equal(registry_names(true, text, sizeof text), "hf, msmodelslim, awq, gptq, gptq_v2, compressed-tensors, mlx");
     assert_string_equal(registry_names(false, small, sizeof small), "hf, m"); /* cut, never beyond the buffer */
     assert_string_equal(registry_bits(registry_find("gptq"), text, sizeof text), "2, 3, 4, 8");

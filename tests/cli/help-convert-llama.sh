@@ -1,0 +1,2 @@
+# The options of convert_llama_weights_to_hf.
+"$REPAQ" help convert_llama_weights_to_hf
