@@ -371,6 +371,7 @@ const struct format meta_format = {
     .name = "meta",
     .title = "Meta's LLaMA checkpoints (consolidated.*.pth)",
     .can = {.reads = true},
+    .names = {.stem = "model"},
     .probe = meta_probe,
     .read = meta_read,
 };
