@@ -20,6 +20,8 @@ struct read_options {
     enum zero_rule v1_rule;
     const char *description; /* msModelSlim: this file instead of the one beside the weights; NULL: that one */
     const char *llama_version; /* meta: as metaparams.h has it; NULL: guessed from params.json */
+    bool as_stored;     /* GGUF: the file's own names, rows and stacks, instead of Hugging Face's */
+    bool lenient;       /* --lenient: GGUF files with gaps, or tensors in another order than their list */
     bool format_forced; /* --from: the label in the file is overridden, also against the data */
 };
 
@@ -76,6 +78,7 @@ struct format {
     enum status (*list)(const struct summary *summary, const struct tensor_list *listing, struct text *text, struct err *err);
     /* Other names than the format's own, where the largest scheme's form decides; in the arena. NULL: never. */
     enum status (*rename)(const struct form *form, enum variant variant, struct arena *arena, struct file_names *names, struct err *err);
+    bool arranged;        /* one file of tensors as formats/arrange.h has them */
     const char *metadata; /* `format` in the files' __metadata__; NULL: "pt" */
 };
 

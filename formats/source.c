@@ -1,6 +1,7 @@
 #include "formats/source.h"
 
 #include "base/limits.h"
+#include "container/ggufile.h"
 #include "container/safetensors.h"
 #include "container/torchfile.h"
 
@@ -74,15 +75,18 @@ static enum status open_file(struct source *source, const char *path, struct err
     const uint64_t bytes = file.bytes;
     file_drop(&file);
     TRY(status);
+    source->gguf = ggufile_probe(head, head_bytes);
     source->only = name;
+    if (source->gguf)
+        return STATUS_OK;
     if (torchfile_probe(head, head_bytes))
         source->kind = &shards_torch;
     else if (slice_ends(slice, ".safetensors") || safetensors_probe(head, head_bytes, bytes))
         source->kind = &shards_safetensors;
     if (source->kind != NULL)
         return STATUS_OK;
-    (void)err_set(err, STATUS_UNSUPPORTED, path, "found a file that is no safetensors file, and none of torch.save's");
-    return err_try(err, "name a checkpoint directory, a .safetensors, .bin or .pth file or an *.index.json");
+    (void)err_set(err, STATUS_UNSUPPORTED, path, "found a file that is no safetensors and no GGUF file, and none of torch.save's");
+    return err_try(err, "name a checkpoint directory, a .safetensors, .gguf, .bin or .pth file or an *.index.json");
 }
 
 /* The index that rules the directory's weights of the chosen kind: the only one there is. */
@@ -115,15 +119,32 @@ static enum status check_weights(struct source *source, struct err *err)
     }
     if (source_match(source, "consolidated", ".pth") != NULL)
         return STATUS_OK;
-    static const char *const other[] = {".npy", ".bin", ".pth", ".pt", ".gguf"};
+    size_t ggufs = 0;
+    for (size_t i = 0; i < source->list.count; i++) {
+        if (slice_ends(slice_of(source->list.entry[i].name), ".gguf") && strchr(source->list.entry[i].name, '/') == NULL) {
+            source->only = source->list.entry[i].name;
+            ggufs++;
+        }
+    }
+    source->gguf = ggufs == 1;
+    if (source->gguf) {
+        source->kind = NULL;
+        source->list.count = 0;
+        return STATUS_OK;
+    }
+    source->only = NULL;
+    if (ggufs > 1) {
+        (void)err_set(err, STATUS_UNSUPPORTED, source->path, "found %zu GGUF files, expected one checkpoint", ggufs);
+        return err_try(err, "name the file instead of the directory");
+    }
+    static const char *const other[] = {".npy", ".bin", ".pth", ".pt"};
     for (size_t i = 0; i < sizeof other / sizeof other[0]; i++) {
         const char *name = source_match(source, "", other[i]);
         if (name == NULL)
             continue;
         (void)err_set(err, STATUS_UNSUPPORTED, source->path, "found %s, expected *.safetensors, pytorch_model*.bin or consolidated*.pth", name);
         return err_try(err, strcmp(other[i], ".npy") == 0 ? "save with save_type ascendV1 or safe_tensor instead of numpy"
-                            : strcmp(other[i], ".gguf") == 0 ? "save the checkpoint as safetensors first"
-                                                             : "name the file itself instead of the directory, if it holds the weights");
+                                                          : "name the file itself instead of the directory, if it holds the weights");
     }
     return err_set(err, STATUS_UNSUPPORTED, source->path, "found no weights, expected *.safetensors");
 }
@@ -170,6 +191,8 @@ enum status source_open(struct source *source, const struct file_ops *ops, const
     if (kind == FILE_OTHER)
         return err_set(err, STATUS_IO, path, "found a special file, expected a directory or a regular file");
     TRY(kind == FILE_REGULAR ? open_file(source, path, err) : take_directory(source, path, err));
+    if (source->gguf)
+        return STATUS_OK;
     TRY(tree_list(source->dir, &source->arena, &source->list, err));
     if (kind == FILE_DIRECTORY) {
         TRY(check_weights(source, err));

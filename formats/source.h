@@ -24,7 +24,8 @@ struct source {
     const struct shards_kind *kind; /* of the weight files */
     const char *only;       /* path names one weight file: its name in dir; else NULL */
     const char *index_name; /* the index to follow, relative to dir; else NULL */
-    struct tree_list list;  /* of dir */
+    bool gguf;              /* `only` is a GGUF file: what else is in dir does not belong to it */
+    struct tree_list list;  /* of dir; empty beside a GGUF file */
     struct text config;     /* config.json's text; data NULL if there is none */
     struct jsondoc *document; /* config.json parsed; NULL if there is none */
     struct source_made made[SOURCE_MADE_MAX]; /* that a reader has made: they travel as if the source had them */

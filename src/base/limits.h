@@ -18,6 +18,8 @@
 #define LIMIT_FILES_MAX UINT32_C(100000)
 #define LIMIT_DIRECTORY_DEPTH_MAX 8
 #define LIMIT_RANK_MAX 8
+#define LIMIT_LAYERS_MAX 512                                   /* ggml-org/llama.cpp:src/llama-hparams.h, LLAMA_MAX_LAYERS */
+#define LIMIT_EXPERTS_MAX 4096
 #define LIMIT_NAME_BYTES_MAX 4096
 #define LIMIT_PATH_BYTES_MAX 4096
 #define LIMIT_THREADS_MAX 256

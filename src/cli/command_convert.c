@@ -8,11 +8,12 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 /* Everything that the command line can set. */
 struct convert_options {
     struct request request;
-    const char *to, *progress, *engine;
+    const char *to, *progress, *engine, *type;
     struct constraints constraints; /* of --for, as the next two */
     struct engine_limits limits;
     enum engine_id engine_id;
@@ -23,10 +24,11 @@ struct convert_options {
 
 #define CONVERT_ROWS(o) \
     { \
-        {"--to", ARGUMENT_STRING, &(o)->to, "FORMAT", "the format to write: hf, msmodelslim, awq, gptq, gptq_v2, compressed-tensors, mlx"}, \
+        {"--to", ARGUMENT_STRING, &(o)->to, "FORMAT", "the format to write: hf, msmodelslim, awq, gptq, gptq_v2, compressed-tensors, mlx, gguf"}, \
         {"--from", ARGUMENT_STRING, &(o)->request.from, "FORMAT", "the source's format, among those that its files allow"}, \
         {"--base", ARGUMENT_STRING, &(o)->request.base, "DIR", "the float model's directory: config.json and side files that SRC lacks"}, \
         {"--dtype", ARGUMENT_DTYPE, &(o)->request.options.dtype, "T", "f32, f16 or bf16 for float tensors, and for scales where FORMAT has a choice"}, \
+        {"--type", ARGUMENT_STRING, &(o)->type, "T", "gguf: auto (default), F32, F16, BF16 or Q8_0"}, \
         {"--bits", ARGUMENT_COUNT, &(o)->request.options.bits, "N", "a wider container for the codes (4 -> 8); of a float SRC: round to nearest (lossy)"}, \
         {"--group-size", ARGUMENT_GROUP, &(o)->request.options.group, "N", "finer groups, a divisor of the source's; of a float SRC: any; -1 per channel"}, \
         {"--gptq-zeros", ARGUMENT_ZEROS, &(o)->request.reading.v1_rule, "RULE", "word-add, field-mod or no-mask: how an ambiguous GPTQ v1 zero is read"}, \
@@ -74,6 +76,29 @@ static enum status take_target(struct convert_options *options, struct err *err)
     return STATUS_OK;
 }
 
+/* --to gguf writes one file of the type that --type names. */
+static enum status take_type(struct convert_options *options, struct err *err)
+{
+    struct request *request = &options->request;
+    if (options->type != NULL && !request->target->arranged) {
+        (void)err_set(err, STATUS_USAGE, "--type", "found it with --to %s, which has no such types", request->target->name);
+        return err_try(err, "--to gguf, or leave it out");
+    }
+    if (options->type != NULL && strcasecmp(options->type, "auto") != 0) {
+        request->options.type = filetype_find(slice_of(options->type));
+        if (request->options.type == FILETYPE_NONE) {
+            (void)err_set(err, STATUS_USAGE, "--type", "found \"%s\", expected a type of GGUF files", options->type);
+            return err_try(err, "one of: auto, F32, F16, BF16, Q8_0");
+        }
+    }
+    if (!request->target->arranged)
+        return STATUS_OK;
+    const char *slash = strrchr(request->destination, '/');
+    request->directory = false;
+    request->options.one_file = slash == NULL ? request->destination : slash + 1;
+    return STATUS_OK;
+}
+
 /* --for ENGINE: the plan obeys what the engine takes of the target. */
 static enum status take_engine(struct convert_options *options, struct err *err)
 {
@@ -110,6 +135,7 @@ static enum status parse(struct session *session, int argc, char **argv, struct 
         session->resources.memory_bytes = options->memory;
     TRY(command_check_resources(session, options->threads > LIMIT_THREADS_MAX ? "--threads" : "--memory", err));
     TRY(take_target(options, err));
+    TRY(take_type(options, err));
     return take_engine(options, err);
 }
 
@@ -133,7 +159,7 @@ static enum status run(struct session *session, const struct convert_options *op
 
 enum status command_convert(struct session *session, int argc, char **argv, struct err *err)
 {
-    struct convert_options options = {.progress = "auto", .request = {.directory = true, .options = {.dtype = DTYPE_NONE}}};
+    struct convert_options options = {.progress = "auto", .request = {.directory = true, .options = {.dtype = DTYPE_NONE, .type = FILETYPE_NONE}}};
     struct pipeline pipeline = {0};
     enum status status = parse(session, argc, argv, &options, err);
     if (status == STATUS_OK)

@@ -1,6 +1,7 @@
 #include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/emit.h"
+#include "ir/ggml.h"
 #include "formats/registry.h"
 #include "plan/digests.h"
 
@@ -46,6 +47,8 @@ static uint64_t tensor_bytes(const struct model *model)
 static const char *codes_text(const struct spec *spec)
 {
     switch (spec->grid) {
+    case GRID_GGML_BLOCK:
+        return "[out][blocks], each with its own scales";
     case GRID_CODEBOOK:
         return "entries of a table, two in a byte, the high one first";
     case GRID_MINIFLOAT:
@@ -77,13 +80,17 @@ static void spec_text(const struct weight *weight, char *buffer, size_t size)
     const bool affine = spec->grid == GRID_AFFINE_ZERO || spec->grid == GRID_AFFINE_BETA;
     char group[64];
     group_text(weight, group, sizeof group);
+    if (spec->grid == GRID_GGML_BLOCK) {
+        (void)snprintf(buffer, size, "%s, blocks of %llu, %s", ggml_name((enum ggml_type)spec->block), (unsigned long long)spec->group, codes_text(spec));
+        return;
+    }
     (void)snprintf(buffer, size, "%u-bit, %s, %sscales %s, %s", spec->bits, group, affine ? zeros[spec->zero_kind] : "", dtype_name(spec->scale_dtype),
                    codes_text(spec));
 }
 
 static const char *fate_text(enum fate fate)
 {
-    static const char *const names[] = {"carried", "claimed", "part of others", "norm bias, dropped if zero", "copy, dropped if identical"};
+    static const char *const names[] = {"carried", "claimed", "part of others", "arranged", "norm bias, dropped if zero", "copy, dropped if identical"};
     return names[fate];
 }
 
@@ -241,7 +248,7 @@ static enum status inspect(const struct session *session, const struct inspect_o
     struct inspection inspection = {0};
     enum status status = source_open(&inspection.source, session->resources.ops, path, err);
     if (status == STATUS_OK)
-        status = registry_read(&inspection.source, options->from, (struct read_options){0}, &inspection.model, &inspection.bid, err);
+        status = registry_read(&inspection.source, options->from, (struct read_options){.as_stored = true}, &inspection.model, &inspection.bid, err);
     if (status == STATUS_OK && options->hash)
         status = digests_make(&inspection.model, &session->resources, &inspection.hash, err);
     if (status == STATUS_OK && options->json)

@@ -18,6 +18,11 @@ static void tensor_shape(const struct output_tensor *output, char buffer[128])
     (void)model_shape_text(&shape, buffer, 128);
 }
 
+static const char *type_of(const struct plan *plan, const struct output_tensor *output)
+{
+    return plan->arrangement != NULL ? ggml_name(output->type) : dtype_name(output->dtype);
+}
+
 /* --- text --------------------------------------------------------------------------------------------------------------------- */
 
 static void print_plan(const struct plan *plan)
@@ -30,7 +35,7 @@ static void print_plan(const struct plan *plan)
             (void)printf("%s  %s\n", plan->file[f].name, text_bytes(plan->file[f].bytes, bytes));
         }
         tensor_shape(output, shape);
-        (void)printf("  %-56s %-5s %-16s %-8s %-7s %s\n", output->name, dtype_name(output->dtype), shape, plan_step_name(output->step),
+        (void)printf("  %-56s %-5s %-16s %-8s %-7s %s\n", output->name, type_of(plan, output), shape, plan_step_name(output->step),
                      plan_exactness_name(output->exactness), text_bytes(output->bytes, bytes));
     }
     for (size_t d = 0; d < plan->dropped_count; d++)
@@ -142,7 +147,7 @@ static void emit_tensor(struct emit *emit, const struct plan *plan, const struct
     emit_string(emit, "file", plan->file[output->file].name);
     emit_u64(emit, "offset", output->offset);
     emit_u64(emit, "bytes", output->bytes);
-    emit_string(emit, "dtype", dtype_name(output->dtype));
+    emit_string(emit, "dtype", type_of(plan, output));
     emit_array(emit, "shape", true);
     for (unsigned d = 0; d < output->rank; d++)
         emit_u64(emit, NULL, output->shape[d]);

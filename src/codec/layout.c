@@ -5,6 +5,11 @@
 #define SLOTS_NATURAL 1
 #define SLOTS_AWQ 2
 #define SLOTS_FAST 8
+#define SLOTS_BLOCK 16
+#define WAYS_NATURAL 4
+#define WAYS_AWQ 4
+#define WAYS_FAST 4
+#define WAYS_BLOCK 2
 #define BANDS_NONE {1, 0}
 #define BANDS_4X64 {4, 64}
 
@@ -13,15 +18,15 @@ enum sign { UNSIGNED, SIGNED };
 /* A code fits its field, a field its word; the packers hold a word and a field in 64 bits. A run of slots is whole words. */
 #define X(name, text, code, field, word, pack, slow, sign, slots, tail, bands)                                                             \
     _Static_assert(code >= 1 && code <= field && field <= 8 && field <= word, #name ": code, field and word bits");                        \
-    _Static_assert(SLOTS_##slots == 1 || 4 * SLOTS_##slots * field % word == 0, #name ": slots");                                          \
+    _Static_assert(SLOTS_##slots == 1 || WAYS_##slots * SLOTS_##slots * field % word == 0, #name ": slots");                                          \
     _Static_assert(word == 8 || word == 16 || word == 32, #name ": word bits");
 #include "codec/layout.def"
 #undef X
 
 static const struct layout rows_of_the_table[] = {
 #define X(name, text, code, field, word, pack, slow, sign, slots, tail, bands)                                                             \
-    [LAYOUT_##name] = {LAYOUT_##name, text,          code,          field,        word,         AXIS_##pack, AXIS_##slow, sign == SIGNED,  \
-                       TAIL_##tail,   SLOTS_##slots, BANDS_##bands},
+    [LAYOUT_##name] = {LAYOUT_##name, text,          code,         field,        word,         AXIS_##pack, AXIS_##slow, sign == SIGNED,   \
+                       TAIL_##tail,   SLOTS_##slots, WAYS_##slots, BANDS_##bands},
 #include "codec/layout.def"
 #undef X
 };
@@ -42,13 +47,16 @@ static uint64_t gcd(uint64_t a, uint64_t b)
     return a;
 }
 
-/* The least number of fields that fills whole words: lcm(field, word) / field; where fields never cross a word, those of one word; a whole turn. */
+/* The least number of fields that fills whole words: lcm(field, word) / field; where fields never cross a word, those of one word; a whole
+ * turn; a whole run of slots. */
 uint64_t layout_run(const struct layout *layout)
 {
     if (layout->band.rows > 1)
         return layout->band.turn;
     if (layout->tail == TAIL_SPARE)
         return layout->word_bits / layout->field_bits;
+    if (layout->slot_step > 1)
+        return (uint64_t)layout->slot_step * layout->slot_ways;
     return layout->word_bits / gcd(layout->word_bits, layout->field_bits);
 }
 

@@ -30,7 +30,8 @@ struct layout {
     enum axis pack, slow;
     bool is_signed;
     enum tail tail;
-    uint8_t slot_step; /* field i of a run of 4 * slot_step codes holds code i % 4 * slot_step + i / 4 of it; 1: natural order */
+    uint8_t slot_step; /* field i of a run of slot_ways * slot_step codes holds code i % slot_ways * slot_step + i / slot_ways of it; 1: natural order */
+    uint8_t slot_ways;
     struct band band;
 };
 

@@ -32,8 +32,8 @@ static struct lanes lanes_of(const struct layout *layout, size_t code_stride, si
 /* Where along the pack axis the code of field f is. */
 static size_t place_of(const struct layout *layout, size_t f)
 {
-    const size_t step = layout->slot_step, in_run = f % (4 * step);
-    return step == 1 ? f : f - in_run + in_run % 4 * step + in_run / 4;
+    const size_t step = layout->slot_step, ways = layout->slot_ways, in_run = f % (ways * step);
+    return step == 1 ? f : f - in_run + in_run % ways * step + in_run / ways;
 }
 
 static unsigned middle_of(const struct layout *layout)

@@ -81,6 +81,14 @@ enum status model_add_tensor(struct model *model, const struct tensor *tensor, u
 /* A view's rows are whole rows of its pieces, and as many as its own shape has. */
 static enum status check_view(const struct model *model, const struct tensor *tensor, const struct view *view, struct err *err)
 {
+    if (view->field_stride > 0) {
+        const struct view_piece *piece = &view->piece[0];
+        const bool inside = view->field_bytes > 0 && view->field_bytes <= view->field_stride && piece->row0 <= view->field_stride - view->field_bytes;
+        const uint64_t from = inside && piece->tensor < model->tensor_count && view->down == 1 && view->across == 1 ? model->tensor[piece->tensor].bytes : 0;
+        if (from > 0 && from % view->field_stride == 0 && from / view->field_stride * view->field_bytes == tensor->bytes)
+            return STATUS_OK;
+        return err_set(err, STATUS_CORRUPT, tensor->name, "found fields of blocks that do not make up its %llu bytes", (unsigned long long)tensor->bytes);
+    }
     uint64_t bytes = 0, line, lines;
     const bool turned = view->turn != TURN_NONE;
     bool fits = view->literal != NULL || (checked_mul(view->piece_bytes, view->across, &line) && checked_mul(view->rows, view->down, &lines) &&

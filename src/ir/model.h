@@ -40,6 +40,7 @@ enum fate {
     FATE_CARRY,        /* no weight claims it: carried through under out_name, and reported */
     FATE_CLAIMED,      /* a role of model.weight[peer] */
     FATE_PIECE,        /* other tensors are gathered from it (ir/view.h), and it is nothing by itself */
+    FATE_ARRANGED,     /* a view that a GGUF file is made of; what it is gathered from keeps its fate */
     FATE_DROP_ZERO,    /* dropped when all its values are zero (norm bias), else R-NORMBIAS */
     FATE_DROP_TWIN,    /* dropped when bytewise equal to tensor[peer], else R-NORMBIAS */
 };
@@ -54,6 +55,7 @@ struct tensor {
     uint32_t file;         /* index into model.file */
     uint32_t peer;         /* see fate; else MODEL_NONE */
     uint8_t rank;
+    int8_t shift;          /* added to every value, in F32, when it becomes a tensor of Hugging Face's: -1 for Gemma's norms in GGUF */
     enum dtype dtype;
     enum fate fate;
 };

@@ -78,6 +78,7 @@ struct spec {
     uint64_t group;        /* consecutive input columns that share (scale, zero); = in for per-channel */
     enum activation activation;
     enum code_rule code_rule;
+    uint8_t block;         /* GRID_GGML_BLOCK: enum ggml_type of ir/ggml.h */
     uint8_t form;          /* the row of its format's table (formats/format.h) */
     uint32_t experts;      /* stacked weights of out / experts channels each; 0: one weight of two dimensions */
     bool switched;         /* experts as MLX's switch layers hold them: no float checkpoint stores such a stack */

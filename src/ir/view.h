@@ -38,6 +38,8 @@ struct view {
     uint64_t piece_bytes;           /* of a row of one piece */
     uint64_t head;                  /* rows of a head; 0 with TURN_NONE */
     enum turn turn;                 /* of all rows of the view; with across == 1 */
+    uint64_t field_stride;          /* not 0: of every so many bytes of the only piece, */
+    uint64_t field_bytes;           /* those from byte row0 on, where others stand between them (fields of GGUF's blocks) */
     const void *literal;            /* the bytes themselves, in the arena; the rest is 0 then */
     const uint64_t *stride;         /* [rank] in elements, in the arena: element (i, j, ...) stands i * stride[0] + j * stride[1] + ... behind the tensor's
                                        own offset in its own file; the rest but swap is 0 then */

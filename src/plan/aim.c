@@ -51,7 +51,8 @@ static bool holds(const struct format *target, unsigned bits, enum activation ac
 static struct aim aim_of(const struct weight *weight, const struct format *target, const struct options *options)
 {
     const bool looked_up = is_embedding(weight->name) && target->can.grid != GRID_AFFINE_BETA;
-    struct aim aim = {.dense = target->form_count == 0 || looked_up, .bits = weight->spec.bits, .activation = weight->spec.activation};
+    const bool head = weight->spec.grid == GRID_GGML_BLOCK && strcmp(weight->name, "lm_head") == 0; /* other formats leave it float as well */
+    struct aim aim = {.dense = target->form_count == 0 || looked_up || head, .bits = weight->spec.bits, .activation = weight->spec.activation};
     if (options->bits != 0)
         aim.bits = (uint8_t)(options->bits < 255 ? options->bits : 255);
     if (options->weights_only && !holds(target, aim.bits, aim.activation))
@@ -103,7 +104,10 @@ enum status aim_make(struct aims *aims, const struct model *model, const struct 
     *aims = (struct aims){.floats = options->dtype, .stated = dense};
     aims->weight = mem_alloc(model->weight_count + 1, sizeof *aims->weight, err);
     aims->excluded = mem_alloc(model->tensor_count + 1, sizeof *aims->excluded, err);
-    enum status status = aims->weight == NULL || aims->excluded == NULL ? STATUS_LIMIT : STATUS_OK;
+    aims->tensor = mem_alloc(model->tensor_count + 1, sizeof *aims->tensor, err);
+    enum status status = aims->weight == NULL || aims->excluded == NULL || aims->tensor == NULL ? STATUS_LIMIT : STATUS_OK;
+    for (size_t t = 0; status == STATUS_OK && t < model->tensor_count; t++)
+        aims->tensor[t] = (struct aim_tensor){options->dtype, model->tensor[t].shift};
     if (status == STATUS_OK && options->keep != NULL)
         status = regex_compile(&regex[0], slice_of(options->keep), "--keep", STATUS_USAGE, err);
     if (status == STATUS_OK && options->exclude != NULL)
@@ -122,5 +126,6 @@ void aim_free(struct aims *aims)
 {
     free(aims->weight);
     free(aims->excluded);
+    free(aims->tensor);
     *aims = (struct aims){0};
 }

@@ -14,8 +14,15 @@ struct aim {
     enum dtype dtype;  /* of the scales in the target; of the values if dense */
 };
 
+/* What is done to a float tensor that is carried. */
+struct aim_tensor {
+    enum dtype dtype; /* that it becomes; DTYPE_NONE: its own */
+    int8_t add;       /* to every value first, in F32 */
+};
+
 struct aims {
     struct aim *weight;  /* owned; [model->weight_count] */
+    struct aim_tensor *tensor; /* owned; [model->tensor_count] */
     bool *excluded;      /* owned; [model->tensor_count]: carried tensors that --exclude names */
     bool idle[2];        /* --keep, --exclude: given, and nothing has such a name */
     enum dtype stated;   /* what the config says of the model's floats */

@@ -394,6 +394,17 @@ static void contrast_floats(struct pair *pair, struct spread *spread, const stru
     }
 }
 
+/* GGUF keeps Gemma's norms with 1 added: a sum in F32, which taking 1 away need not undo. Either way round is the same value. */
+static void take_shifts(const struct tensor *a, const struct tensor *b, float *left, float *right, uint64_t count)
+{
+    for (uint64_t i = 0; a->shift != b->shift && i < count; i++) {
+        const float own = left[i] + (float)a->shift, other = right[i] + (float)b->shift;
+        const bool other_way = (b->shift == 0 && right[i] - (float)a->shift == left[i]) || (a->shift == 0 && left[i] - (float)b->shift == right[i]);
+        left[i] = other_way ? other : own;
+        right[i] = other;
+    }
+}
+
 static enum status contrast_as_floats(const struct contrast *contrast, struct pair *pair, struct err *err)
 {
     const struct tensor *a = &contrast->a->model->tensor[pair->a], *b = &contrast->b->model->tensor[pair->b];
@@ -411,6 +422,7 @@ static enum status contrast_as_floats(const struct contrast *contrast, struct pa
         TRY(fetch_bytes(contrast->b, pair->b, at * size_b, raw_b, part * size_b, err));
         half_load(a->dtype, raw_a, (size_t)part, left);
         half_load(b->dtype, raw_b, (size_t)part, right);
+        take_shifts(a, b, left, right, part);
         contrast_floats(pair, &spread, &(struct values){left, right, a->dtype, b->dtype, at, part});
     }
     difference_tolerate(pair, contrast->options->tolerance, &spread);
@@ -424,7 +436,7 @@ enum status contrast_tensors(const struct contrast *contrast, struct pair *pair,
         difference_of_shape(pair, "other shape or dtype");
         return STATUS_OK;
     }
-    if (a->dtype != b->dtype)
+    if (a->dtype != b->dtype || a->shift != b->shift)
         return contrast_as_floats(contrast, pair, err);
     for (uint64_t at = 0; at < a->bytes; at += CONTRAST_BYTES) {
         const uint64_t part = a->bytes - at < CONTRAST_BYTES ? a->bytes - at : CONTRAST_BYTES;

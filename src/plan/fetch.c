@@ -1,9 +1,13 @@
 #include "plan/fetch.h"
 
+#include "base/checked.h"
+
 #include "plan/strided.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#define FETCH_FIELDS_BYTES 32768 /* of blocks at a time */
 
 static enum status open_one(struct fetch *fetch, size_t index, const struct file_ops *ops, struct err *err)
 {
@@ -66,6 +70,28 @@ static enum status fetch_view(const struct fetch *fetch, const struct view *view
     return STATUS_OK;
 }
 
+/* Fields of blocks: whole blocks are read, some at a time, and their fields put together. */
+static enum status fetch_fields(const struct fetch *fetch, const struct view *view, uint64_t offset, uint8_t *data, uint64_t size, struct err *err)
+{
+    uint8_t blocks[FETCH_FIELDS_BYTES];
+    const uint64_t most = sizeof blocks / view->field_stride;
+    if (most == 0)
+        return err_set(err, STATUS_UNSUPPORTED, "view", "found blocks of %llu bytes", (unsigned long long)view->field_stride);
+    while (size > 0) {
+        const uint64_t first = offset / view->field_bytes, end = checked_div_up(offset + size, view->field_bytes);
+        const uint64_t count = end - first < most ? end - first : most;
+        TRY(fetch_bytes(fetch, view->piece[0].tensor, first * view->field_stride, blocks, count * view->field_stride, err));
+        for (uint64_t b = 0; b < count && size > 0; b++) {
+            const uint64_t at = offset % view->field_bytes, run = view->field_bytes - at < size ? view->field_bytes - at : size;
+            memcpy(data, blocks + b * view->field_stride + view->piece[0].row0 + at, (size_t)run);
+            data += run;
+            offset += run;
+            size -= run;
+        }
+    }
+    return STATUS_OK;
+}
+
 enum status fetch_bytes(const struct fetch *fetch, uint32_t tensor, uint64_t offset, void *data, uint64_t size, struct err *err)
 {
     const struct tensor *stored = &fetch->model->tensor[tensor];
@@ -73,6 +99,8 @@ enum status fetch_bytes(const struct fetch *fetch, uint32_t tensor, uint64_t off
         return file_read(&fetch->file[stored->file], data, (size_t)size, stored->offset + offset, err);
     if (stored->view->stride != NULL)
         return strided_read(&fetch->file[stored->file], stored, offset, data, size, err);
+    if (stored->view->field_stride > 0)
+        return fetch_fields(fetch, stored->view, offset, data, size, err);
     if (stored->view->literal == NULL)
         return fetch_view(fetch, stored->view, offset, data, size, err);
     memcpy(data, (const uint8_t *)stored->view->literal + offset, (size_t)size);

@@ -1,5 +1,6 @@
 #include "plan/gap.h"
 
+#include "ir/ggml.h"
 #include "plan/gap_mxfp4.h"
 #include "plan/offer.h"
 
@@ -396,10 +397,8 @@ static enum status check_rounding(const struct weight *weight, const struct roun
         return err_set(err, STATUS_CORRUPT, weight->name, "found %llu of %llu weights that are NaN or infinite, expected finite ones (R-NONFINITE)",
                        (unsigned long long)rounding->nonfinite, (unsigned long long)rounding->weights);
     if (rounding->overflow + rounding->underflow > 0) {
-        (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name,
-                      "found %llu of %llu groups whose scale overflows and %llu whose scale becomes zero as %s (R-SCALE)",
-                      (unsigned long long)rounding->overflow, (unsigned long long)rounding->groups, (unsigned long long)rounding->underflow,
-                      dtype_name(weight->spec.scale_dtype));
+        (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found scales of %llu groups that overflow and of %llu that become zero as %s (R-SCALE)",
+                      (unsigned long long)rounding->overflow, (unsigned long long)rounding->underflow, dtype_name(weight->spec.scale_dtype));
         return err_try(err, "--dtype bf16 or f32 where the target holds it, or --keep for this layer");
     }
     if (!options->exact)
@@ -414,9 +413,11 @@ static enum status move_floats(const struct gap *gap, uint32_t index, struct spe
     const struct weight *weight = &gap->model->weight[index];
     const struct aim *aim = &gap->aims->weight[index];
     const struct want want = {.bits = aim->bits, .activation = aim->activation, .grid = GRID_MINIFLOAT};
-    if (weight->spec.grid == GRID_CODEBOOK) {
-        (void)err_set(err, STATUS_UNSUPPORTED, weight->name, "found codes of a table (NF4, FP4), which no integer grid holds (R-CODEBOOK)");
-        return gap_try_others(gap, index, "", true, err);
+    if (weight->spec.grid == GRID_CODEBOOK || weight->spec.grid == GRID_GGML_BLOCK) {
+        const char *what = weight->spec.grid == GRID_CODEBOOK ? "codes of a table (NF4, FP4)" : ggml_name((enum ggml_type)weight->spec.block);
+        (void)err_set(err, weight->spec.grid == GRID_CODEBOOK ? STATUS_UNSUPPORTED : STATUS_UNREPRESENTABLE, weight->name,
+                      "found %s, which no integer grid holds (R-CODEBOOK)", what);
+        return gap_try_others(gap, index, "--keep with a pattern that names it (floats)", true, err);
     }
     if (weight->spec.scale_dtype == DTYPE_F8_E8M0)
         return gap_mxfp4_move(gap, index, spec, err);
@@ -444,7 +445,7 @@ enum status gap_weight(const struct gap *gap, uint32_t index, struct spec *spec,
         TRY(check_rounding(weight, &seen->rounding, gap->options, err));
     if (aim->dense)
         return dequantize(gap, weight, seen, aim, spec, err);
-    if (weight->spec.grid == GRID_MINIFLOAT || weight->spec.grid == GRID_CODEBOOK)
+    if (weight->spec.grid == GRID_MINIFLOAT || weight->spec.grid == GRID_CODEBOOK || weight->spec.grid == GRID_GGML_BLOCK)
         return move_floats(gap, index, spec, err);
     TRY(check_bits(gap, index, err));
     TRY(check_order(gap, index, err));
@@ -479,7 +480,6 @@ enum status gap_weight(const struct gap *gap, uint32_t index, struct spec *spec,
 enum status gap_tensor(const struct gap *gap, uint32_t index, struct err *err)
 {
     const struct model *model = gap->model;
-    const struct options *options = gap->options;
     const struct tensor *tensor = &model->tensor[index];
     const struct survey_tensor *seen = &gap->survey->tensor[index];
     char where[700];
@@ -490,11 +490,11 @@ enum status gap_tensor(const struct gap *gap, uint32_t index, struct err *err)
     }
     if (tensor->fate == FATE_DROP_TWIN && seen->first_difference != UINT64_MAX) {
         (void)err_set(err, STATUS_UNREPRESENTABLE, model_where(model, index, where, sizeof where),
-                      "found other values than in %s: layers left float need the one, quantized layers the other (R-NORMBIAS)",
-                      model->tensor[tensor->peer].name);
+                      "found other values than in %s: float layers need the one, quantized layers the other (R-NORMBIAS)", model->tensor[tensor->peer].name);
         return err_try(err, "quantize again with a current msModelSlim");
     }
-    if (tensor->fate == FATE_CARRY && seen->cast.count > 0 && !gap->aims->excluded[index])
-        return check_cast((struct cast){model_where(model, index, where, sizeof where), "values", &seen->cast, options->dtype, options->exact, true}, err);
-    return STATUS_OK;
+    if (seen->cast.count == 0 || tensor->fate == FATE_CLAIMED || gap->aims->excluded[index])
+        return STATUS_OK;
+    const enum dtype to = gap->aims->tensor[index].dtype;
+    return check_cast((struct cast){model_where(model, index, where, sizeof where), "values", &seen->cast, to, gap->options->exact, true}, err);
 }

@@ -146,7 +146,7 @@ static bool holds_all(const struct offer *offer, const struct format *format, un
 {
     bool taken;
     const struct constraints *limits = limits_of(offer->engine, format->name, &taken);
-    if (!taken || !format->can.writes || (offer->except != NULL && strcmp(offer->except, format->name) == 0))
+    if (!taken || !format->can.writes || format->arranged || (offer->except != NULL && strcmp(offer->except, format->name) == 0))
         return false;
     const struct weight *first = &offer->model->weight[offer->first];
     const bool uniform = limits != NULL && limits->no_rules && format->form_count > 0;

@@ -3,12 +3,14 @@
 #define REPAQ_OPTIONS_H
 
 #include "formats/format.h"
+#include "ir/filetype.h"
 #include "plan/constraints.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct options {
+    enum filetype type;       /* --type of a GGUF; FILETYPE_NONE: auto */
     enum dtype dtype;         /* --dtype; DTYPE_NONE: keep */
     unsigned bits;            /* --bits; 0: keep */
     int64_t group;            /* --group-size; 0: keep, -1 per channel */

@@ -290,9 +290,10 @@ enum status outputs_carry(struct plan *plan, uint32_t tensor, const struct optio
                                    .bytes = source->bytes,
                                    .source = tensor,
                                    .step = STEP_COPY};
-    if (options->dtype != DTYPE_NONE && dtype_is_plain_float(source->dtype) && source->dtype != options->dtype) {
+    const enum dtype to = options->dtype == DTYPE_NONE ? source->dtype : options->dtype;
+    if (dtype_is_plain_float(source->dtype) && (source->dtype != to || source->shift != 0)) {
         output.step = STEP_CAST;
-        output.dtype = options->dtype;
+        output.dtype = to;
         output.exactness = plan->survey->tensor[tensor].cast.inexact > 0 ? EXACTNESS_ROUNDED : EXACTNESS_EXACT;
         if (!checked_mul(model_elements(source), dtype_bits(output.dtype) / 8, &output.bytes))
             return err_set(err, STATUS_LIMIT, output.name, "the output tensor is larger than 2^64 bytes");

@@ -1,6 +1,8 @@
 #include "plan/pipeline.h"
 
+#include "base/regex.h"
 #include "base/tree.h"
+#include "plan/ggufplan.h"
 #include "plan/derive.h"
 #include "plan/directory.h"
 #include "plan/experts.h"
@@ -98,16 +100,38 @@ static enum dtype stated_dtype(const struct pipeline *pipeline, const struct req
     return DTYPE_F16;
 }
 
+/* The tensors as a GGUF file has them, where one is written. */
+static enum status arrange(struct pipeline *pipeline, const struct request *request, struct err *err)
+{
+    struct regex *exclude = NULL;
+    if (!request->target->arranged)
+        return STATUS_OK;
+    struct source *base = request->base == NULL ? NULL : &pipeline->base;
+    const struct jsondoc *config = pipeline->source.document != NULL || base == NULL ? pipeline->source.document : base->document;
+    if (config == NULL) {
+        (void)err_set(err, STATUS_USAGE, request->source, "found no config.json, which says what the tensors are");
+        return err_try(err, "--base DIR with the float model's");
+    }
+    if (request->options.exclude != NULL)
+        TRY(regex_compile(&exclude, slice_of(request->options.exclude), "--exclude", STATUS_USAGE, err));
+    const enum status status = arrange_make(&pipeline->arrangement, &pipeline->model, config, exclude, err);
+    regex_free(exclude);
+    pipeline->gguf = (struct gguf_input){&pipeline->arrangement, &pipeline->source, base, config, &request->gguf};
+    return status;
+}
+
 static enum status survey_source(struct pipeline *pipeline, const struct request *request, const struct resources *resources, struct err *err)
 {
     TRY(aim_make(&pipeline->aims, &pipeline->model, request->target, &request->options, stated_dtype(pipeline, request), err));
+    if (request->target->arranged)
+        TRY(ggufplan_aim(&pipeline->aims, &pipeline->model, &pipeline->arrangement, &request->options, err));
     return survey_run(&pipeline->survey, &pipeline->fetch, &pipeline->aims, run_workers(resources), resources->cancel, err);
 }
 
 /* Weights that the target cannot hold as they are, where --allow-requantize says that their codes may be rounded anew. */
 static enum status round_again(struct pipeline *pipeline, const struct request *request, bool *again, struct err *err)
 {
-    const struct plan_input input = {&pipeline->model, &pipeline->survey, &pipeline->aims, request->target, &request->options};
+    const struct plan_input input = {&pipeline->model, &pipeline->survey, &pipeline->aims, request->target, &request->options, NULL};
     const size_t count = pipeline->model.weight_count;
     bool *refused = mem_alloc(count + 1, sizeof *refused, err);
     if (refused == NULL)
@@ -121,6 +145,15 @@ static enum status round_again(struct pipeline *pipeline, const struct request *
     }
     free(refused);
     return status;
+}
+
+/* Without --max-shard-size: the source's files, and of a GGUF file, whose policy is none, shards of 5GB. */
+static struct options options_of(const struct pipeline *pipeline, const struct request *request)
+{
+    struct options options = request->options;
+    if (pipeline->source.gguf && options.shard_bytes_max == 0)
+        options.shard_bytes_max = UINT64_C(5000000000);
+    return options;
 }
 
 enum status pipeline_plan(struct pipeline *pipeline, const struct request *request, const struct resources *resources, struct err *err)
@@ -137,6 +170,7 @@ enum status pipeline_plan(struct pipeline *pipeline, const struct request *reque
     TRY(recode_weights(&pipeline->model, request->target, &request->options, err));
     if (request->target->can.stacks)
         TRY(experts_split(&pipeline->model, err));
+    TRY(arrange(pipeline, request, err));
     if (request->directory) {
         struct directory directory = directory_of(pipeline, request);
         struct slice config;
@@ -148,14 +182,16 @@ enum status pipeline_plan(struct pipeline *pipeline, const struct request *reque
     TRY(fetch_open(&pipeline->fetch, resources->ops, &pipeline->model, err));
     TRY(survey_source(pipeline, request, resources, err));
     bool again = false;
-    if (request->options.requantize)
+    if (request->options.requantize && !request->target->arranged)
         TRY(round_again(pipeline, request, &again, err));
     if (again) {
         survey_free(&pipeline->survey);
         aim_free(&pipeline->aims);
         TRY(survey_source(pipeline, request, resources, err));
     }
-    const struct plan_input input = {&pipeline->model, &pipeline->survey, &pipeline->aims, request->target, &request->options};
+    const struct options options = options_of(pipeline, request);
+    const struct gguf_input *gguf = request->target->arranged ? &pipeline->gguf : NULL;
+    const struct plan_input input = {&pipeline->model, &pipeline->survey, &pipeline->aims, request->target, &options, gguf};
     TRY(plan_make(&pipeline->plan, &input, err));
     atomic_store(&pipeline->total_bytes, pipeline->plan.tensor_bytes);
     return STATUS_OK;
@@ -172,7 +208,7 @@ static enum status refuse_difference(const struct comparison *comparison, struct
 }
 
 /* Reads the staged directory as a stranger would, by its own config, and compares it with the source. */
-static enum status prove(struct pipeline *pipeline, const struct request *request, const struct staging *staging, const struct resources *resources,
+static enum status prove(struct pipeline *pipeline, const struct request *request, struct staging *staging, const struct resources *resources,
                          struct err *err)
 {
     struct source source;
@@ -180,7 +216,8 @@ static enum status prove(struct pipeline *pipeline, const struct request *reques
     struct fetch fetch = {0};
     struct bid bid;
     const struct compare_options options = {.exact = request->options.exact, .aims = &pipeline->aims, .tolerance = -1};
-    enum status status = source_open(&source, resources->ops, staging->dir, err);
+    const char *place = request->directory ? staging->dir : staging_path(staging, pipeline->plan.file[0].name, &pipeline->arena, err);
+    enum status status = place == NULL ? STATUS_LIMIT : source_open(&source, resources->ops, place, err);
     if (status == STATUS_OK)
         status = registry_read(&source, NULL, (struct read_options){0}, &model, &bid, err);
     if (status == STATUS_OK && strcmp(model.format, request->target->name) != 0)
@@ -207,8 +244,10 @@ static enum status write_all(struct pipeline *pipeline, const struct request *re
                        (unsigned long long)pipeline->plan.file_bytes);
     TRY(run_plan(&pipeline->plan, &pipeline->fetch, staging, resources, (struct outcome){&pipeline->progress, pipeline->hash}, err));
     plan_forget_headers(&pipeline->plan);
-    if (!request->directory)
-        return STATUS_OK;
+    if (!request->directory) {
+        survey_free(&pipeline->survey);
+        return request->verify ? prove(pipeline, request, staging, resources, err) : STATUS_OK;
+    }
     const struct directory directory = directory_of(pipeline, request);
     TRY(directory_write(&directory, &pipeline->plan, staging, pipeline->hash, err));
     if (request->judge.judge != NULL)
@@ -239,6 +278,7 @@ void pipeline_free(struct pipeline *pipeline)
     plan_free(&pipeline->plan);
     survey_free(&pipeline->survey);
     aim_free(&pipeline->aims);
+    arrange_free(&pipeline->arrangement);
     fetch_close(&pipeline->fetch);
     model_free(&pipeline->model);
     source_close(&pipeline->source);

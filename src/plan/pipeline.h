@@ -20,9 +20,10 @@ struct request {
     const struct format *target;
     struct read_options reading;
     struct options options;
+    struct gguf_options gguf;
     struct judge judge;         /* --for */
     bool dry_run, verify, force;
-    bool directory;             /* false: ms_to_vllm writes one bare weight file */
+    bool directory;             /* false: one file (GGUF, ms_to_vllm) */
 };
 
 /* What a conversion holds while it goes on and after it: everything that a report prints. */
@@ -31,6 +32,8 @@ struct pipeline {
     struct model model;
     struct bid bid;
     struct fetch fetch;
+    struct arrangement arrangement; /* of a GGUF */
+    struct gguf_input gguf;
     struct aims aims;
     struct survey survey;
     struct plan plan;

@@ -2,6 +2,7 @@
 
 #include "base/checked.h"
 #include "base/limits.h"
+#include "plan/ggufplan.h"
 #include "plan/gap.h"
 #include "plan/outputs.h"
 
@@ -14,7 +15,7 @@
 const char *plan_step_name(enum step step)
 {
     static const char *const names[] = {"copy",  "cast",  "codes",       "scales",     "zeros",     "beta",      "group_of",
-                                        "shape", "dense", "input_scale", "input_zero", "deq_scale", "quant_bias"};
+                                        "shape", "dense", "blocks", "input_scale", "input_zero", "deq_scale", "quant_bias"};
     _Static_assert(sizeof names / sizeof names[0] == STEP_COUNT, "one name a step");
     return names[step];
 }
@@ -351,11 +352,17 @@ enum status plan_make(struct plan *plan, const struct plan_input *input, struct 
                           .target = input->target,
                           .no_group_of = options->no_group_of,
                           .variant = options->variant};
-    TRY(decide_weights(plan, options, err));
-    TRY(choose_names(plan, err));
-    TRY(add_outputs(plan, options, err));
-    TRY(warn_weights(plan, err));
-    TRY(outputs_files(plan, options, err));
+    if (input->gguf != NULL) {
+        plan->arrangement = input->gguf->arrangement;
+        TRY(ggufplan_tensors(plan, options, err));
+        TRY(ggufplan_file(plan, input->gguf, options, err));
+    } else {
+        TRY(decide_weights(plan, options, err));
+        TRY(choose_names(plan, err));
+        TRY(add_outputs(plan, options, err));
+        TRY(warn_weights(plan, err));
+        TRY(outputs_files(plan, options, err));
+    }
     TRY(tally_classes(plan, options->exact, err));
     return keep_roundings(plan, err);
 }

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "formats/format.h"
+#include "formats/gguf.h"
 #include "plan/options.h"
 #include "plan/survey.h"
 
@@ -18,6 +19,7 @@ enum step {
     STEP_GROUP_OF,    /* g_idx: the source's, or k / group */
     STEP_SHAPE,       /* [out, in] */
     STEP_DENSE,       /* the weight as floats */
+    STEP_BLOCKS,      /* values as a ggml type: floats that 1 is added to, or blocks */
     STEP_INPUT_SCALE, /* of static activations, as the next three */
     STEP_INPUT_ZERO,
     STEP_DEQ_SCALE,
@@ -35,9 +37,10 @@ struct output_tensor {
     const uint64_t *shape; /* [rank] */
     uint64_t offset, bytes; /* in its file */
     uint32_t file;          /* index into plan.file */
-    uint32_t source;        /* COPY, CAST: tensor; else weight */
+    uint32_t source;        /* COPY, CAST: tensor; BLOCKS: in plan.arrangement; else weight */
     uint8_t rank;
-    enum dtype dtype;
+    enum dtype dtype;       /* DTYPE_NONE: of no plain numbers, see type */
+    enum ggml_type type;    /* in a GGUF file; else GGML_COUNT */
     enum step step;
     enum exactness exactness;
     uint64_t zeroed;        /* CAST, DENSE: values that were not zero and are in this dtype */
@@ -59,6 +62,7 @@ struct plan {
     const struct model *model;   /* borrowed */
     const struct survey *survey; /* borrowed */
     const struct aims *aims;     /* borrowed */
+    const struct arrangement *arrangement; /* borrowed; NULL: the target is no GGUF */
     const struct format *target;
     struct arena arena;
     struct spec *spec;           /* [model->weight_count]; in the arena; grid GRID_DENSE: becomes floats */
@@ -92,6 +96,7 @@ struct plan_input {
     const struct aims *aims;
     const struct format *target;
     const struct options *options;
+    const struct gguf_input *gguf; /* of a GGUF; NULL: the target is none */
 };
 /* Makes the plan or refuses. Free with plan_free, also after a failure. */
 enum status plan_make(struct plan *plan, const struct plan_input *input, struct err *err) WARN_UNUSED;

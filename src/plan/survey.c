@@ -202,6 +202,19 @@ static enum status survey_twin(const struct surveying *context, uint32_t index, 
     return STATUS_OK;
 }
 
+/* What happens to values on their way: 1 may be added or taken away, and they are rounded to another dtype. */
+static void tally_cast(const struct aim_tensor *aim, float *values, size_t count, void *stored, struct cast_tally *tally)
+{
+    for (size_t i = 0; aim->add != 0 && i < count; i++) {
+        const float sum = values[i] + (float)aim->add;
+        const double error = fabs((double)sum - ((double)values[i] + aim->add)); /* exact but for tiny values, whose error is themselves */
+        tally->inexact += error != 0.0 || (values[i] != 0.0f && sum == (float)aim->add);
+        tally->max_relative = fmax(tally->max_relative, error / (fabs((double)sum) + 0x1p-149));
+        values[i] = sum;
+    }
+    half_store(aim->dtype == DTYPE_NONE ? DTYPE_F32 : aim->dtype, values, count, stored, tally);
+}
+
 /* Streams a plain float tensor: how many values are not zero, and what the cast does. */
 static enum status survey_floats(const struct surveying *context, uint32_t index, bool cast, struct scratch *scratch, struct survey_tensor *result,
                                  struct err *err)
@@ -220,7 +233,7 @@ static enum status survey_floats(const struct surveying *context, uint32_t index
         for (uint64_t i = 0; i < part; i++)
             result->nonzero += values[i] != 0.0f;
         if (cast)
-            half_store(context->aims->floats, values, (size_t)part, stored, &result->cast);
+            tally_cast(&context->aims->tensor[index], values, (size_t)part, stored, &result->cast);
     }
     return STATUS_OK;
 }
@@ -273,8 +286,9 @@ static enum status survey_job(void *opaque, size_t index, unsigned worker, struc
     const uint32_t at = (uint32_t)(index - model->weight_count);
     const struct tensor *tensor = &model->tensor[at];
     struct survey_tensor *result = &context->survey->tensor[at];
-    const bool cast = tensor->fate == FATE_CARRY && context->aims != NULL && context->aims->floats != DTYPE_NONE && dtype_is_plain_float(tensor->dtype) &&
-                      tensor->dtype != context->aims->floats;
+    const struct aim_tensor *aim = context->aims == NULL ? NULL : &context->aims->tensor[at];
+    const bool cast = (tensor->fate == FATE_CARRY || tensor->fate == FATE_ARRANGED) && aim != NULL && dtype_is_plain_float(tensor->dtype) &&
+                      (aim->add != 0 || (aim->dtype != DTYPE_NONE && tensor->dtype != aim->dtype));
     if (tensor->fate == FATE_DROP_TWIN)
         return survey_twin(context, at, scratch, result, err);
     if (cast || tensor->fate == FATE_DROP_ZERO)

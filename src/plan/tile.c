@@ -1,7 +1,9 @@
 #include "plan/tile.h"
 
 #include "codec/half.h"
+#include "plan/ggufplan.h"
 #include "plan/tile_activation.h"
+#include "plan/tile_blocks.h"
 #include "plan/tile_codes.h"
 #include "plan/tile_params.h"
 
@@ -55,6 +57,15 @@ struct tile_cut tile_cut(const struct plan *plan, const struct output_tensor *ou
         cut.rows_max = HASH_BLOCK_BYTES / cut.row_bytes;
         return cut;
     }
+    if (output->step == STEP_BLOCKS) {
+        const uint64_t align = tile_blocks_align(plan, output);
+        cut.rows = ggufplan_rows(output);
+        cut.row_bytes = cut.rows == 0 ? 0 : output->bytes / cut.rows;
+        cut.rows_max = cut.row_bytes == 0 ? cut.rows : budget / 2 / cut.row_bytes / align * align;
+        cut.rows_max = cut.rows_max == 0 ? align : cut.rows_max;
+        cut.rows_max = cut.rows_max > cut.rows ? cut.rows : cut.rows_max;
+        return cut;
+    }
     cut.rows = output->rank == 3 ? output->shape[0] * output->shape[1] : output->shape[0];
     cut.row_bytes = cut.rows == 0 ? 0 : output->bytes / cut.rows;
     const uint64_t align = align_of(plan, output);
@@ -87,6 +98,8 @@ static enum status make_cast(const struct making *making, struct err *err)
         const uint64_t count = making->tile.rows - at < step ? making->tile.rows - at : step;
         TRY(fetch_bytes(making->maker->fetch, output->source, (making->tile.row0 + at) * size, raw, count * size, err));
         half_load(source->dtype, raw, (size_t)count, values);
+        for (uint64_t i = 0; source->shift != 0 && i < count; i++)
+            values[i] += (float)source->shift;
         half_store(output->dtype, values, (size_t)count, making->data + at * target, NULL);
     }
     return STATUS_OK;
@@ -96,7 +109,7 @@ enum status tile_make(const struct tile_maker *maker, struct tile tile, const st
                       struct err *err)
 {
     const struct output_tensor *output = &maker->plan->tensor[tile.output];
-    const bool floats = output->step == STEP_COPY || output->step == STEP_CAST;
+    const bool floats = output->step == STEP_COPY || output->step == STEP_CAST || output->step == STEP_BLOCKS;
     *data = scratch_take(scratch, SCRATCH_STORE, tile.rows * cut->row_bytes, err);
     if (*data == NULL)
         return STATUS_LIMIT;
@@ -120,6 +133,8 @@ enum status tile_make(const struct tile_maker *maker, struct tile tile, const st
         return tile_codes_packed(&making, err);
     case STEP_DENSE:
         return tile_codes_dense(&making, err);
+    case STEP_BLOCKS:
+        return tile_blocks_make(&making, err);
     case STEP_ZEROS:
         return making.spec->zero_kind == ZERO_CODES ? tile_params_fields(&making, err) : tile_params_matrix(&making, err);
     case STEP_SCALES:

@@ -1,5 +1,6 @@
 #include "plan/values.h"
 
+#include "codec/ggml_codec.h"
 #include "codec/codebook.h"
 #include "codec/group.h"
 #include "codec/half.h"
@@ -207,6 +208,22 @@ static enum status load_fp8(const struct fetch *fetch, const struct weight *weig
     return STATUS_OK;
 }
 
+/* Rows of ggml blocks (codec/ggml_codec.h). */
+static enum status load_blocks(const struct fetch *fetch, const struct weight *weight, struct values_rows rows, struct scratch *scratch, float *values,
+                               struct err *err)
+{
+    const enum ggml_type type = (enum ggml_type)weight->spec.block;
+    uint64_t row_bytes;
+    if (!ggml_codec_has(type) || !ggml_row_bytes(type, weight->in, &row_bytes))
+        return err_set(err, STATUS_UNSUPPORTED, weight->name, "found blocks of %s, whose values this version does not compute", ggml_name(type));
+    uint8_t *blocks = scratch_take(scratch, SCRATCH_RAW, rows.out * row_bytes, err);
+    if (blocks == NULL)
+        return STATUS_LIMIT;
+    TRY(fetch_bytes(fetch, weight->role[ROLE_CODES], rows.out0 * row_bytes, blocks, rows.out * row_bytes, err));
+    ggml_codec_dequantize(type, blocks, rows.out * weight->in, values);
+    return STATUS_OK;
+}
+
 enum status values_load(const struct fetch *fetch, const struct weight *weight, struct values_rows rows, struct scratch *scratch, float **values,
                         struct err *err)
 {
@@ -228,6 +245,7 @@ enum status values_load(const struct fetch *fetch, const struct weight *weight, 
     case GRID_CODEBOOK:
         return load_codebook(fetch, weight, rows, scratch, *values, err);
     case GRID_GGML_BLOCK:
+        return load_blocks(fetch, weight, rows, scratch, *values, err);
     case GRID_COUNT:
         break;
     }

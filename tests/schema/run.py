@@ -98,6 +98,8 @@ def documents_are_valid(label, target, folder):
 def fixtures_are_valid(fixtures):
     for folder in sorted(path for path in fixtures.glob("*/*") if path.is_dir()):
         label, kind = folder.parent.name + "/" + folder.name, folder.parent.name.replace("compressed_", "compressed-")
+        if kind == "gguf":  # one file, without documents
+            continue
         _, objects = documents_are_valid(label, kind, folder)
         check(label + " has the config of its format", len(objects) == len(CONFIGS[kind][1]), objects)
 

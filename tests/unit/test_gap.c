@@ -20,6 +20,7 @@ struct given {
     struct survey_tensor tensor_seen[2];
     struct options options;
     struct aims aims;
+    struct aim_tensor tensors[4];
     struct aim aim;
     bool excluded[2];
     struct gap gap;
@@ -48,7 +49,7 @@ static struct given *good(struct given *g, const char *target)
     g->tensor_seen[0].first_difference = g->tensor_seen[1].first_difference = UINT64_MAX;
     g->survey = (struct survey){&g->seen, g->tensor_seen};
     g->options = (struct options){.dtype = DTYPE_NONE};
-    g->aims = (struct aims){.weight = &g->aim, .excluded = g->excluded};
+    g->aims = (struct aims){.weight = &g->aim, .excluded = g->excluded, .tensor = g->tensors};
     g->gap = (struct gap){&g->model, &g->survey, &g->aims, registry_find(target), &g->options, 0, UINT32_MAX};
     assert_non_null(g->gap.target);
     return g;
@@ -342,6 +343,7 @@ static void casts_of_tensors(void **state)
     struct given g;
     (void)state;
     good(&g, "awq")->options.dtype = DTYPE_F16;
+    g.tensors[1].dtype = DTYPE_F16;
     g.tensor_seen[1].cast = (struct cast_tally){.count = 64, .inexact = 5, .max_relative = 1e-3};
     assert_int_equal(gap_tensor(&g.gap, 1, &g.err), STATUS_OK);
     g.options.exact = true;

@@ -13,7 +13,7 @@
 #define CANARY 0xa5
 #define MARGIN 80 /* bytes before and after each buffer that nothing may touch */
 
-static const struct layout two_bits_signed = {LAYOUT_COUNT, "int2 in a byte", 2, 2, 8, AXIS_IN, AXIS_OUT, true, TAIL_WHOLE, 1, {1, 0}};
+static const struct layout two_bits_signed = {LAYOUT_COUNT, "int2 in a byte", 2, 2, 8, AXIS_IN, AXIS_OUT, true, TAIL_WHOLE, 1, 4, {1, 0}};
 
 /* All rows: the table's, then one made here, which has no fast kernel. */
 #define EXTRA_COUNT 1
@@ -143,6 +143,8 @@ static size_t bit_of(const struct layout *layout, size_t out, size_t in, const s
         static const size_t nibble_of_column[8] = {0, 4, 1, 5, 2, 6, 3, 7};
         field = place / 8 * 8 + nibble_of_column[place % 8];
     }
+    if (layout->id == LAYOUT_BLOCK_IN4) /* byte j of a block holds codes j and j + 16 */
+        field = place / 32 * 32 + place % 16 * 2 + place / 16 % 2;
     const size_t field_bits = layout->field_bits, all = layout->word_bits;
     const size_t word_bits = layout->tail == TAIL_SPARE ? all / field_bits * field_bits : all;
     const size_t bit = field * layout->field_bits + nth, word = bit / word_bits, words = (packed * layout->field_bits + word_bits - 1) / word_bits;

@@ -21,7 +21,7 @@ static int clear_place(void **state)
 static void every_format_is_found_by_its_name(void **state)
 {
     (void)state;
-    assert_int_equal(registry_count(), 11);
+    assert_int_equal(registry_count(), 12);
     for (size_t i = 0; i < registry_count(); i++) {
         const struct format *format = registry_at(i);
         assert_ptr_equal(registry_find(format->name), format);
@@ -49,8 +49,8 @@ static void lists_of_names(void **state)
 {
     char text[200], small[6];
     (void)state;
-    assert_string_equal(registry_names(false, text, sizeof text), "hf, msmodelslim, awq, gptq, gptq_v2, compressed-tensors, mlx, bitsandbytes, fp8, mxfp4, meta");
-    assert_string_equal(registry_names(true, text, sizeof text), "hf, msmodelslim, awq, gptq, gptq_v2, compressed-tensors, mlx");
+    assert_string_equal(registry_names(false, text, sizeof text), "hf, msmodelslim, awq, gptq, gptq_v2, compressed-tensors, mlx, gguf, bitsandbytes, fp8, mxfp4, meta");
+    assert_string_equal(registry_names(true, text, sizeof text), "hf, msmodelslim, awq, gptq, gptq_v2, compressed-tensors, mlx, gguf");
     assert_string_equal(registry_names(false, small, sizeof small), "hf, m"); /* cut, never beyond the buffer */
     assert_string_equal(registry_bits(registry_find("gptq"), text, sizeof text), "2, 3, 4, 8");
     assert_string_equal(registry_bits(registry_find("mlx"), text, sizeof text), "2, 3, 4, 5, 6, 8");
@@ -141,7 +141,7 @@ static void from_chooses_among_those_that_bid(void **state)
     assert_int_equal(choose(&chosen, "awq"), STATUS_USAGE);
     assert_non_null(strstr(chosen.err.what, "found nothing of the format awq"));
     assert_true(chosen.err.remedy[0] != '\0');
-    assert_int_equal(choose(&chosen, "gguf"), STATUS_USAGE);
+    assert_int_equal(choose(&chosen, "exl9"), STATUS_USAGE);
     assert_string_equal(chosen.err.where, "--from");
     assert_non_null(strstr(chosen.err.remedy, "msmodelslim"));
 }

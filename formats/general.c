@@ -1,0 +1,137 @@
+#include "formats/general.h"
+
+#include "formats/modelname.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- size ------------------------------------------------------------------------------------------------------------------------ */
+
+struct general_size general_measure(const struct gguf_tensor *tensor, size_t count)
+{
+    struct general_size size = {0};
+    uint64_t experts = 0, stacks = 0;
+    for (size_t t = 0; t < count; t++) {
+        uint64_t elements = 1;
+        for (unsigned d = 0; d < tensor[t].rank; d++)
+            elements *= tensor[t].shape[d];
+        size.total += elements;
+        if (strstr(tensor[t].name, "_exps.") != NULL && tensor[t].rank >= 3) {
+            size.expert += elements / tensor[t].shape[tensor[t].rank - 3];
+            experts += tensor[t].shape[tensor[t].rank - 3];
+            stacks++;
+        } else {
+            size.shared += elements;
+        }
+    }
+    size.expert_count = stacks == 0 ? 0 : experts / stacks;
+    return size;
+}
+
+/* --- sampling --------------------------------------------------------------------------------------------------------------------- */
+
+/* Members of generation_config.json, in the file's order (gguf-py/gguf/metadata.py, Metadata.load). */
+static const struct {
+    const char *key, *member, *other;
+    enum ggufile_kind type;
+} sampling[] = {
+    {"general.sampling.sequence", "sequence", NULL, GGUFILE_STRING},
+    {"general.sampling.top_k", "top_k", NULL, GGUFILE_I32},
+    {"general.sampling.top_p", "top_p", NULL, GGUFILE_F32},
+    {"general.sampling.min_p", "min_p", NULL, GGUFILE_F32},
+    {"general.sampling.xtc_probability", "xtc_probability", NULL, GGUFILE_F32},
+    {"general.sampling.xtc_threshold", "xtc_threshold", NULL, GGUFILE_F32},
+    {"general.sampling.temp", "temperature", NULL, GGUFILE_F32},
+    {"general.sampling.penalty_last_n", "penalty_last_n", NULL, GGUFILE_I32},
+    {"general.sampling.penalty_repeat", "penalty_repeat", "repetition_penalty", GGUFILE_F32},
+    {"general.sampling.mirostat", "mirostat", NULL, GGUFILE_I32},
+    {"general.sampling.mirostat_tau", "mirostat_tau", NULL, GGUFILE_F32},
+    {"general.sampling.mirostat_eta", "mirostat_eta", NULL, GGUFILE_F32},
+};
+
+static void set_sampling(struct ggufile_writer *kv, const struct jsondoc *generation)
+{
+    for (size_t s = 0; s < sizeof sampling / sizeof sampling[0]; s++) {
+        const struct jsondoc *value = jsondoc_get(generation, sampling[s].member);
+        double number;
+        int64_t whole;
+        if (value == NULL && sampling[s].other != NULL)
+            value = jsondoc_get(generation, sampling[s].other);
+        if (sampling[s].type == GGUFILE_STRING && jsondoc_string(value) != NULL)
+            ggufile_write_string(kv, sampling[s].key, slice_of(jsondoc_string(value)));
+        else if (sampling[s].type == GGUFILE_F32 && jsondoc_double(value, &number))
+            ggufile_write_f32(kv, sampling[s].key, (float)number);
+        else if (sampling[s].type == GGUFILE_I32 && jsondoc_int(value, &whole) && whole >= INT32_MIN && whole <= INT32_MAX)
+            ggufile_write_integer(kv, sampling[s].key, GGUFILE_I32, (uint64_t)whole);
+    }
+}
+
+/* --- names ------------------------------------------------------------------------------------------------------------------------ */
+
+/* What an earlier source left open. */
+static void fill(struct modelname *parts, const struct modelname *more)
+{
+    const char **const mine[] = {&parts->title, &parts->organization, &parts->basename, &parts->finetune, &parts->version, &parts->size_label};
+    const char *const theirs[] = {more->title, more->organization, more->basename, more->finetune, more->version, more->size_label};
+    for (size_t i = 0; i < sizeof mine / sizeof mine[0]; i++)
+        *mine[i] = *mine[i] == NULL ? theirs[i] : *mine[i];
+}
+
+/* The directory's own name, also of "." and "a/". */
+static const char *directory_name(const struct source *source, struct arena *arena, struct err *err)
+{
+    char *whole = realpath(source->dir, NULL);
+    const char *text = whole == NULL ? source->dir : whole, *slash = strrchr(text, '/');
+    const char *name = arena_copy(arena, slash == NULL ? text : slash + 1, strlen(slash == NULL ? text : slash + 1), err);
+    free(whole);
+    return name;
+}
+
+static enum status name_model(const struct gguf_input *input, const struct general_size *size, struct arena *arena, struct modelname *parts, struct err *err)
+{
+    struct modelname more;
+    const char *stated = jsondoc_string(jsondoc_get(input->config, "_name_or_path"));
+    const char *slash = stated == NULL ? NULL : strchr(stated, '/');
+    if (stated != NULL && (slash == NULL || strchr(slash + 1, '/') == NULL)) { /* a name, and no path of some computer */
+        TRY(modelname_parse(stated, size->total, arena, &more, err));
+        fill(parts, &more);
+    }
+    const char *directory = directory_name(input->source, arena, err);
+    if (directory == NULL)
+        return STATUS_LIMIT;
+    TRY(modelname_parse(directory, size->total, arena, &more, err));
+    fill(parts, &more);
+    return STATUS_OK;
+}
+
+enum status general_set(struct ggufile_writer *kv, const struct gguf_input *input, const struct general_size *size, struct err *err)
+{
+    struct jsondoc *generation = NULL;
+    struct arena arena = {0};
+    struct modelname parts = {0};
+    char label[64];
+    enum status status = source_document(input->source, "generation_config.json", &generation, err);
+    if (status == STATUS_OK && generation == NULL && input->base != NULL)
+        status = source_document(input->base, "generation_config.json", &generation, err);
+    if (status == STATUS_OK)
+        status = name_model(input, size, &arena, &parts, err);
+    if (status == STATUS_OK) {
+        const char *const name = input->options->name != NULL ? input->options->name : parts.title;
+        const char *const label_text = parts.size_label != NULL ? parts.size_label
+                                       : size->total > 0        ? modelname_size(size->total, size->shared, size->expert, size->expert_count, label)
+                                                                : NULL;
+        const struct {
+            const char *key, *value;
+        } rows[] = {{"general.name", name},          {"general.version", parts.version},   {"general.organization", parts.organization},
+                    {"general.finetune", parts.finetune}, {"general.basename", parts.basename}, {"general.size_label", label_text}};
+        ggufile_write_string(kv, "general.type", slice_of("model"));
+        set_sampling(kv, generation);
+        for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++)
+            if (rows[r].value != NULL && rows[r].value[0] != '\0')
+                ggufile_write_string(kv, rows[r].key, slice_of(rows[r].value));
+    }
+    jsondoc_free(generation);
+    arena_free(&arena);
+    return status;
+}

@@ -1,0 +1,67 @@
+/* gguf: llama.cpp's single file of metadata and tensors; the container is container/ggufile*.
+ *
+ *     metadata (general.*, <architecture>.*, tokenizer.*) | tensors, each on 32 bytes, in the converter's order
+ *
+ * ggml-org/llama.cpp:convert_hf_to_gguf.py, conversion/, gguf-py/. */
+#include "formats/gguf.h"
+
+#include "formats/format.h"
+#include "formats/general.h"
+#include "formats/ggufread.h"
+#include "formats/hyperkeys.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* The tensors as the container lists them: the innermost dimension first. */
+static void list_tensors(const struct gguf_listing *listing, struct ggufile_entry *entry)
+{
+    for (size_t t = 0; t < listing->count; t++) {
+        const struct gguf_tensor *tensor = &listing->tensor[t];
+        entry[t] = (struct ggufile_entry){.name = tensor->name, .rank = tensor->rank, .type = tensor->type};
+        for (unsigned d = 0; d < tensor->rank && d < GGUFILE_DIMS_MAX; d++)
+            entry[t].dims[d] = tensor->shape[tensor->rank - 1 - d];
+    }
+}
+
+enum status gguf_head(const struct gguf_input *input, struct gguf_listing *listing, struct text *header, struct err *err)
+{
+    const struct arch *arch = input->arrangement->arch;
+    const struct general_size size = general_measure(listing->tensor, listing->count);
+    struct ggufile_writer writer = {.big_endian = input->options->big_endian, .bare = listing->count == 0};
+    struct ggufile_entry *entry = mem_alloc(listing->count + 1, sizeof *entry, err);
+    enum status status = entry == NULL ? STATUS_LIMIT : STATUS_OK;
+    ggufile_write_string(&writer, "general.architecture", slice_of(arch->name));
+    if (status == STATUS_OK)
+        status = general_set(&writer, input, &size, err);
+    if (status == STATUS_OK)
+        status = hyperkeys_set(&writer, arch, input->config, listing->file_type, err);
+    ggufile_write_u32(&writer, "general.quantization_version", 2);
+    if (status == STATUS_OK) {
+        list_tensors(listing, entry);
+        status = ggufile_write_layout(&writer, entry, listing->count, header, &listing->bytes, err);
+    }
+    for (size_t t = 0; t < listing->count && status == STATUS_OK; t++)
+        listing->tensor[t].offset = entry[t].offset;
+    ggufile_write_free(&writer);
+    free(entry);
+    return status;
+}
+
+static void gguf_probe(const struct source *source, struct bid *bid)
+{
+    if (!source->gguf)
+        return;
+    *bid = (struct bid){.score = 100};
+    (void)snprintf(bid->evidence, sizeof bid->evidence, "a GGUF file");
+}
+
+const struct format gguf_format = {
+    .name = "gguf",
+    .title = "llama.cpp's GGUF, one file",
+    .can = {.reads = true, .writes = true, .grid = GRID_DENSE, .scale_dtypes = 1u << DTYPE_F16},
+    .names = {.stem = "model"},
+    .arranged = true,
+    .probe = gguf_probe,
+    .read = ggufread_model,
+};

@@ -1,0 +1,46 @@
+/* What goes into a GGUF file before its tensors: metadata of model, hyper-parameters and tokenizer, and the list of tensors. */
+#ifndef REPAQ_GGUF_H
+#define REPAQ_GGUF_H
+
+#include "formats/arrange.h"
+#include "formats/source.h"
+#include "ir/ggml.h"
+
+/* What the user says of the file. */
+struct gguf_options {
+    const char *name;     /* general.name; NULL: from the directory's name */
+    const char *metadata; /* a JSON file of general.* values; NULL: none */
+    const char *pre;      /* tokenizer.ggml.pre; NULL: recognised */
+    bool big_endian;
+    bool vocab_only;      /* no tensors */
+};
+
+/* What a file is made of; all borrowed. */
+struct gguf_input {
+    const struct arrangement *arrangement;
+    struct source *source, *base; /* base: NULL if not given */
+    const struct jsondoc *config;
+    const struct gguf_options *options;
+};
+
+/* One tensor of the file. */
+struct gguf_tensor {
+    const char *name;
+    const uint64_t *shape; /* [rank], the innermost last */
+    uint8_t rank;
+    enum ggml_type type;
+    uint64_t bytes;
+    uint64_t offset;       /* out: from the start of the file */
+};
+
+/* What the file holds. */
+struct gguf_listing {
+    uint32_t file_type;         /* general.file_type */
+    struct gguf_tensor *tensor; /* [count] */
+    size_t count;
+    uint64_t bytes;             /* out: of the file */
+};
+/* The bytes before the first tensor, appended to *header; sets every tensor's offset. */
+enum status gguf_head(const struct gguf_input *input, struct gguf_listing *listing, struct text *header, struct err *err) WARN_UNUSED;
+
+#endif

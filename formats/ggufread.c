@@ -1,0 +1,325 @@
+#include "formats/ggufread.h"
+
+#include "base/limits.h"
+#include "formats/arch/arch.h"
+#include "formats/ggufconfig.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct reading {
+    struct source *source;
+    struct model *model;
+    const struct ggufile *gguf;
+    const struct arch *arch; /* NULL: none of ours */
+    bool as_stored;          /* names, rows and stacks of the file */
+    uint32_t file;
+    uint64_t heads, key_heads;
+    size_t strange;          /* tensors without a name in Hugging Face's */
+};
+
+/* Tensors that follow from config.json. */
+static const char *const computed[] = {"rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"};
+
+/* --- one tensor ------------------------------------------------------------------------------------------------------------------ */
+
+/* The tensor as the file has it: numbers, or rows of blocks as bytes. */
+static enum status add_stored(struct reading *reading, const struct ggufile_tensor *tensor, uint32_t *index, struct err *err)
+{
+    uint64_t shape[GGUFILE_DIMS_MAX];
+    const enum dtype dtype = ggml_dtype(tensor->type);
+    for (unsigned d = 0; d < tensor->rank; d++)
+        shape[d] = tensor->dims[tensor->rank - 1 - d];
+    if (dtype == DTYPE_NONE && tensor->rank > 0 && !ggml_row_bytes(tensor->type, tensor->dims[0], &shape[tensor->rank - 1]))
+        return err_set(err, STATUS_CORRUPT, tensor->name, "found rows that are no whole blocks of %s", ggml_name(tensor->type));
+    const struct tensor stored = {.name = tensor->name, .shape = shape, .rank = tensor->rank, .dtype = dtype == DTYPE_NONE ? DTYPE_U8 : dtype,
+                                  .offset = tensor->offset, .bytes = tensor->bytes, .file = reading->file};
+    return model_add_tensor(reading->model, &stored, index, err);
+}
+
+/* What one part of a tensor of the file becomes: a tensor or a weight of its own, under Hugging Face's name. */
+struct share {
+    const char *name;     /* in the model's arena */
+    uint32_t stored;
+    uint64_t row0, rows;  /* of the stored tensor's rows, a vector's elements among them */
+    uint64_t head;        /* rows of a head that turn back; 0: none */
+    bool whole;           /* all of the stored tensor, in its order */
+};
+
+/* A tensor for the part: the stored one renamed, or a view of it. */
+static enum status add_share(struct reading *reading, const struct share *share, const char *name, uint32_t *index, struct err *err)
+{
+    const struct tensor stored = reading->model->tensor[share->stored];
+    if (share->whole) {
+        reading->model->tensor[share->stored].out_name = name;
+        *index = share->stored;
+        return STATUS_OK;
+    }
+    struct view_piece *piece = arena_alloc(&reading->model->arena, 1, sizeof *piece, err);
+    if (piece == NULL)
+        return STATUS_LIMIT;
+    *piece = (struct view_piece){share->stored, share->row0};
+    uint64_t rows = 1, shape[2] = {share->rows, stored.rank < 2 ? 0 : stored.shape[stored.rank - 1]};
+    for (unsigned d = 0; d + (stored.rank > 1) < stored.rank; d++)
+        rows *= stored.shape[d];
+    const struct tensor gathered = {.name = name, .shape = shape, .rank = stored.rank < 2 ? 1 : 2, .dtype = stored.dtype};
+    const struct view view = {.piece = piece, .down = 1, .across = 1, .rows = share->rows, .piece_bytes = stored.bytes / rows, .head = share->head,
+                              .turn = share->head == 0 ? TURN_NONE : TURN_TO_HALVES};
+    return model_add_view(reading->model, &gathered, &view, index, err);
+}
+
+/* Blocks whose fields are the parts of an affine weight: codes in a layout of their own, scales and betas F16. Others are blocks as a whole. */
+static const struct fields {
+    enum ggml_type type;
+    uint8_t bits, take;   /* of a code; bytes of a block that are codes */
+    enum layout_id layout;
+    enum zero_kind zeros; /* BETA: behind the scale */
+} fields_of[] = {
+    {GGML_Q4_0, 4, 16, LAYOUT_BLOCK_IN4, ZERO_MID},
+    {GGML_Q4_1, 4, 16, LAYOUT_BLOCK_IN4, ZERO_BETA},
+    {GGML_Q8_0, 8, 32, LAYOUT_BYTE_INT8, ZERO_MID},
+};
+
+/* A field of the weight's blocks as a tensor of its own: bytes [skip, skip + take) of each. */
+struct field {
+    enum role role;
+    const char *suffix;
+    enum dtype dtype;
+    uint64_t skip, take;
+};
+
+static enum status add_field(struct reading *reading, uint32_t index, uint32_t blocks, const struct field *field, struct err *err)
+{
+    struct model *model = reading->model;
+    const struct weight *weight = &model->weight[index];
+    const uint64_t shape[] = {weight->out, field->dtype == DTYPE_U8 ? weight->groups * field->take : weight->groups};
+    const char *name = arena_format(&model->arena, err, "%s%s", weight->name, field->suffix);
+    struct view_piece *piece = arena_alloc(&model->arena, 1, sizeof *piece, err);
+    if (name == NULL || piece == NULL)
+        return STATUS_LIMIT;
+    *piece = (struct view_piece){blocks, field->skip};
+    const struct tensor tensor = {.name = name, .shape = shape, .rank = 2, .dtype = field->dtype};
+    const struct view view = {.piece = piece, .down = 1, .across = 1, .field_stride = model->tensor[blocks].bytes / (weight->out * weight->groups),
+                              .field_bytes = field->take};
+    uint32_t added;
+    TRY(model_add_view(model, &tensor, &view, &added, err));
+    model_claim(model, index, field->role, added);
+    return STATUS_OK;
+}
+
+/* The weight's fields, in the place of its blocks. */
+static enum status add_fields(struct reading *reading, uint32_t index, uint32_t blocks, const struct fields *row, struct err *err)
+{
+    struct spec *spec = &reading->model->weight[index].spec;
+    const uint64_t scales = row->zeros == ZERO_BETA ? 4 : 2;
+    spec->grid = row->zeros == ZERO_BETA ? GRID_AFFINE_BETA : GRID_AFFINE_ZERO;
+    spec->bits = row->bits;
+    spec->zero_kind = row->zeros;
+    spec->codes_layout = (uint16_t)row->layout;
+    TRY(add_field(reading, index, blocks, &(struct field){ROLE_CODES, ".codes", DTYPE_U8, scales, row->take}, err));
+    TRY(add_field(reading, index, blocks, &(struct field){ROLE_SCALES, ".scales", DTYPE_F16, 0, 2}, err));
+    if (row->zeros != ZERO_BETA)
+        return STATUS_OK;
+    return add_field(reading, index, blocks, &(struct field){ROLE_BETA, ".biases", DTYPE_F16, 2, 2}, err);
+}
+
+/* Blocks are the codes of a weight named without ".weight". */
+static enum status add_weight(struct reading *reading, const struct share *share, const struct ggufile_tensor *tensor, struct err *err)
+{
+    uint32_t codes, index;
+    const size_t size = strlen(share->name), suffix = sizeof ".weight" - 1;
+    if (!slice_ends(slice_of(share->name), ".weight"))
+        return err_set(err, STATUS_UNSUPPORTED, tensor->name, "found blocks of %s in a tensor that is no .weight", ggml_name(tensor->type));
+    const char *name = arena_copy(&reading->model->arena, share->name, size - suffix, err);
+    if (name == NULL)
+        return STATUS_LIMIT;
+    TRY(add_share(reading, share, share->name, &codes, err));
+    TRY(model_add_weight(reading->model, name, &index, err));
+    struct weight *weight = &reading->model->weight[index];
+    weight->out = share->rows;
+    weight->in = tensor->dims[0];
+    weight->groups = weight->in / ggml_block_elements(tensor->type);
+    weight->spec = (struct spec){.grid = GRID_GGML_BLOCK,
+                                 .bits = (uint8_t)(ggml_block_bytes(tensor->type) * 8 / ggml_block_elements(tensor->type)),
+                                 .block = (uint8_t)tensor->type,
+                                 .scale_dtype = DTYPE_F16,
+                                 .group = ggml_block_elements(tensor->type)};
+    for (size_t f = 0; f < sizeof fields_of / sizeof fields_of[0] && !reading->as_stored; f++)
+        if (fields_of[f].type == tensor->type)
+            return add_fields(reading, index, codes, &fields_of[f], err);
+    model_claim(reading->model, index, ROLE_CODES, codes);
+    return STATUS_OK;
+}
+
+static enum status add_named(struct reading *reading, struct share *share, const struct ggufile_tensor *tensor, const struct arch_match *match, struct err *err)
+{
+    char name[LIMIT_NAME_BYTES_MAX + 1];
+    uint32_t index;
+    if (!arch_write(match->row->hf, match, name, sizeof name))
+        return err_set(err, STATUS_LIMIT, tensor->name, "found a name longer than %d bytes", LIMIT_NAME_BYTES_MAX);
+    share->name = arena_copy(&reading->model->arena, name, strlen(name), err);
+    if (share->name == NULL)
+        return STATUS_LIMIT;
+    if (ggml_kind(tensor->type) == GGML_KIND_BLOCK)
+        return add_weight(reading, share, tensor, err);
+    TRY(add_share(reading, share, share->name, &index, err));
+    reading->model->tensor[index].shift = match->row->change == ARCH_PLUS_ONE ? -1 : 0;
+    return STATUS_OK;
+}
+
+/* One tensor for each expert of a stack. */
+static enum status add_experts(struct reading *reading, uint32_t stored, const struct ggufile_tensor *tensor, struct arch_match *match, struct err *err)
+{
+    if (tensor->rank != 3 || tensor->dims[2] > LIMIT_EXPERTS_MAX)
+        return err_set(err, STATUS_CORRUPT, tensor->name, "found no stack of at most %d matrices", LIMIT_EXPERTS_MAX);
+    for (match->expert = 0; match->expert < tensor->dims[2]; match->expert++) {
+        struct share share = {.stored = stored, .row0 = match->expert * tensor->dims[1], .rows = tensor->dims[1]};
+        TRY(add_named(reading, &share, tensor, match, err));
+    }
+    return STATUS_OK;
+}
+
+/* As the file has it, under its own name; stacks of blocks are one weight of all their rows. */
+static enum status add_own(struct reading *reading, uint32_t stored, const struct ggufile_tensor *tensor, struct err *err)
+{
+    if (ggml_kind(tensor->type) != GGML_KIND_BLOCK)
+        return STATUS_OK;
+    const struct share share = {.name = reading->model->tensor[stored].name, .stored = stored,
+                                .rows = tensor->dims[1] * tensor->dims[2] * tensor->dims[3], .whole = true};
+    return add_weight(reading, &share, tensor, err);
+}
+
+static enum status add_tensor(struct reading *reading, const struct ggufile_tensor *tensor, struct err *err)
+{
+    struct arch_match match;
+    uint32_t stored;
+    TRY(add_stored(reading, tensor, &stored, err));
+    if (reading->as_stored)
+        return add_own(reading, stored, tensor, err);
+    for (size_t c = 0; c < sizeof computed / sizeof computed[0]; c++) {
+        if (strcmp(tensor->name, computed[c]) == 0) {
+            reading->model->tensor[stored].fate = FATE_PIECE;
+            return STATUS_OK;
+        }
+    }
+    if (reading->arch == NULL || !arch_match_gguf(reading->arch, slice_of(tensor->name), &match)) {
+        reading->strange++;
+        return add_own(reading, stored, tensor, err);
+    }
+    if (strchr(match.row->hf, '@') != NULL)
+        return add_experts(reading, stored, tensor, &match, err);
+    const uint64_t rows = tensor->rank < 2 ? tensor->dims[0] : tensor->dims[1];
+    const uint64_t heads = match.row->change == ARCH_TURN_Q ? reading->heads : match.row->change == ARCH_TURN_K ? reading->key_heads : 0;
+    if (heads > 0 && (rows % heads != 0 || rows / heads % 2 != 0))
+        return err_set(err, STATUS_CORRUPT, tensor->name, "found %llu rows, expected %llu heads of an even number of rows", (unsigned long long)rows,
+                       (unsigned long long)heads);
+    struct share share = {.stored = stored, .rows = rows, .head = heads == 0 ? 0 : rows / heads, .whole = heads == 0};
+    if (ggml_kind(tensor->type) == GGML_KIND_BLOCK && tensor->rank != 2)
+        return err_set(err, STATUS_UNSUPPORTED, tensor->name, "found blocks of %s in a tensor of %u dimensions", ggml_name(tensor->type), tensor->rank);
+    return add_named(reading, &share, tensor, &match, err);
+}
+
+/* --- the file -------------------------------------------------------------------------------------------------------------------- */
+
+static enum status find_arch(struct reading *reading, struct err *err)
+{
+    struct slice name;
+    char key[128];
+    uint32_t heads = 0, key_heads = 0;
+    bool present;
+    TRY(ggufile_value_string(reading->gguf, "general.architecture", &name, &present, err));
+    reading->arch = present ? arch_of_gguf(name) : NULL;
+    if (reading->arch == NULL && !reading->as_stored)
+        return model_add_note(reading->model, err, "architecture \"%.*s\": its tensors keep the names of GGUF", present ? (int)name.size : 0,
+                              present ? name.data : "");
+    if (reading->as_stored)
+        return STATUS_OK;
+    (void)snprintf(key, sizeof key, "%s.attention.head_count", reading->arch->name);
+    const struct ggufile_value *value = ggufile_find(reading->gguf, key);
+    if (value != NULL && value->kind != GGUFILE_ARRAY)
+        TRY(ggufile_value_u32(reading->gguf, key, &heads, NULL, err));
+    (void)snprintf(key, sizeof key, "%s.attention.head_count_kv", reading->arch->name);
+    value = ggufile_find(reading->gguf, key);
+    if (value != NULL && value->kind != GGUFILE_ARRAY)
+        TRY(ggufile_value_u32(reading->gguf, key, &key_heads, NULL, err));
+    reading->heads = heads;
+    reading->key_heads = key_heads == 0 ? heads : key_heads;
+    return STATUS_OK;
+}
+
+/* What a reader of the file should know of it. */
+static enum status note_oddities(const struct reading *reading, struct err *err)
+{
+    const struct ggufile *gguf = reading->gguf;
+    const struct {
+        bool is;
+        const char *what;
+    } notes[] = {
+        {gguf->version == 1, "version 1, which llama.cpp no longer reads"},
+        {gguf->big_endian, "big endian, which llama.cpp does not read"},
+        {gguf->nested, "arrays of arrays, which llama.cpp does not read"},
+        {gguf->has_gaps, "gaps between tensors, which llama.cpp refuses"},
+        {gguf->is_reordered, "tensors in another order than their list, which llama.cpp refuses"},
+    };
+    for (size_t n = 0; n < sizeof notes / sizeof notes[0]; n++)
+        if (notes[n].is)
+            TRY(model_add_note(reading->model, err, "the file has %s", notes[n].what));
+    if (reading->strange > 0 && reading->arch != NULL)
+        TRY(model_add_note(reading->model, err, "%zu tensors have no name in Hugging Face's %s and keep their own", reading->strange,
+                           reading->arch->classes[0]));
+    return STATUS_OK;
+}
+
+/* The file's metadata as the documents of a checkpoint directory. */
+static enum status make_documents(struct reading *reading, struct err *err)
+{
+    struct text config = {0}, generation = {0};
+    if (reading->arch == NULL)
+        return STATUS_OK;
+    enum status status = ggufconfig_make(reading->gguf, reading->arch, &config, err);
+    if (status == STATUS_OK)
+        status = source_make_config(reading->source, reading->model, &config, err);
+    if (status == STATUS_OK)
+        status = ggufconfig_generation(reading->gguf, &generation, err);
+    if (status == STATUS_OK && generation.size > 0)
+        status = source_make(reading->source, "generation_config.json", &generation, err);
+    text_free(&config);
+    text_free(&generation);
+    return status;
+}
+
+static enum status read_file(struct reading *reading, const struct read_options *options, const char *name, struct err *err)
+{
+    const char *path = source_path(reading->source, name, err);
+    struct file file;
+    struct ggufile gguf;
+    if (path == NULL)
+        return STATUS_LIMIT;
+    TRY(file_open_read(&file, reading->source->ops, path, err));
+    enum status status = ggufile_read(&file, options->lenient, &gguf, err);
+    const uint64_t bytes = file.bytes;
+    file_drop(&file);
+    TRY(status);
+    reading->gguf = &gguf;
+    status = model_add_file(reading->model, name, bytes, &reading->file, err);
+    if (status == STATUS_OK)
+        status = find_arch(reading, err);
+    for (size_t t = 0; t < gguf.tensor_count && status == STATUS_OK; t++)
+        status = add_tensor(reading, &gguf.tensor[t], err);
+    if (status == STATUS_OK)
+        status = make_documents(reading, err);
+    if (status == STATUS_OK)
+        status = note_oddities(reading, err);
+    ggufile_free(&gguf);
+    return status;
+}
+
+enum status ggufread_model(struct source *source, const struct read_options *options, struct model *model, struct err *err)
+{
+    struct reading reading = {.source = source, .model = model, .as_stored = options->as_stored};
+    model->dir = arena_copy(&model->arena, source->dir, strlen(source->dir), err);
+    if (model->dir == NULL)
+        return STATUS_LIMIT;
+    return read_file(&reading, options, source->only, err);
+}

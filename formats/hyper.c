@@ -1,0 +1,108 @@
+#include "formats/hyper.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum status hyper_arch(const struct jsondoc *config, const struct arch **arch, struct err *err)
+{
+    const struct jsondoc *classes = jsondoc_get(config, "architectures");
+    const char *name = jsondoc_string(jsondoc_first(classes));
+    *arch = NULL;
+    if (name == NULL) {
+        (void)err_set(err, STATUS_CORRUPT, "config.json", "found no \"architectures\", which names the model's family");
+        return err_try(err, "--base DIR with the config.json of the float model");
+    }
+    *arch = arch_of_class(name);
+    if (*arch != NULL)
+        return STATUS_OK;
+    char known[400];
+    size_t used = 0;
+    for (size_t f = 0; arch_at(f) != NULL && used < sizeof known; f++)
+        used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", f == 0 ? "" : ", ", arch_at(f)->classes[0]);
+    (void)err_set(err, STATUS_UNSUPPORTED, "config.json", "found architecture \"%s\", whose tensors this version cannot name in GGUF", name);
+    return err_try(err, "one of the families of %s", known);
+}
+
+/* The next of "a|b|c" as a string in `name`; false at the end, or if it is longer than any member. */
+static bool next_member(const char **members, char name[64])
+{
+    const size_t size = strcspn(*members, "|");
+    if (size == 0 || size >= 64)
+        return false;
+    const size_t mark = **members == '!';
+    memcpy(name, *members + mark, size - mark);
+    name[size - mark] = '\0';
+    *members += size + ((*members)[size] == '|');
+    return true;
+}
+
+const struct jsondoc *hyper_find(const struct jsondoc *config, const char *members)
+{
+    const struct jsondoc *const places[] = {jsondoc_get(config, "text_config"), config};
+    char name[64];
+    while (next_member(&members, name)) {
+        for (size_t p = 0; p < 2; p++) {
+            const struct jsondoc *found = jsondoc_get(places[p], name);
+            if (found != NULL && jsondoc_kind(found) != JSONDOC_NULL)
+                return found;
+        }
+    }
+    return NULL;
+}
+
+/* hidden_size / num_attention_heads. */
+static bool divide_heads(const struct arch *arch, const struct jsondoc *config, double *value)
+{
+    double hidden, heads;
+    if (!hyper_number(arch, config, "hidden_size|n_embd|dim", &hidden) ||
+        !hyper_number(arch, config, "num_attention_heads|n_head|n_heads", &heads) || heads < 1)
+        return false;
+    *value = floor(hidden / heads);
+    return true;
+}
+
+static bool find_default(const struct arch *arch, const struct jsondoc *config, const char *member, double *value)
+{
+    const char *type = jsondoc_string(hyper_find(config, "model_type"));
+    for (const struct arch_default *row = arch->defaults; row != NULL && row->member != NULL; row++) {
+        if (strcmp(row->member, member) != 0 || (row->type != NULL && (type == NULL || strcmp(row->type, type) != 0)))
+            continue;
+        *value = row->value;
+        return row->like == NULL || (strcmp(row->like, "head_dim") == 0 ? divide_heads(arch, config, value) : hyper_number(arch, config, row->like, value));
+    }
+    return false;
+}
+
+bool hyper_number(const struct arch *arch, const struct jsondoc *config, const char *members, double *value)
+{
+    char name[64];
+    while (next_member(&members, name)) {
+        const struct jsondoc *found = hyper_find(config, name);
+        if (found != NULL)
+            return jsondoc_double(found, value);
+        if (find_default(arch, config, name, value))
+            return true;
+    }
+    return false;
+}
+
+bool hyper_count(const struct arch *arch, const struct jsondoc *config, const char *members, uint64_t *count)
+{
+    double value;
+    if (!hyper_number(arch, config, members, &value) || value < 1 || value > INT32_MAX || value != floor(value))
+        return false;
+    *count = (uint64_t)value;
+    return true;
+}
+
+bool hyper_head(const struct arch *arch, const struct jsondoc *config, uint64_t *rows)
+{
+    double value;
+    if (hyper_count(arch, config, "head_dim", rows))
+        return true;
+    if (!divide_heads(arch, config, &value) || value < 1)
+        return false;
+    *rows = (uint64_t)value;
+    return true;
+}

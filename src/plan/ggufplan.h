@@ -1,0 +1,18 @@
+/* The plan of a GGUF file: what type each of its tensors gets, and by which step. */
+#ifndef REPAQ_GGUFPLAN_H
+#define REPAQ_GGUFPLAN_H
+
+#include "plan/plan.h"
+
+/* Before the survey: what casts it is to tally, and which weights become floats. */
+enum status ggufplan_aim(struct aims *aims, const struct model *model, const struct arrangement *arrangement, const struct options *options,
+                       struct err *err) WARN_UNUSED;
+/* Appends the arrangement's tensors to the plan, in its order, and all that is left out. A type that cannot hold a tensor is UNREPRESENTABLE. */
+enum status ggufplan_tensors(struct plan *plan, const struct options *options, struct err *err) WARN_UNUSED;
+/* Lays the plan's tensors out in one file, options->one_file, with its header. */
+enum status ggufplan_file(struct plan *plan, const struct gguf_input *gguf, const struct options *options, struct err *err) WARN_UNUSED;
+/* Elements of a row of an output in blocks, and its rows. */
+uint64_t ggufplan_columns(const struct output_tensor *output);
+uint64_t ggufplan_rows(const struct output_tensor *output);
+
+#endif

@@ -1,0 +1,97 @@
+#include "plan/tile_blocks.h"
+
+#include "codec/ggml_codec.h"
+#include "codec/half.h"
+#include "plan/ggufplan.h"
+#include "plan/values.h"
+
+#include <string.h>
+
+#define TILE_VALUES_MAX (UINT64_C(1) << 20) /* in flight */
+
+static uint64_t common_multiple(uint64_t a, uint64_t b)
+{
+    uint64_t x = a, y = b;
+    while (y != 0) {
+        const uint64_t rest = x % y;
+        x = y;
+        y = rest;
+    }
+    return a / x * b;
+}
+
+uint64_t tile_blocks_align(const struct plan *plan, const struct output_tensor *output)
+{
+    const struct arranged *arranged = &plan->arrangement->tensor[output->source];
+    uint64_t align = arranged->head == 0 ? 1 : arranged->head;
+    for (uint32_t w = 0; w < arranged->weight_count; w++) {
+        const struct spec *spec = &plan->model->weight[arranged->weight[w]].spec;
+        if (spec->grid == GRID_AFFINE_ZERO || spec->grid == GRID_AFFINE_BETA)
+            align = common_multiple(align, layout_align(layout_row(spec->codes_layout), AXIS_OUT));
+    }
+    return align;
+}
+
+/* The values of whole rows [row, row + count) of what the output is made of, F32 [count][columns], in the order of the source. */
+static enum status load_floats(const struct making *making, uint32_t source, uint64_t row, uint64_t count, float **values, struct err *err)
+{
+    const enum dtype dtype = making->maker->plan->model->tensor[source].dtype;
+    const uint64_t row_bytes = ggufplan_columns(making->output) * dtype_bits(dtype) / 8, elements = count * ggufplan_columns(making->output);
+    uint8_t *raw = scratch_take(making->scratch, SCRATCH_RAW, count * row_bytes, err);
+    *values = scratch_take(making->scratch, SCRATCH_VALUE, elements * sizeof **values, err);
+    if (raw == NULL || *values == NULL)
+        return STATUS_LIMIT;
+    TRY(fetch_bytes(making->maker->fetch, source, row * row_bytes, raw, count * row_bytes, err));
+    half_load(dtype, raw, (size_t)elements, *values);
+    return STATUS_OK;
+}
+
+/* Values of a stack of weights, none of which ends within the rows asked for. */
+static enum status load_weights(const struct making *making, const struct arranged *arranged, uint64_t row, uint64_t count, float **values, struct err *err)
+{
+    const struct plan *plan = making->maker->plan;
+    const uint64_t out = plan->model->weight[arranged->weight[0]].out;
+    const uint32_t index = arranged->weight[row / out];
+    const struct values_rows rows = {row % out, count, plan->survey->weight[index].zero_group_of, NULL};
+    return values_load(making->maker->fetch, &plan->model->weight[index], rows, making->scratch, values, err);
+}
+
+/* One row of values to its place; plus_one changes them. */
+static enum status store_row(const struct making *making, const struct arranged *arranged, float *values, uint8_t *place, struct err *err)
+{
+    const uint64_t columns = ggufplan_columns(making->output);
+    for (uint64_t i = 0; arranged->plus_one && i < columns; i++)
+        values[i] += 1.0f;
+    if (making->output->dtype != DTYPE_NONE) {
+        half_store(making->output->dtype, values, (size_t)columns, place, NULL);
+        return STATUS_OK;
+    }
+    const struct ggml_codec_row row = {values, NULL, columns};
+    if (ggml_codec_finite(values, columns) && ggml_codec_quantize(making->output->type, &row, NULL, place) &&
+        ggml_codec_valid(making->output->type, place, columns))
+        return STATUS_OK;
+    return err_set(err, STATUS_CORRUPT, making->output->name, "found a row with values that are NaN, infinite, or too large for %s (R-NONFINITE)",
+                   ggml_name(making->output->type));
+}
+
+enum status tile_blocks_make(const struct making *making, struct err *err)
+{
+    const struct plan *plan = making->maker->plan;
+    const struct arranged *arranged = &plan->arrangement->tensor[making->output->source];
+    const uint64_t columns = ggufplan_columns(making->output), align = tile_blocks_align(plan, making->output);
+    const uint64_t fit = TILE_VALUES_MAX / (columns + 1) / align * align, step = fit == 0 ? align : fit;
+    const uint64_t part = arranged->weight_count > 0 ? plan->model->weight[arranged->weight[0]].out : UINT64_MAX;
+    for (uint64_t done = 0; done < making->tile.rows;) {
+        const uint64_t row = making->tile.row0 + done, whole = part - row % part, left = making->tile.rows - done;
+        const uint64_t most = left < whole ? left : whole, count = most < step ? most : step;
+        float *values;
+        TRY(arranged->source != MODEL_NONE ? load_floats(making, arranged->source, row, count, &values, err)
+                                           : load_weights(making, arranged, row, count, &values, err));
+        for (uint64_t r = 0; r < count; r++) { /* heads are whole: a turned row stays among those at hand */
+            const uint64_t from = view_turned(arranged->head == 0 ? TURN_NONE : TURN_TO_PAIRS, arranged->head, r);
+            TRY(store_row(making, arranged, values + from * columns, making->data + (done + r) * making->row_bytes, err));
+        }
+        done += count;
+    }
+    return STATUS_OK;
+}
