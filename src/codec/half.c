@@ -1,13 +1,9 @@
 #include "codec/half.h"
 
 #include "base/le.h"
+#include "codec/half_kernels.h"
 
 #include <math.h>
-#include <stdbool.h>
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 #define CHUNK 256 /* values that are cast, and looked at again, while they are in cache */
 
@@ -66,48 +62,7 @@ uint16_t half_to_bf16(float value)
 
 /* --- arrays ----------------------------------------------------------------------------------------------------------------- */
 
-#if defined(__x86_64__)
-/* Whole eights by the processor's own conversions; returns how many values that was. */
-__attribute__((target("avx,f16c"))) static size_t widen_f16_eights(const uint8_t *source, size_t count, float *values)
-{
-    size_t i = 0;
-    for (; i + 8 <= count; i += 8)
-        _mm256_storeu_ps(values + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(source + 2 * i))));
-    return i;
-}
-
-__attribute__((target("avx,f16c"))) static size_t narrow_f16_eights(const float *values, size_t count, uint8_t *target)
-{
-    size_t i = 0;
-    for (; i + 8 <= count; i += 8)
-        _mm_storeu_si128((__m128i *)(void *)(target + 2 * i), _mm256_cvtps_ph(_mm256_loadu_ps(values + i), _MM_FROUND_TO_NEAREST_INT));
-    return i;
-}
-
-static bool has_f16c(void)
-{
-    return __builtin_cpu_supports("avx2"); /* Clang 14 cannot ask for f16c; every processor with AVX2 has it */
-}
-#else
-static size_t widen_f16_eights(const uint8_t *source, size_t count, float *values)
-{
-    (void)source, (void)count, (void)values;
-    return 0;
-}
-
-static size_t narrow_f16_eights(const float *values, size_t count, uint8_t *target)
-{
-    (void)values, (void)count, (void)target;
-    return 0;
-}
-
-static bool has_f16c(void)
-{
-    return false;
-}
-#endif
-
-void half_load(enum dtype dtype, const void *source, size_t count, float *values)
+void half_load_reference(enum dtype dtype, const void *source, size_t count, float *values)
 {
     const uint8_t *at = source;
     if (dtype == DTYPE_F32) {
@@ -116,7 +71,7 @@ void half_load(enum dtype dtype, const void *source, size_t count, float *values
         for (size_t i = 0; i < count; i++)
             values[i] = half_from_bf16(le_load16(at + 2 * i));
     } else {
-        for (size_t i = has_f16c() ? widen_f16_eights(at, count, values) : 0; i < count; i++)
+        for (size_t i = 0; i < count; i++)
             values[i] = half_from_f16(le_load16(at + 2 * i));
     }
 }
@@ -129,7 +84,7 @@ static void narrow(enum dtype dtype, const float *values, size_t count, uint8_t 
         for (size_t i = 0; i < count; i++)
             le_store16(target + 2 * i, half_to_bf16(values[i]));
     } else {
-        for (size_t i = has_f16c() ? narrow_f16_eights(values, count, target) : 0; i < count; i++)
+        for (size_t i = 0; i < count; i++)
             le_store16(target + 2 * i, half_to_f16(values[i]));
     }
 }
@@ -176,7 +131,7 @@ static void tally_one(double value, double cast, struct cast_tally *tally)
     }
 }
 
-void half_store(enum dtype dtype, const float *values, size_t count, void *target, struct cast_tally *tally)
+void half_store_reference(enum dtype dtype, const float *values, size_t count, void *target, struct cast_tally *tally)
 {
     uint8_t *to = target;
     const size_t size = dtype == DTYPE_F32 ? 4 : 2;
@@ -187,10 +142,42 @@ void half_store(enum dtype dtype, const float *values, size_t count, void *targe
         if (tally == NULL)
             continue;
         tally->count += part;
-        half_load(dtype, to + at * size, part, casts);
+        half_load_reference(dtype, to + at * size, part, casts);
         if (all_exact(values + at, casts, part))
             continue;
         for (size_t i = 0; i < part; i++)
             tally_one((double)values[at + i], (double)casts[i], tally);
     }
+}
+
+/* --- dispatch: whole eights by the processor's vectors, the rest one by one -------------------------------------------------- */
+
+static size_t fast_part(size_t count)
+{
+#if defined(__x86_64__)
+    return half_avx2_usable() ? count / 8 * 8 : 0;
+#else
+    (void)count;
+    return 0;
+#endif
+}
+
+void half_load(enum dtype dtype, const void *source, size_t count, float *values)
+{
+    const size_t fast = fast_part(count);
+#if defined(__x86_64__)
+    if (fast > 0)
+        half_avx2_load(dtype, source, fast, values);
+#endif
+    half_load_reference(dtype, (const uint8_t *)source + fast * (dtype == DTYPE_F32 ? 4 : 2), count - fast, values + fast);
+}
+
+void half_store(enum dtype dtype, const float *values, size_t count, void *target, struct cast_tally *tally)
+{
+    const size_t fast = fast_part(count);
+#if defined(__x86_64__)
+    if (fast > 0)
+        half_avx2_store(dtype, values, fast, target, tally);
+#endif
+    half_store_reference(dtype, values + fast, count - fast, (uint8_t *)target + fast * (dtype == DTYPE_F32 ? 4 : 2), tally);
 }

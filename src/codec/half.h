@@ -27,5 +27,8 @@ void half_tally_add(struct cast_tally *sum, const struct cast_tally *part);
 void half_load(enum dtype dtype, const void *source, size_t count, float *values);
 /* Rounds count values to dtype (F16, BF16, F32; unaligned), and adds to *tally (may be NULL). */
 void half_store(enum dtype dtype, const float *values, size_t count, void *target, struct cast_tally *tally);
+/* The same without the processor's vectors: the reference that tests compare with. */
+void half_load_reference(enum dtype dtype, const void *source, size_t count, float *values);
+void half_store_reference(enum dtype dtype, const float *values, size_t count, void *target, struct cast_tally *tally);
 
 #endif

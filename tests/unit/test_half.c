@@ -261,6 +261,73 @@ static void tallies_add_up(void **state)
     }
 }
 
+/* --- vectors against the plain loops ---------------------------------------------------------------------------------------- */
+
+static void same_tally(const struct cast_tally *a, const struct cast_tally *b)
+{
+    assert_int_equal(a->count, b->count);
+    assert_int_equal(a->inexact, b->inexact);
+    assert_int_equal(a->overflow, b->overflow);
+    assert_int_equal(a->underflow, b->underflow);
+    assert_int_equal(a->nonfinite, b->nonfinite);
+    assert_true(a->max_relative == b->max_relative);
+}
+
+/* Stores by both ways after a tally that may hold something, and loads what was stored. */
+static void same_as_reference(enum dtype dtype, const float *values, size_t count, double max_relative)
+{
+    static uint8_t fast[4 * COUNT + 1], slow[4 * COUNT + 1];
+    static float wide[COUNT], expected[COUNT];
+    struct cast_tally tally = {.count = 7, .max_relative = max_relative}, reference = tally;
+    memset(fast, 0xa5, sizeof fast), memset(slow, 0xa5, sizeof slow);
+    half_store(dtype, values, count, fast + 1, &tally);
+    half_store_reference(dtype, values, count, slow + 1, &reference);
+    assert_memory_equal(fast, slow, sizeof fast);
+    same_tally(&tally, &reference);
+    half_store(dtype, values, count, slow + 1, NULL);
+    assert_memory_equal(fast, slow, sizeof fast);
+    half_load(dtype, fast + 1, count, wide);
+    half_load_reference(dtype, fast + 1, count, expected);
+    assert_memory_equal(wide, expected, count * sizeof *wide);
+}
+
+/* Sixteen upper bits of a float, whatever they mean, above lower bits that are zero, odd, just below, at and just above the middle, and all ones. */
+static float edge_of(uint32_t upper, size_t kind)
+{
+    static const uint32_t lower[] = {0, 1, 0x7fff, 0x8000, 0x8001, 0xffff, 0x0fff, 0x1000, 0x1001, 0x2000, 0x3000};
+    return float_of(upper << 16 | lower[kind % (sizeof lower / sizeof *lower)]);
+}
+
+static void vectors_are_the_plain_loops(void **state)
+{
+    (void)state;
+    static const enum dtype dtypes[] = {DTYPE_F16, DTYPE_BF16, DTYPE_F32};
+    static float values[COUNT];
+    uint64_t seed = 77;
+    for (size_t kind = 0; kind < 3; kind++) {
+        for (size_t at = 0; at < 11 * 65536; at += 4096 + at % 7) {
+            for (size_t i = 0; i < 4096; i++)
+                values[i] = edge_of((uint32_t)((at + i) / 11 & 0xffff), at + i);
+            same_as_reference(dtypes[kind], values, 4096, 0);
+        }
+        for (size_t i = 0; i < 65536; i += 4096) { /* every half and all of its neighbours in the middle */
+            for (size_t k = 0; k < 4096; k++)
+                values[k] = half_from_f16((uint16_t)(i + k)) * (k % 3 == 0 ? 1 : k % 3 == 1 ? 1 + 0x1p-11f : 1 - 0x1p-12f);
+            same_as_reference(dtypes[kind], values, 4096, 0);
+        }
+        for (size_t count = 0; count < 2000; count += count < 40 ? 1 : 97) {
+            for (size_t i = 0; i < count; i++)
+                values[i] = float_of((uint32_t)next_random(&seed));
+            same_as_reference(dtypes[kind], values, count, count % 2 == 0 ? 0 : 0x1p-12);
+        }
+        for (size_t i = 0; i < COUNT; i++) /* an error that grows by the last bit of a double, and ties with the largest */
+            values[i] = 1 + 0x1p-11f - (float)(COUNT - i) * 0x1p-23f;
+        same_as_reference(dtypes[kind], values, COUNT, 0);
+        same_as_reference(dtypes[kind], values, COUNT, 0x1p-11 / (1 + 0x1p-11));
+        same_as_reference(dtypes[kind], values, COUNT, 0.75);
+    }
+}
+
 /* exact-paths.md section 3: BF16 to F16 is exact for exponents -17..15, and not for all below. */
 static void bf16_to_f16_edges(void **state)
 {
@@ -289,6 +356,7 @@ int main(void)
         cmocka_unit_test(every_half_in_an_array),
         cmocka_unit_test(each_kind_is_counted),
         cmocka_unit_test(tallies_add_up),
+        cmocka_unit_test(vectors_are_the_plain_loops),
         cmocka_unit_test(bf16_to_f16_edges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
