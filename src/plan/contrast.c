@@ -203,7 +203,7 @@ static enum status contrast_values(const struct contrast *contrast, struct pair 
     const bool alike = a->spec.grid == b->spec.grid;
     struct spread spread = {0};
     for (uint64_t out0 = 0; out0 < a->out; out0 += step) {
-        const struct values_rows part = {out0, a->out - out0 < step ? a->out - out0 : step, false, NULL};
+        const struct values_rows part = {out0, a->out - out0 < step ? a->out - out0 : step, false, NULL, NULL};
         float *left, *right;
         TRY(values_load(contrast->a, a, part, contrast->scratch_a, &left, err));
         TRY(values_load(contrast->b, b, part, contrast->scratch_b, &right, err));
@@ -297,7 +297,7 @@ static enum status contrast_experts(const struct contrast *contrast, const struc
         uint8_t *raw = scratch_take(contrast->scratch_b, SCRATCH_RAW, rows * in * size, err);
         if (values == NULL || raw == NULL)
             return STATUS_LIMIT;
-        TRY(values_load(side->fetch, weight, (struct values_rows){row, rows, false, NULL}, side->scratch, &exact, err));
+        TRY(values_load(side->fetch, weight, (struct values_rows){row, rows, false, NULL, NULL}, side->scratch, &exact, err));
         TRY(fetch_rect(dense, tensor, channels * size, (struct layout_rect){expert * in, in, channel * size, rows * size}, raw, err));
         half_load(stored->dtype, raw, (size_t)(rows * in), values);
         for (uint64_t i = 0; i < rows * in; i++)
@@ -344,7 +344,7 @@ enum status contrast_with_float(const struct contrast *contrast, struct pair *pa
         float *exact;
         if (affine)
             TRY(load_params(&side, out0, rows, err));
-        TRY(values_load(quantized, side.weight, (struct values_rows){out0, rows, trivial, NULL}, side.scratch, &exact, err));
+        TRY(values_load(quantized, side.weight, (struct values_rows){out0, rows, trivial, NULL, NULL}, side.scratch, &exact, err));
         uint8_t *raw = scratch_take(contrast->scratch_b, SCRATCH_RAW, count * size, err);
         float *values = scratch_take(contrast->scratch_b, SCRATCH_SCALE, count * sizeof *values, err);
         if (raw == NULL || values == NULL)

@@ -226,7 +226,7 @@ static enum status round_area(const struct fetch *fetch, const struct weight *we
                               struct err *err)
 {
     float *values;
-    TRY(values_load(fetch, weight->origin, (struct values_rows){area.out0, area.out, false, NULL}, scratch, &values, err));
+    TRY(values_load(fetch, weight->origin, (struct values_rows){area.out0, area.out, false, NULL, NULL}, scratch, &values, err));
     if (rounding->rule.grid == ROUND_MLX && weight->spec.scale_dtype != DTYPE_F32) {
         void *stored = scratch_take(scratch, SCRATCH_DENSE, area.out * weight->in * sizeof(float), err);
         if (stored == NULL)

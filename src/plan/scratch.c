@@ -33,6 +33,16 @@ void *scratch_take(struct scratch *scratch, enum scratch_slot slot, uint64_t siz
     return scratch->data[slot];
 }
 
+void scratch_swap(struct scratch *scratch, enum scratch_slot a, enum scratch_slot b)
+{
+    void *data = scratch->data[a];
+    const size_t size = scratch->size[a];
+    scratch->data[a] = scratch->data[b];
+    scratch->size[a] = scratch->size[b];
+    scratch->data[b] = data;
+    scratch->size[b] = size;
+}
+
 void scratch_free(struct scratch *scratch)
 {
     for (size_t i = 0; i < SCRATCH_COUNT; i++)

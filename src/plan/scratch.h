@@ -15,6 +15,8 @@ enum scratch_slot {
     SCRATCH_ZERO,
     SCRATCH_FIELD,
     SCRATCH_GROUP_OF,
+    SCRATCH_RUN,    /* of columns that share a group */
+    SCRATCH_AHEAD,  /* stored codes of rows to come */
     SCRATCH_VALUE,  /* weights as floats */
     SCRATCH_DENSE,  /* stored bytes of float weights */
     SCRATCH_PARAM,  /* of groups that are rounded, as the next two */
@@ -31,6 +33,8 @@ struct scratch {
 
 /* At least `size` bytes, contents undefined; NULL with *err filled. Valid until the next take of the same slot. */
 void *scratch_take(struct scratch *scratch, enum scratch_slot slot, uint64_t size, struct err *err);
+/* What was taken of the first slot becomes the second's, to be kept while others take the first; both buffers stay to be reused. */
+void scratch_swap(struct scratch *scratch, enum scratch_slot a, enum scratch_slot b);
 void scratch_free(struct scratch *scratch);
 
 #endif

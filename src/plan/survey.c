@@ -91,10 +91,13 @@ static enum status survey_values(const struct surveying *context, uint32_t index
 {
     const struct weight *weight = &context->fetch->model->weight[index];
     const uint64_t fit = SURVEY_VALUES_MAX / weight->in / SURVEY_ALIGN * SURVEY_ALIGN, step = fit == 0 ? SURVEY_ALIGN : fit;
+    struct values_ahead ahead = {.step = step, .bytes_max = VALUES_AHEAD_BYTES};
     for (uint64_t out0 = 0; out0 < weight->out; out0 += step) {
-        struct values_loss loss = {0};
-        const struct values_rows rows = {out0, weight->out - out0 < step ? weight->out - out0 : step, result->zero_group_of, &loss};
+        struct affine_loss loss = {0};
+        struct values_rows rows = {out0, weight->out - out0, result->zero_group_of, &loss, &ahead};
         float *values;
+        TRY(values_read_ahead(context->fetch, weight, rows, scratch, &ahead, err));
+        rows.out = rows.out < step ? rows.out : step;
         TRY(values_load(context->fetch, weight, rows, scratch, &values, err));
         void *stored = scratch_take(scratch, SCRATCH_STORE, rows.out * weight->in * sizeof *values, err);
         if (stored == NULL)

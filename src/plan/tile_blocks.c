@@ -52,7 +52,7 @@ static enum status load_weights(const struct making *making, const struct arrang
     const struct plan *plan = making->maker->plan;
     const uint64_t out = plan->model->weight[arranged->weight[0]].out;
     const uint32_t index = arranged->weight[row / out];
-    const struct values_rows rows = {row % out, count, plan->survey->weight[index].zero_group_of, NULL};
+    const struct values_rows rows = {row % out, count, plan->survey->weight[index].zero_group_of, NULL, NULL};
     return values_load(making->maker->fetch, &plan->model->weight[index], rows, making->scratch, values, err);
 }
 

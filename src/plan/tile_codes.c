@@ -119,7 +119,7 @@ static enum status turn_expert(const struct making *making, const struct turned 
     const uint64_t channels = weight->out / weight->spec.experts, fit = TILE_VALUES_MAX / weight->in, step = fit == 0 ? 1 : fit;
     const size_t size = dtype_bits(making->output->dtype) / 8;
     for (uint64_t row = 0; row < channels; row += step) {
-        const struct values_rows rows = {turned->expert * channels + row, at_most(step, channels - row), false, NULL};
+        const struct values_rows rows = {turned->expert * channels + row, at_most(step, channels - row), false, NULL, NULL};
         float *values;
         TRY(values_load(making->maker->fetch, weight, rows, making->scratch, &values, err));
         uint8_t *stored = scratch_take(making->scratch, SCRATCH_WIDE, rows.out * weight->in * size, err);
@@ -151,9 +151,12 @@ enum status tile_codes_dense(const struct making *making, struct err *err)
     if (weight->spec.experts > 0)
         return dense_experts(making, err);
     const uint64_t fit = TILE_VALUES_MAX / weight->in / 64 * 64, step = fit == 0 ? 64 : fit; /* whole runs of every layout */
+    struct values_ahead ahead = {.step = step, .bytes_max = VALUES_AHEAD_BYTES};
     for (uint64_t row = 0; row < making->tile.rows; row += step) {
-        const struct values_rows rows = {making->tile.row0 + row, at_most(step, making->tile.rows - row), making->seen->zero_group_of, NULL};
+        struct values_rows rows = {making->tile.row0 + row, making->tile.rows - row, making->seen->zero_group_of, NULL, &ahead};
         float *values;
+        TRY(values_read_ahead(making->maker->fetch, weight, rows, making->scratch, &ahead, err));
+        rows.out = at_most(step, rows.out);
         TRY(values_load(making->maker->fetch, weight, rows, making->scratch, &values, err));
         half_store(making->output->dtype, values, (size_t)(rows.out * weight->in), making->data + row * making->row_bytes, NULL);
     }

@@ -1,70 +1,78 @@
 #include "plan/values.h"
 
-#include "codec/ggml_codec.h"
+#include "codec/affine.h"
 #include "codec/codebook.h"
+#include "codec/ggml_codec.h"
 #include "codec/group.h"
 #include "codec/half.h"
 #include "codec/minifloat.h"
 
 #include <math.h>
 
-/* Notes what rounding to F32 did to a value. */
-static void note_loss(struct values_loss *loss, double exact, float value)
-{
-    if (exact == (double)value || !isfinite(exact) || exact == 0.0)
-        return;
-    loss->inexact++;
-    loss->max_relative = fmax(loss->max_relative, fabs((double)value - exact) / fabs(exact));
-}
-
-/* One group of one row: codes [count] of the same scale and zero. */
-struct run {
-    const uint8_t *code;
-    size_t count;
-    float scale, beta;
-    float zero; /* in the domain of the codes; beta is used where it is not a number */
-};
-
-static void fill(const struct run *run, struct values_loss *loss, float *value)
-{
-    if (run->scale == 0.0f && run->zero == run->zero) {
-        for (size_t i = 0; i < run->count; i++)
-            value[i] = 0.0f;
-    } else if (run->zero == run->zero) {
-        for (size_t i = 0; i < run->count; i++)
-            value[i] = ((float)run->code[i] - run->zero) * run->scale;
-    } else {
-        for (size_t i = 0; i < run->count; i++)
-            value[i] = run->scale * (float)run->code[i] + run->beta;
-    }
-    /* what F32 makes of a scale and a beta is what they stand for; a zero and a scale have a product */
-    for (size_t i = 0; loss != NULL && run->zero == run->zero && i < run->count; i++)
-        note_loss(loss, ((double)run->code[i] - (double)run->zero) * (double)run->scale, value[i]);
-}
-
 /* Everything that one call reads. */
 struct loaded {
     const struct weight *weight;
     struct codes codes;
     struct params params;
-    const uint32_t *group_of; /* [in] */
+    uint32_t *group_of; /* [in] */
+    uint64_t *run;      /* [in] */
 };
 
-static struct run run_of(const struct loaded *loaded, uint64_t row, uint64_t k)
+static struct affine affine_of(const struct loaded *loaded, uint64_t row, uint64_t k)
 {
     const struct params *params = &loaded->params;
     const struct spec *spec = &loaded->weight->spec;
     const uint64_t g = row * loaded->weight->groups + loaded->group_of[k];
-    struct run run = {.code = loaded->codes.data + row * loaded->codes.stride + k, .scale = params->scale[g]};
+    struct affine affine = {.scale = params->scale[g]};
     if (params->beta != NULL)
-        run.beta = params->beta[g];
+        affine.beta = params->beta[g];
     if (spec->zero_kind == ZERO_BETA || params->zero[g] == GROUP_NO_ZERO)
-        run.zero = __builtin_nanf("");
-    else if (spec->zero_kind == ZERO_OFFSET && run.scale != 0.0f)
-        run.zero = params->offset[g] + (float)(1 << (spec->bits - 1));
+        affine.zero = __builtin_nanf("");
+    else if (spec->zero_kind == ZERO_OFFSET && affine.scale != 0.0f)
+        affine.zero = params->offset[g] + (float)(1 << (spec->bits - 1));
     else
-        run.zero = (float)params->zero[g];
-    return run;
+        affine.zero = (float)params->zero[g];
+    return affine;
+}
+
+/* Columns that share a group lie together, or do not: where each run of them begins, its length. */
+static enum status find_runs(struct loaded *loaded, struct scratch *scratch, struct err *err)
+{
+    const uint64_t in = loaded->weight->in;
+    const uint32_t *group_of = loaded->group_of;
+    loaded->run = scratch_take(scratch, SCRATCH_RUN, in * sizeof *loaded->run, err);
+    if (loaded->run == NULL)
+        return STATUS_LIMIT;
+    for (uint64_t k = 0, end; k < in; k = end) {
+        for (end = k + 1; end < in && group_of[end] == group_of[k];)
+            end++;
+        loaded->run[k] = end - k;
+    }
+    return STATUS_OK;
+}
+
+static void fill_row(const struct loaded *loaded, uint64_t row, struct affine_loss *loss, float *value)
+{
+    const struct weight *weight = loaded->weight;
+    const uint8_t *code = loaded->codes.data + row * loaded->codes.stride;
+    for (uint64_t k = 0, run; k < weight->in; k += run) {
+        const struct affine affine = affine_of(loaded, row, k);
+        run = loaded->run[k];
+        affine_values(&affine, code + k, (size_t)run, value + k);
+        if (loss != NULL)
+            affine_losses(&affine, code + k, (size_t)run, value + k, loss);
+    }
+}
+
+/* Codes of rows: of those that were read ahead where there are some. */
+static enum status load_codes(const struct fetch *fetch, const struct weight *weight, struct values_rows rows, struct scratch *scratch, struct codes *codes,
+                              struct err *err)
+{
+    const struct area area = {rows.out0, rows.out, 0, weight->in};
+    if (rows.ahead == NULL || rows.ahead->raw.data == NULL)
+        return decode_codes(fetch, weight, area, scratch, codes, err);
+    *codes = (struct codes){scratch_take(scratch, SCRATCH_CODES, area.out * area.in, err), (size_t)area.in};
+    return codes->data == NULL ? STATUS_LIMIT : decode_part(weight, rows.ahead->area, rows.ahead->raw, area, *codes, err);
 }
 
 static enum status load_affine(const struct fetch *fetch, const struct weight *weight, struct values_rows rows, struct scratch *scratch, float *values,
@@ -72,21 +80,30 @@ static enum status load_affine(const struct fetch *fetch, const struct weight *w
 {
     struct loaded loaded = {.weight = weight};
     const bool narrow = dtype_bits(weight->spec.scale_dtype) == 16 && weight->spec.zero_kind != ZERO_OFFSET; /* 8 and 11 bits: exact in F32 */
-    uint32_t *group_of;
-    TRY(decode_codes(fetch, weight, (struct area){rows.out0, rows.out, 0, weight->in}, scratch, &loaded.codes, err));
+    TRY(load_codes(fetch, weight, rows, scratch, &loaded.codes, err));
     TRY(params_load(fetch, weight, (struct area){rows.out0, rows.out, 0, weight->groups}, scratch, &loaded.params, err));
-    TRY(decode_group_of(fetch, weight, rows.trivial, scratch, &group_of, err));
-    loaded.group_of = group_of;
-    for (uint64_t row = 0; row < rows.out; row++) {
-        for (uint64_t k = 0; k < weight->in;) {
-            struct run run = run_of(&loaded, row, k);
-            run.count = 1;
-            while (k + run.count < weight->in && group_of[k + run.count] == group_of[k])
-                run.count++;
-            fill(&run, narrow ? NULL : rows.loss, values + row * weight->in + k);
-            k += run.count;
-        }
-    }
+    TRY(decode_group_of(fetch, weight, rows.trivial, scratch, &loaded.group_of, err));
+    TRY(find_runs(&loaded, scratch, err));
+    for (uint64_t row = 0; row < rows.out; row++)
+        fill_row(&loaded, row, narrow ? NULL : rows.loss, values + row * weight->in);
+    return STATUS_OK;
+}
+
+enum status values_read_ahead(const struct fetch *fetch, const struct weight *weight, struct values_rows rows, struct scratch *scratch,
+                              struct values_ahead *ahead, struct err *err)
+{
+    const struct spec *spec = &weight->spec;
+    const bool affine = (spec->grid == GRID_AFFINE_ZERO || spec->grid == GRID_AFFINE_BETA) && spec->scale_rule != SCALE_ABSMAX;
+    if (!affine || weight->origin != NULL || layout_row(spec->codes_layout)->slow == AXIS_OUT)
+        return STATUS_OK;
+    const uint64_t first = rows.out < ahead->step ? rows.out : ahead->step;
+    if (ahead->raw.data != NULL && rows.out0 >= ahead->area.out0 && rows.out0 + first <= ahead->area.out0 + ahead->area.out)
+        return STATUS_OK;
+    const uint64_t fit = ahead->bytes_max * 8 / layout_row(spec->codes_layout)->field_bits / weight->in / ahead->step * ahead->step;
+    const uint64_t some = fit < first ? first : fit, out = rows.out < some ? rows.out : some;
+    ahead->area = (struct area){rows.out0, out, 0, weight->in};
+    TRY(decode_raw(fetch, weight, ahead->area, scratch, &ahead->raw, err));
+    scratch_swap(scratch, SCRATCH_RAW, SCRATCH_AHEAD);
     return STATUS_OK;
 }
 
@@ -115,7 +132,7 @@ static enum status load_int8(const struct fetch *fetch, const struct weight *wei
     TRY(fetch_bytes(fetch, weight->role[ROLE_CODES], rows.out0 * weight->in, codes, rows.out * weight->in, err));
     TRY(fetch_bytes(fetch, weight->role[ROLE_SCALES], rows.out0 * sizeof *absmax, absmax, rows.out * sizeof *absmax, err));
     if (rows.loss != NULL)
-        *rows.loss = (struct values_loss){rows.loss->inexact + rows.out * weight->in, fmax(rows.loss->max_relative, 0x1p-23)}; /* two products */
+        *rows.loss = (struct affine_loss){rows.loss->inexact + rows.out * weight->in, fmax(rows.loss->max_relative, 0x1p-23)}; /* two products */
     for (uint64_t row = 0; row < rows.out; row++)
         codebook_load_int8(codes + row * weight->in, absmax[row], (size_t)weight->in, values + row * weight->in);
     return STATUS_OK;
@@ -158,7 +175,7 @@ static enum status load_codebook(const struct fetch *fetch, const struct weight 
     TRY(fetch_bytes(fetch, weight->role[ROLE_TABLE], 0, table, sizeof table, err));
     TRY(fetch_bytes(fetch, weight->role[ROLE_CODES], first / 2, nibbles, bytes, err));
     if (rows.loss != NULL)
-        *rows.loss = (struct values_loss){rows.loss->inexact + count, fmax(rows.loss->max_relative, 0x1p-24)}; /* products of 24 bits each */
+        *rows.loss = (struct affine_loss){rows.loss->inexact + count, fmax(rows.loss->max_relative, 0x1p-24)}; /* products of 24 bits each */
     codebook_load(&(struct codebook){table, scratch->data[SCRATCH_SCALE], (size_t)block}, nibbles, first, (size_t)count, values);
     return STATUS_OK;
 }
@@ -201,7 +218,7 @@ static enum status load_fp8(const struct fetch *fetch, const struct weight *weig
                 const double exact = (double)values[row * weight->in + k] * (double)own[g];
                 values[row * weight->in + k] *= own[g];
                 if (rows.loss != NULL)
-                    note_loss(rows.loss, exact, values[row * weight->in + k]);
+                    affine_lose(exact, values[row * weight->in + k], rows.loss);
             }
         }
     }

@@ -40,7 +40,7 @@ static void lose(struct expected *e, double exact, float value)
 static void check_rows(struct made *made, const struct expected *e, uint64_t out0, uint64_t out, bool trivial)
 {
     float *values;
-    const enum status status = values_load(&made->fetch, &made->weight, (struct values_rows){out0, out, trivial, NULL}, &made->scratch, &values, &made->err);
+    const enum status status = values_load(&made->fetch, &made->weight, (struct values_rows){out0, out, trivial, NULL, NULL}, &made->scratch, &values, &made->err);
     if (status != STATUS_OK)
         fail_msg("rows %d + %d: %s: %s", (int)out0, (int)out, made->err.where, made->err.what);
     for (uint64_t i = 0; i < out * made->weight.in; i++)
@@ -53,17 +53,17 @@ static void check_rows(struct made *made, const struct expected *e, uint64_t out
 static void check(struct made *made, const struct expected *e)
 {
     const uint64_t rows = made->weight.out;
-    struct values_loss loss = {7, 0};
+    struct affine_loss loss = {7, 0};
     float *values;
     made_open(made, DIR);
     for (uint64_t out0 = 0; out0 < rows; out0++)
         for (uint64_t out = 1; out0 + out <= rows; out++)
             check_rows(made, e, out0, out, false);
-    assert_int_equal(values_load(&made->fetch, &made->weight, (struct values_rows){0, rows, false, &loss}, &made->scratch, &values, &made->err), STATUS_OK);
+    assert_int_equal(values_load(&made->fetch, &made->weight, (struct values_rows){0, rows, false, &loss, NULL}, &made->scratch, &values, &made->err), STATUS_OK);
     if (loss.inexact != 7 + e->inexact || loss.max_relative != e->max_relative)
         fail_msg("lost %d and %a, expected %d and %a", (int)loss.inexact - 7, loss.max_relative, (int)e->inexact, e->max_relative);
     loss.max_relative = 0.5; /* a larger one stays */
-    assert_int_equal(values_load(&made->fetch, &made->weight, (struct values_rows){0, rows, false, &loss}, &made->scratch, &values, &made->err), STATUS_OK);
+    assert_int_equal(values_load(&made->fetch, &made->weight, (struct values_rows){0, rows, false, &loss, NULL}, &made->scratch, &values, &made->err), STATUS_OK);
     assert_int_equal(loss.inexact, 7 + 2 * e->inexact);
     assert_true(loss.max_relative == 0.5);
     made_close(made);
@@ -243,6 +243,46 @@ static void group_maps(void **state)
     check_rows(&made, &e, 3, 2, false);
     check_rows(&made, &trivial, 0, OUT, true);
     made_close(&made);
+}
+
+/* Words along in, whose rows run across those of the weight: all at once, or as many as some bytes hold. */
+static void rows_read_ahead(void **state)
+{
+    enum { ROWS = 30, COLUMNS = 32, STEP = 4 };
+    (void)state;
+    struct rng rng = {6};
+    for (uint64_t bytes_max = 1; bytes_max < 1024; bytes_max *= 3) {
+        struct made made;
+        static float expected[ROWS * COLUMNS];
+        made_start(&made);
+        made.weight.out = ROWS, made.weight.in = COLUMNS, made.weight.groups = 1;
+        made.weight.spec = (struct spec){.grid = GRID_AFFINE_ZERO, .bits = 4, .zero_kind = ZERO_MID, .group = COLUMNS, .param_order = ORDER_OUT_GROUP,
+                                         .scale_dtype = DTYPE_F32, .codes_layout = LAYOUT_WORD_IN4};
+        uint8_t *data = made_add(&made, ROLE_CODES, "codes", "I32", "4,30", COLUMNS / 8 * ROWS * 4);
+        float scale[ROWS];
+        for (unsigned o = 0; o < ROWS; o++) {
+            scale[o] = (float)(o + 1);
+            for (unsigned k = 0; k < COLUMNS; k++) {
+                const unsigned code = rng_below(&rng, 16);
+                data[(k / 8 * ROWS + o) * 4 + k % 8 / 2] |= (uint8_t)(code << k % 2 * 4);
+                expected[o * COLUMNS + k] = ((float)code - 8) * scale[o];
+            }
+        }
+        made_floats(&made, ROLE_SCALES, "scales", REAL_F32, scale, ROWS);
+        made_open(&made, DIR);
+        struct values_ahead ahead = {.step = STEP, .bytes_max = bytes_max};
+        for (uint64_t out0 = 0; out0 < ROWS; out0 += STEP) {
+            struct values_rows rows = {out0, ROWS - out0, false, NULL, &ahead};
+            float *values;
+            assert_int_equal(values_read_ahead(&made.fetch, &made.weight, rows, &made.scratch, &ahead, &made.err), STATUS_OK);
+            assert_true(ahead.area.out <= (bytes_max * 2 / COLUMNS < STEP ? STEP : bytes_max * 2 / COLUMNS));
+            rows.out = ROWS - out0 < STEP ? ROWS - out0 : STEP;
+            assert_int_equal(values_load(&made.fetch, &made.weight, rows, &made.scratch, &values, &made.err), STATUS_OK);
+            assert_memory_equal(values, expected + out0 * COLUMNS, rows.out * COLUMNS * sizeof *values);
+        }
+        assert_int_equal(ahead.area.out0 + ahead.area.out, ROWS);
+        made_close(&made);
+    }
 }
 
 /* Two products, each rounded; the loss is what they may be. */
@@ -453,14 +493,14 @@ static void refusals(void **state)
     made.weight.out = made.weight.in = made.weight.groups = 1;
     const struct weight origin = made.weight;
     made.weight.origin = &origin;
-    assert_int_equal(values_load(&made.fetch, &made.weight, (struct values_rows){0, 1, false, NULL}, &made.scratch, &values, &made.err), STATUS_UNSUPPORTED);
+    assert_int_equal(values_load(&made.fetch, &made.weight, (struct values_rows){0, 1, false, NULL, NULL}, &made.scratch, &values, &made.err), STATUS_UNSUPPORTED);
     assert_string_equal(made.err.where, "w");
     assert_non_null(strstr(made.err.what, "rounded anew"));
     made.weight.origin = NULL;
-    assert_int_equal(values_load(&made.fetch, &made.weight, (struct values_rows){0, 1, false, NULL}, &made.scratch, &values, &made.err), STATUS_OK);
+    assert_int_equal(values_load(&made.fetch, &made.weight, (struct values_rows){0, 1, false, NULL, NULL}, &made.scratch, &values, &made.err), STATUS_OK);
     made.weight.spec.grid = GRID_GGML_BLOCK;
     made.weight.spec.block = GGML_Q4_2; /* removed upstream */
-    assert_int_equal(values_load(&made.fetch, &made.weight, (struct values_rows){0, 1, false, NULL}, &made.scratch, &values, &made.err), STATUS_UNSUPPORTED);
+    assert_int_equal(values_load(&made.fetch, &made.weight, (struct values_rows){0, 1, false, NULL, NULL}, &made.scratch, &values, &made.err), STATUS_UNSUPPORTED);
     assert_non_null(strstr(made.err.what, "blocks of Q4_2"));
     made_close(&made);
 }
@@ -469,7 +509,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(zeros_of_all_kinds), cmocka_unit_test(offsets), cmocka_unit_test(betas),      cmocka_unit_test(scaled_zeros),
-        cmocka_unit_test(group_maps),         cmocka_unit_test(int8_rows), cmocka_unit_test(dense),      cmocka_unit_test(fp8_scales),
+        cmocka_unit_test(group_maps), cmocka_unit_test(rows_read_ahead),         cmocka_unit_test(int8_rows), cmocka_unit_test(dense),      cmocka_unit_test(fp8_scales),
         cmocka_unit_test(mxfp4),              cmocka_unit_test(tables),  cmocka_unit_test(refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
