@@ -318,6 +318,7 @@ static enum status read_file(struct reading *reading, const struct read_options 
 enum status ggufread_model(struct source *source, const struct read_options *options, struct model *model, struct err *err)
 {
     struct reading reading = {.source = source, .model = model, .as_stored = options->as_stored};
+    model->ops = source->ops;
     model->dir = arena_copy(&model->arena, source->dir, strlen(source->dir), err);
     if (model->dir == NULL)
         return STATUS_LIMIT;

@@ -4,6 +4,8 @@
 #include "container/ggufile.h"
 #include "container/safetensors.h"
 #include "container/torchfile.h"
+#include "container/zstream.h"
+#include "formats/packing.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -67,26 +69,49 @@ static enum status open_file(struct source *source, const char *path, struct err
             return STATUS_OK;
         }
     }
+    source->only = name;
+    return STATUS_OK;
+}
+
+/* The kind of the one file that is named, by its content; a bundle becomes a directory. */
+static enum status look_into(struct source *source, const char *path, struct err *err)
+{
     struct file file;
     uint8_t head[TORCHFILE_HEAD_BYTES] = {0};
+    bool bundle = false;
     TRY(file_open_read(&file, source->ops, path, err));
     const size_t head_bytes = file.bytes < sizeof head ? (size_t)file.bytes : sizeof head;
-    const enum status status = file_read(&file, head, head_bytes, 0, err);
+    enum status status = file_read(&file, head, head_bytes, 0, err);
     const uint64_t bytes = file.bytes;
+    if (status == STATUS_OK && zipfile_probe(head, head_bytes))
+        status = packing_is_bundle(&file, &bundle, err);
     file_drop(&file);
     TRY(status);
+    if (bundle) {
+        source->only = NULL;
+        return packing_bundle(source, source->path, err);
+    }
     source->gguf = ggufile_probe(head, head_bytes);
-    source->only = name;
     if (source->gguf)
         return STATUS_OK;
     if (torchfile_probe(head, head_bytes))
         source->kind = &shards_torch;
-    else if (slice_ends(slice, ".safetensors") || safetensors_probe(head, head_bytes, bytes))
+    else if (slice_ends(slice_of(source->only), ".safetensors") || safetensors_probe(head, head_bytes, bytes))
         source->kind = &shards_safetensors;
     if (source->kind != NULL)
         return STATUS_OK;
     (void)err_set(err, STATUS_UNSUPPORTED, path, "found a file that is no safetensors and no GGUF file, and none of torch.save's");
     return err_try(err, "name a checkpoint directory, a .safetensors, .gguf, .bin or .pth file or an *.index.json");
+}
+
+/* The one file that is named, after it was unpacked if it is compressed. */
+static enum status open_only(struct source *source, struct err *err)
+{
+    if (!slice_ends(slice_of(source->only), ".zst"))
+        return look_into(source, source->path, err);
+    TRY(packing_streams(source, err));
+    const char *path = source_path(source, source->only, err);
+    return path == NULL ? STATUS_LIMIT : look_into(source, path, err);
 }
 
 /* The index that rules the directory's weights of the chosen kind: the only one there is. */
@@ -182,9 +207,9 @@ enum status source_open_plain(struct source *source, const struct file_ops *ops,
     return read_config(source, err);
 }
 
-enum status source_open(struct source *source, const struct file_ops *ops, const char *path, struct err *err)
+enum status source_open_at(struct source *source, const struct file_ops *ops, const char *path, const char *spool, struct err *err)
 {
-    *source = (struct source){.ops = ops, .path = path};
+    *source = (struct source){.ops = ops, .path = path, .spool = spool};
     const enum file_kind kind = file_stat(path, NULL);
     if (kind == FILE_ABSENT)
         return err_set(err, STATUS_IO, path, "cannot open: no such file or directory");
@@ -194,17 +219,29 @@ enum status source_open(struct source *source, const struct file_ops *ops, const
     if (source->gguf)
         return STATUS_OK;
     TRY(tree_list(source->dir, &source->arena, &source->list, err));
-    if (kind == FILE_DIRECTORY) {
+    if (source->only != NULL)
+        TRY(open_only(source, err));
+    if (source->only == NULL && source->index_name == NULL) {
+        TRY(packing_streams(source, err));
         TRY(check_weights(source, err));
         TRY(find_index(source, err));
     }
+    if (source->kind == &shards_torch)
+        TRY(packing_torch(source, err));
     return read_config(source, err);
+}
+
+enum status source_open(struct source *source, const struct file_ops *ops, const char *path, struct err *err)
+{
+    return source_open_at(source, ops, path, NULL, err);
 }
 
 void source_close(struct source *source)
 {
     jsondoc_free(source->document);
     text_free(&source->config);
+    if (source->overlay.below != NULL)
+        overlay_close(&source->overlay);
     arena_free(&source->arena);
     *source = (struct source){0};
 }
@@ -303,6 +340,7 @@ enum status source_make_config(struct source *source, struct model *model, const
 
 enum status source_take(const struct source *source, struct model *model, struct err *err)
 {
+    model->ops = source->ops;
     model->dir = arena_copy(&model->arena, source->dir, strlen(source->dir), err);
     if (model->dir == NULL)
         return STATUS_LIMIT;

@@ -6,6 +6,7 @@
 #include "base/tree.h"
 #include "base/mem.h"
 #include "container/jsondoc.h"
+#include "container/overlay.h"
 #include "container/shards.h"
 #include "ir/model.h"
 
@@ -17,7 +18,9 @@ struct source_made {
 enum { SOURCE_MADE_MAX = 8 };
 
 struct source {
-    const struct file_ops *ops;
+    const struct file_ops *ops; /* of its files; its overlay's where something is packed */
+    struct overlay overlay; /* a source must not move */
+    const char *spool;      /* where what is packed and cannot be read in place is unpacked, to a file without a name; NULL: beside it */
     struct arena arena;
     const char *path;       /* as the user gave it */
     const char *dir;        /* its directory */
@@ -32,9 +35,11 @@ struct source {
     size_t made_count;
 };
 
-/* path is a directory, one .safetensors, .bin or .pth file, or an *.index.json. Of a directory with several kinds of weights safetensors are taken. Absent or
- * unreadable: IO. Several indexes of one kind: CORRUPT. A file of another kind, a directory without weights or a LoRA adapter: UNSUPPORTED. Free with
- * source_close, also after a failure. */
+/* path is a directory, one .safetensors, .bin or .pth file (any of these as .zst), a bundle (repaq bundle), or an *.index.json. Of a directory with several
+ * kinds of weights safetensors are taken. Absent or unreadable: IO. Several indexes of one kind: CORRUPT. A file of another kind, a directory without weights
+ * or a LoRA adapter: UNSUPPORTED. Free with source_close, also after a failure. */
+enum status source_open_at(struct source *source, const struct file_ops *ops, const char *path, const char *spool, struct err *err) WARN_UNUSED;
+/* The same, with no other place to unpack to than beside the source. */
 enum status source_open(struct source *source, const struct file_ops *ops, const char *path, struct err *err) WARN_UNUSED;
 /* A directory for its config and side files only (--base): weights are not asked for. */
 enum status source_open_plain(struct source *source, const struct file_ops *ops, const char *path, struct err *err) WARN_UNUSED;

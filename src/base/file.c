@@ -132,6 +132,8 @@ enum status file_read(const struct file *file, void *data, size_t size, uint64_t
         const ssize_t got = file->ops->pread(file->ops->context, file->fd, (char *)data + done, size - done, (off_t)(offset + done));
         if (got < 0 && errno == EINTR)
             continue;
+        if (got < 0 && errno == EBADMSG) /* packed content (container/overlay.h) */
+            return err_set(err, STATUS_CORRUPT, file->path, "found damaged content at offset %llu", (unsigned long long)(offset + done));
         if (got < 0)
             return err_errno(err, file->path, errno, "cannot read %zu bytes at offset %llu", size - done, (unsigned long long)(offset + done));
         if (got == 0)

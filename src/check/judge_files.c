@@ -96,8 +96,9 @@ enum status judge_files_index(struct subject *subject, struct err *err)
         return subject_report(subject, (struct remark){SEVERITY_FAIL, subject->source.path, without_found(subject->open_error.what), "one index",
             "remove the stale one", 0},
             err);
-    if (subject->source.only != NULL || subject->index_count > 1 || subject->headers.damaged || subject->source.kind != &shards_safetensors)
-        return STATUS_OK; /* an index of torch files was held against them when they were read */
+    if (subject->source.only != NULL || subject->index_count > 1 || subject->headers.damaged || subject->source.kind != &shards_safetensors ||
+        subject->source.overlay.below != NULL)
+        return STATUS_OK; /* an index of torch files, or of a bundle, was held against them when they were read */
     enum status status = inventory_make(&inventory, subject->source.ops, subject->source.dir, &why);
     if (status == STATUS_OK)
         status = judge_index(subject, &inventory, err);

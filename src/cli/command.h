@@ -33,6 +33,8 @@ struct command {
     X(check, "check", "SRC --for ENGINE [--json]", "say what an engine would refuse, and what it would load wrongly without a word", true) \
     X(index, "index", "DIR [--check | --write] [--json]", "hold model.safetensors.index.json against the shards, or rewrite it", true) \
     X(formats, "formats", "[--from A --to B] [--json]", "print what each format can hold, or what a pair can exchange exactly", true) \
+    X(bundle, "bundle", "DIR FILE.zip [--force]", "pack a model directory into one zip of zstd entries, which is a SRC itself", false) \
+    X(unbundle, "unbundle", "FILE.zip DIR [--force]", "unpack such an archive, byte for byte", false) \
     X(ms_to_vllm, "ms_to_vllm", "--model W.safetensors --json D.json [options]", "drop-in for msModelSlim's ms_to_vllm.py", false) \
     X(convert_llama_weights_to_hf, "convert_llama_weights_to_hf", "--input_dir DIR --output_dir DIR", "drop-in for transformers' script", false)
 

@@ -2,6 +2,7 @@
 #ifndef REPAQ_MODEL_H
 #define REPAQ_MODEL_H
 
+#include "base/file.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "ir/dtype.h"
@@ -86,6 +87,7 @@ struct model_file {
 struct model {
     struct arena arena;
     const char *dir;          /* the checkpoint's directory */
+    const struct file_ops *ops; /* that its files are opened with; NULL: those of whoever opens them */
     const char *format;       /* name in formats.def */
     struct model_file *file;  /* owned */
     size_t file_count, file_capacity;

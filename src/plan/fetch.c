@@ -35,7 +35,7 @@ enum status fetch_open(struct fetch *fetch, const struct file_ops *ops, const st
     for (size_t i = 0; i < model->file_count; i++)
         fetch->file[i].fd = -1;
     for (size_t i = 0; i < model->file_count; i++)
-        TRY(open_one(fetch, i, ops, err));
+        TRY(open_one(fetch, i, model->ops != NULL ? model->ops : ops, err));
     return STATUS_OK;
 }
 

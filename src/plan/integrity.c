@@ -52,7 +52,7 @@ enum status integrity_check(struct integrity *integrity, const struct fetch *fet
 {
     struct checking checking = {.fetch = fetch};
     *integrity = (struct integrity){0};
-    enum status status = manifest_read(&checking.manifest, resources->ops, fetch->model->dir, err);
+    enum status status = manifest_read(&checking.manifest, fetch->model->ops != NULL ? fetch->model->ops : resources->ops, fetch->model->dir, err);
     if (status == STATUS_OK && checking.manifest.count > 0)
         status = check_all(integrity, &checking, resources, err);
     manifest_free(&checking.manifest);

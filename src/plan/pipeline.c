@@ -156,12 +156,23 @@ static struct options options_of(const struct pipeline *pipeline, const struct r
     return options;
 }
 
+/* The directory of a destination; NULL where memory is out. */
+static const char *parent_of(struct pipeline *pipeline, const char *destination)
+{
+    size_t size = strlen(destination);
+    while (size > 1 && destination[size - 1] == '/')
+        size--;
+    while (size > 0 && destination[size - 1] != '/')
+        size--;
+    return size == 0 ? "." : arena_copy(&pipeline->arena, destination, size, NULL);
+}
+
 enum status pipeline_plan(struct pipeline *pipeline, const struct request *request, const struct resources *resources, struct err *err)
 {
     *pipeline = (struct pipeline){0};
     TRY(check_codes(request, err));
     TRY(check_places(request, err));
-    TRY(source_open(&pipeline->source, resources->ops, request->source, err));
+    TRY(source_open_at(&pipeline->source, resources->ops, request->source, parent_of(pipeline, request->destination), err));
     if (request->base != NULL)
         TRY(source_open_plain(&pipeline->base, resources->ops, request->base, err));
     TRY(registry_read(&pipeline->source, request->from, request->reading, &pipeline->model, &pipeline->bid, err));

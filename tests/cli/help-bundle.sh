@@ -1,0 +1,2 @@
+# The options of bundle.
+"$REPAQ" help bundle

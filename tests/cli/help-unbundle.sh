@@ -1,0 +1,2 @@
+# The options of unbundle.
+"$REPAQ" help unbundle
