@@ -30,7 +30,8 @@ void regex_free(struct regex *regex)
     free(regex);
 }
 
-enum status regex_compile(struct regex **regex, struct slice pattern, const char *where, enum status status, struct err *err)
+/* `more`: options of PCRE2 beside those that all patterns have. */
+static enum status compile(struct regex **regex, struct slice pattern, uint32_t more, const char *where, enum status status, struct err *err)
 {
     int number;
     PCRE2_SIZE offset;
@@ -41,7 +42,7 @@ enum status regex_compile(struct regex **regex, struct slice pattern, const char
     if (made == NULL)
         return STATUS_LIMIT;
     (void)snprintf(made->where, sizeof made->where, "%s", where);
-    made->code = pcre2_compile((PCRE2_SPTR)pattern.data, pattern.size, PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C, &number, &offset, NULL);
+    made->code = pcre2_compile((PCRE2_SPTR)pattern.data, pattern.size, PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C | more, &number, &offset, NULL);
     if (made->code == NULL) {
         PCRE2_UCHAR text[128] = {0};
         (void)pcre2_get_error_message(number, text, sizeof text);
@@ -61,9 +62,19 @@ enum status regex_compile(struct regex **regex, struct slice pattern, const char
     return STATUS_OK;
 }
 
-static enum status run(const struct regex *regex, struct slice text, uint32_t options, bool *found, struct err *err)
+enum status regex_compile(struct regex **regex, struct slice pattern, const char *where, enum status status, struct err *err)
 {
-    const int result = pcre2_match(regex->code, (PCRE2_SPTR)text.data, text.size, 0, options, regex->data, regex->context);
+    return compile(regex, pattern, 0, where, status, err);
+}
+
+enum status regex_compile_words(struct regex **regex, struct slice pattern, const char *where, enum status status, struct err *err)
+{
+    return compile(regex, pattern, PCRE2_UCP | PCRE2_MULTILINE, where, status, err);
+}
+
+static enum status run(const struct regex *regex, struct slice text, size_t from, uint32_t options, bool *found, struct err *err)
+{
+    const int result = pcre2_match(regex->code, (PCRE2_SPTR)text.data, text.size, from, options, regex->data, regex->context);
     *found = result >= 0;
     if (result >= 0 || result == PCRE2_ERROR_NOMATCH)
         return STATUS_OK;
@@ -75,10 +86,23 @@ static enum status run(const struct regex *regex, struct slice text, uint32_t op
 
 enum status regex_search(const struct regex *regex, struct slice text, bool *found, struct err *err)
 {
-    return run(regex, text, 0, found, err);
+    return run(regex, text, 0, 0, found, err);
 }
 
 enum status regex_match(const struct regex *regex, struct slice text, bool *found, struct err *err)
 {
-    return run(regex, text, PCRE2_ANCHORED, found, err);
+    return run(regex, text, 0, PCRE2_ANCHORED, found, err);
+}
+
+enum status regex_find(const struct regex *regex, struct slice text, size_t from, struct regex_span *span, bool *found, struct err *err)
+{
+    TRY(run(regex, text, from, 0, found, err));
+    if (*found) {
+        const PCRE2_SIZE *const at = pcre2_get_ovector_pointer(regex->data);
+        /* \K may put the start behind the end, or before `from` */
+        if (at[0] > at[1] || at[0] < from)
+            return err_set(err, STATUS_UNSUPPORTED, regex->where, "found a pattern whose match begins elsewhere than it is found (\\K), expected none");
+        *span = (struct regex_span){at[0], at[1]};
+    }
+    return STATUS_OK;
 }

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -63,12 +64,60 @@ static void steps_are_bounded(void **state)
     regex_free(regex);
 }
 
+/* Appends "start-end " for each match. */
+static void list_matches(const char *pattern, const char *text, char *list, size_t size)
+{
+    struct regex *regex;
+    struct err err = {0};
+    struct regex_span span;
+    bool there = true;
+    size_t from = 0, used = 0;
+    list[0] = '\0';
+    assert_int_equal(regex_compile_words(&regex, slice_of(pattern), "tokenizer.json", STATUS_UNSUPPORTED, &err), STATUS_OK);
+    while (from <= strlen(text)) {
+        assert_int_equal(regex_find(regex, slice_of(text), from, &span, &there, &err), STATUS_OK);
+        if (!there)
+            break;
+        used += (size_t)snprintf(list + used, size - used, "%zu-%zu ", span.start, span.end);
+        from = span.end > span.start ? span.end : span.end + 1;
+    }
+    regex_free(regex);
+}
+
+static void matches_one_after_another(void **state)
+{
+    (void)state;
+    char list[200];
+    list_matches("\\p{L}+", "ab \xc3\xa9t\xc3\xa9, \xe4\xb8\xad", list, sizeof list);
+    assert_string_equal(list, "0-2 3-8 10-13 ");
+    list_matches("\\s+(?!\\S)|\\s+", "a  b", list, sizeof list); /* the last blank belongs to the word */
+    assert_string_equal(list, "1-2 2-3 ");
+    list_matches("\\s", "a\xe3\x80\x80" "b\xc2\xa0", list, sizeof list); /* Unicode's blanks */
+    assert_string_equal(list, "1-4 5-7 ");
+    list_matches("^b|a$", "a\nb", list, sizeof list); /* at every line */
+    assert_string_equal(list, "0-1 2-3 ");
+    list_matches("(?<=a)b", "ab", list, sizeof list);
+    assert_string_equal(list, "1-2 ");
+}
+
+static void bad_word_patterns(void **state)
+{
+    (void)state;
+    struct regex *regex;
+    struct err err = {0};
+    assert_int_equal(regex_compile_words(&regex, slice_of("["), "tokenizer.json", STATUS_UNSUPPORTED, &err), STATUS_UNSUPPORTED);
+    assert_null(regex);
+    assert_string_equal(err.where, "tokenizer.json");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(search_and_match),
         cmocka_unit_test(bad_patterns),
         cmocka_unit_test(steps_are_bounded),
+        cmocka_unit_test(matches_one_after_another),
+        cmocka_unit_test(bad_word_patterns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
