@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
-"""make_seeds.py DIR [--flips N]: seeds for the harnesses: DIR/json, DIR/safetensors, DIR/index, DIR/ggufile, DIR/torch, DIR/pickle, DIR/formats
-and DIR/ggml,
-the same files every time.
+"""make_seeds.py DIR [--flips N]: seeds for the harnesses: DIR/json, DIR/safetensors, DIR/index, DIR/ggufile, DIR/torch, DIR/pickle,
+DIR/sentencepiece, DIR/hftokenizer, DIR/ggml and DIR/formats, the same files every time.
 
 Sound small checkpoints of every format, every named defect of tests/malformed, and seeded byte flips of the sound ones."""
 import argparse
@@ -22,6 +21,15 @@ JSON_TEXTS = [b"", b" ", b"{}", b"[]", b"null", b"-0.5e+3", b'"\\ud83d\\ude00\\u
 INDEX_TEXTS = [b'{"metadata":{"total_size":8},"weight_map":{"a":"model.safetensors"}}', b'{"weight_map":{}}', b'{"weight_map":{"a":"../x.safetensors"}}',
                b'{"weight_map":{"a":"C:\\\\x.safetensors"}}', b'{"weight_map":{"a":"x.safetensors","a":"y.safetensors"}}', b'{"metadata":null,"weight_map":{"a":1}}']
 
+TOKENIZER_TEXTS = [text.encode() for text in (
+    '{"added_tokens":[{"id":3,"content":"<x>","special":true,"lstrip":true,"rstrip":true}],"model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2},"merges":["a b"]}}',
+    '{"model":{"vocab":{"a":0,"b":1,"ab":2,"<0x20>":4},"merges":[["a","b"]],"byte_fallback":true,"unk_token":"a","fuse_unk":true,"ignore_merges":true}}',
+    '{"normalizer":{"type":"Sequence","normalizers":[{"type":"NFC"},{"type":"Lowercase"},{"type":"Replace","pattern":{"String":" "},"content":"_"}]},"model":{}}',
+    '{"pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":"\\\\p{N}{1,3}"},"behavior":"MergedWithNext"},'
+    '{"type":"ByteLevel"},{"type":"Digits"},{"type":"Metaspace","prepend_scheme":"first"}]},"model":{"vocab":{"a":0}}}',
+    '{"post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"s"}},{"Sequence":{"id":"A"}}],"special_tokens":{"s":{"ids":[1]}}}}',
+    '{"decoder":{"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"_"},"content":" "},{"type":"ByteFallback"},{"type":"Fuse"},'
+    '{"type":"Strip","content":" ","start":1,"stop":1},{"type":"ByteLevel"}]}}')]
 
 TARGETS = 7  # hf, msmodelslim, awq, gptq, gptq_v2, compressed-tensors, mlx: the first of the registry
 WEIGHTS_ONLY, F32, EXACT, UNPACKED = 16, 32, 64, 128
@@ -112,6 +120,22 @@ def ggml_rows():
             yield bytes((kind, flags | 2)) + rng.randbytes(292)
 
 
+def field(number, wire, value):
+    """A field of a protobuf message with a one-byte tag: a varint below 128, or bytes."""
+    return bytes([number << 3 | wire]) + (bytes([value]) if wire == 0 else bytes([len(value)]) + value if wire == 2 else value)
+
+
+def sentencepiece_seeds():
+    """tokenizer.model files: pieces of every type with trainer and normalizer, pieces alone, unknown fields, and LLaMA 3's text form."""
+    def piece(text, score, kind):
+        return field(1, 2, field(1, 2, text) + field(2, 5, struct.pack("<f", score)) + (field(3, 0, kind) if kind != 1 else b""))
+    pieces = b"".join(piece(b"<%d>" % kind, -float(kind), kind) for kind in range(1, 7))
+    trainer = field(2, 2, field(3, 0, 2) + b"\x98\x02\x01" + b"\xc0\x02\x01" + b"\xd8\x02" + b"\xff" * 9 + b"\x01")
+    normalizer = field(3, 2, field(1, 2, b"identity") + field(2, 2, b"map") + field(3, 0, 1) + field(4, 0, 0) + field(5, 0, 1))
+    return [b"", pieces, pieces + trainer + normalizer, pieces + field(9, 0, 5) + field(10, 1, b"8" * 8) + field(11, 5, b"4" * 4) + field(12, 2, b"x"),
+            b"YQ== 0\nYg== 1\nIA== 2\nYWI= 3\nIGE= 4\nIGFi 5\n", b"YQ== 0\r\n", b"YQ== 1\n"]
+
+
 def flipped(data, rng):
     data = bytearray(data)
     limit = min(len(data), 2500)  # the texts and headers: weight bytes are never wrong
@@ -126,7 +150,7 @@ def main():
     parser.add_argument("--flips", type=int, default=20, help="a tenth of the damaged copies of each kind")
     options = parser.parse_args()
     seeds = {"json": list(JSON_TEXTS), "safetensors": [], "index": list(INDEX_TEXTS), "ggufile": gguf_seeds(), "formats": [], "torch": [], "pickle": [],
-             "ggml": list(ggml_rows())}
+             "ggml": list(ggml_rows()), "sentencepiece": sentencepiece_seeds(), "hftokenizer": list(TOKENIZER_TEXTS)}
     scratch = pathlib.Path(tempfile.mkdtemp(prefix="repaq-seeds-"))
     for number, kind in enumerate(malformed.KINDS):
         folder = scratch / kind
