@@ -1,0 +1,231 @@
+#include "codec/ggml_embed.h"
+
+#include "base/le.h"
+#include "codec/half.h"
+
+#include <string.h>
+
+/* What a type can hold, by bits a weight, then by id. K types have one scale for 256 columns here: all inner scales are 1. */
+static const struct holder {
+    enum ggml_type type;
+    uint8_t bits;              /* of its codes */
+    enum { BY_RANGE, BY_MINIMUM, BY_ZERO } how;
+    int16_t low, high;         /* BY_RANGE: of code - zero. BY_ZERO: of the zero */
+} holders[] = {
+    {GGML_Q2_K, 2, BY_ZERO, 0, 15},       {GGML_Q3_K, 3, BY_RANGE, -4, 3},    {GGML_Q4_0, 4, BY_RANGE, -8, 7},  {GGML_Q4_K, 4, BY_ZERO, 0, 63},
+    {GGML_Q4_1, 4, BY_MINIMUM, 0, 0},     {GGML_Q5_0, 5, BY_RANGE, -16, 15},  {GGML_Q5_K, 5, BY_ZERO, 0, 63},   {GGML_Q5_1, 5, BY_MINIMUM, 0, 0},
+    {GGML_Q6_K, 6, BY_RANGE, -32, 31},    {GGML_Q8_0, 8, BY_RANGE, -128, 127},
+};
+
+static bool holds(const struct holder *holder, const struct ggml_embed_facts *facts)
+{
+    const uint32_t block = ggml_block_elements(holder->type);
+    if (facts->columns % block != 0 || (facts->group < facts->columns && facts->group % block != 0))
+        return false;
+    if (facts->betas)
+        return holder->how == BY_MINIMUM && facts->bits <= holder->bits && !facts->loose[holder->bits - 4];
+    switch (holder->how) {
+    case BY_RANGE:
+        return facts->low >= holder->low && facts->high <= holder->high;
+    case BY_ZERO:
+        return facts->bits <= holder->bits && facts->zero_low >= holder->low && facts->zero_high <= holder->high;
+    case BY_MINIMUM:
+        return facts->bits <= holder->bits && !facts->loose[holder->bits - 4];
+    }
+    return false;
+}
+
+bool ggml_embed_holds(enum ggml_type type, const struct ggml_embed_facts *facts)
+{
+    for (size_t h = 0; h < sizeof holders / sizeof holders[0]; h++)
+        if (holders[h].type == type)
+            return holds(&holders[h], facts);
+    return false;
+}
+
+enum ggml_type ggml_embed_choose(const struct ggml_embed_facts *facts)
+{
+    for (size_t h = 0; h < sizeof holders / sizeof holders[0]; h++)
+        if (holds(&holders[h], facts))
+            return holders[h].type;
+    return GGML_COUNT;
+}
+
+static bool is_f16(float value)
+{
+    return half_from_f16(half_to_f16(value)) == value;
+}
+
+bool ggml_embed_minimum(float scale, int32_t zero, int32_t most, struct ggml_embed_minimum *found)
+{
+    const float direct = -(float)zero * scale, turned = (float)(most - zero) * scale; /* at most 11 and 9 bits: exact */
+    const bool fits = is_f16(direct);
+    *found = fits ? (struct ggml_embed_minimum){scale, direct, false} : (struct ggml_embed_minimum){-scale, turned, true};
+    return fits || is_f16(turned);
+}
+
+/* --- blocks -------------------------------------------------------------------------------------------------------------------- */
+
+/* One block's part of a row. */
+struct block {
+    const uint8_t *codes;
+    float scale;  /* an F16 */
+    int32_t zero; /* in a group of zeros: such that codes stay in range */
+    float beta;
+    bool betas, dead;
+};
+
+static void put_half(uint8_t *at, float value)
+{
+    le_store16(at, half_to_f16(value));
+}
+
+/* code - zero + middle, in a group of zeros the middle. */
+static unsigned centred(const struct block *block, unsigned j, int32_t middle)
+{
+    return (unsigned)(block->dead ? middle : block->codes[j] - block->zero + middle);
+}
+
+/* Nibbles j and j + 16 share byte j; the fifth bits of 5-bit codes are the bits of a word. */
+static void put_halves(const uint8_t code[32], uint8_t *nibbles, uint8_t *fifth)
+{
+    uint32_t word = 0;
+    for (unsigned j = 0; j < 16; j++)
+        nibbles[j] = (uint8_t)((code[j] & 15) | (code[j + 16] & 15) << 4);
+    for (unsigned j = 0; j < 32 && fifth != NULL; j++)
+        word |= (uint32_t)(code[j] >> 4 & 1) << j;
+    if (fifth != NULL)
+        le_store32(fifth, word);
+}
+
+static void put_range32(enum ggml_type type, const struct block *block, uint8_t *at)
+{
+    const int32_t middle = type == GGML_Q4_0 ? 8 : type == GGML_Q5_0 ? 16 : 0;
+    uint8_t code[32];
+    for (unsigned j = 0; j < 32; j++)
+        code[j] = (uint8_t)centred(block, j, middle);
+    put_half(at, block->scale);
+    if (type == GGML_Q8_0)
+        memcpy(at + 2, code, 32);
+    else
+        put_halves(code, at + (type == GGML_Q5_0 ? 6 : 2), type == GGML_Q5_0 ? at + 2 : NULL);
+}
+
+static void put_minimum32(enum ggml_type type, const struct block *block, uint8_t *at)
+{
+    const int32_t most = type == GGML_Q4_1 ? 15 : 31;
+    struct ggml_embed_minimum found = {block->scale, block->beta, false};
+    uint8_t code[32];
+    if (!block->betas)
+        (void)ggml_embed_minimum(block->scale, block->dead ? 0 : block->zero, most, &found);
+    for (unsigned j = 0; j < 32; j++)
+        code[j] = (uint8_t)(found.turned ? most - block->codes[j] : block->codes[j]);
+    put_half(at, found.scale);
+    put_half(at + 2, found.minimum);
+    put_halves(code, at + (type == GGML_Q5_1 ? 8 : 4), type == GGML_Q5_1 ? at + 4 : NULL);
+}
+
+/* Q4_K, Q5_K: all eight scales 1, all eight minima `zero` (6 bits each, in 12 bytes); codes of 64 columns in 32 bytes, the first 32 low. */
+static void put_zero256(enum ggml_type type, const struct block *block, uint8_t *at)
+{
+    const unsigned zero = block->dead ? 0 : (unsigned)block->zero;
+    uint8_t *const scales = at + 4, *const high = at + 16, *const low = at + (type == GGML_Q5_K ? 48 : 16);
+    put_half(at, block->scale);
+    put_half(at + 2, block->scale);
+    for (unsigned k = 0; k < 4; k++) {
+        scales[k] = 1;                                                  /* scale k; above it bits 5 4 of scale k + 4, which are 0 */
+        scales[k + 4] = (uint8_t)(zero | (zero >> 4) << 6);             /* minimum k, and bits 5 4 of minimum k + 4 */
+        scales[k + 8] = (uint8_t)(1 | (zero & 15) << 4);                /* low nibbles of scale and minimum k + 4 */
+    }
+    if (type == GGML_Q5_K)
+        memset(high, 0, 32);
+    for (unsigned g = 0; g < 4; g++) {
+        for (unsigned l = 0; l < 32; l++) {
+            const unsigned a = block->codes[64 * g + l], b = block->codes[64 * g + 32 + l];
+            low[32 * g + l] = (uint8_t)((a & 15) | (b & 15) << 4);
+            if (type == GGML_Q5_K)
+                high[l] = (uint8_t)(high[l] | (a >> 4 & 1) << (2 * g) | (b >> 4 & 1) << (2 * g + 1));
+        }
+    }
+}
+
+/* Q2_K: scales 1 and minima `zero` in nibbles; codes of 128 columns in 32 bytes, 32 columns a pair of bits. */
+static void put_q2_k(const struct block *block, uint8_t *at)
+{
+    const unsigned zero = block->dead ? 0 : (unsigned)block->zero;
+    memset(at, (int)(1 | zero << 4), 16);
+    memset(at + 16, 0, 64);
+    for (unsigned e = 0; e < 256; e++)
+        at[16 + e / 128 * 32 + e % 32] |= (uint8_t)((block->codes[e] & 3) << (e % 128 / 32 * 2));
+    put_half(at + 80, block->scale);
+    put_half(at + 82, block->scale);
+}
+
+/* Q3_K: high bits, pairs of low bits as in Q2_K, scales 33 (1, less 32) of 6 bits in 12 bytes. */
+static void put_q3_k(const struct block *block, uint8_t *at)
+{
+    memset(at, 0, 110);
+    for (unsigned e = 0; e < 256; e++) {
+        const unsigned code = centred(block, e, 4);
+        at[e % 32] |= (uint8_t)((code >> 2 & 1) << (e / 32));
+        at[32 + e / 128 * 32 + e % 32] |= (uint8_t)((code & 3) << (e % 128 / 32 * 2));
+    }
+    memset(at + 96, 0x11, 8); /* low nibbles of all sixteen */
+    memset(at + 104, 0xaa, 4); /* bits 5 4: 2 */
+    put_half(at + 108, block->scale);
+}
+
+/* Q6_K: low nibbles, pairs of high bits, sixteen scales of 1. */
+static void put_q6_k(const struct block *block, uint8_t *at)
+{
+    memset(at, 0, 192);
+    for (unsigned e = 0; e < 256; e++) {
+        const unsigned code = centred(block, e, 32), half = e / 128, quarter = e % 128 / 32, l = e % 32;
+        at[64 * half + quarter % 2 * 32 + l] |= (uint8_t)((code & 15) << (quarter / 2 * 4));
+        at[128 + 32 * half + l] |= (uint8_t)((code >> 4 & 3) << (2 * quarter));
+    }
+    memset(at + 192, 1, 16);
+    put_half(at + 208, block->scale);
+}
+
+static void put_block(enum ggml_type type, const struct block *block, uint8_t *at)
+{
+    switch (type) {
+    case GGML_Q4_1:
+    case GGML_Q5_1:
+        put_minimum32(type, block, at);
+        return;
+    case GGML_Q4_K:
+    case GGML_Q5_K:
+        put_zero256(type, block, at);
+        return;
+    case GGML_Q2_K:
+        put_q2_k(block, at);
+        return;
+    case GGML_Q3_K:
+        put_q3_k(block, at);
+        return;
+    case GGML_Q6_K:
+        put_q6_k(block, at);
+        return;
+    default:
+        put_range32(type, block, at);
+    }
+}
+
+void ggml_embed_row(enum ggml_type type, const struct ggml_embed_row *row, uint8_t *blocks)
+{
+    const uint32_t elements = ggml_block_elements(type), bytes = ggml_block_bytes(type);
+    for (uint64_t first = 0; first < row->columns; first += elements) {
+        const uint64_t group = first / row->group;
+        const struct block block = {
+            .codes = row->codes + first,
+            .scale = half_from_f16(half_to_f16(row->scale[group])),
+            .zero = row->zero[group],
+            .beta = row->beta == NULL ? 0 : row->beta[group],
+            .betas = row->beta != NULL,
+            .dead = row->scale[group] == 0.0f,
+        };
+        put_block(type, &block, blocks + first / elements * bytes);
+    }
+}
