@@ -52,7 +52,8 @@ static struct aim aim_of(const struct weight *weight, const struct format *targe
 {
     const bool looked_up = is_embedding(weight->name) && target->can.grid != GRID_AFFINE_BETA;
     const bool head = weight->spec.grid == GRID_GGML_BLOCK && strcmp(weight->name, "lm_head") == 0; /* other formats leave it float as well */
-    struct aim aim = {.dense = target->form_count == 0 || looked_up || head, .bits = weight->spec.bits, .activation = weight->spec.activation};
+    const bool dense = !target->arranged && (target->form_count == 0 || looked_up || head);
+    struct aim aim = {.dense = dense, .bits = weight->spec.bits, .activation = weight->spec.activation};
     if (options->bits != 0)
         aim.bits = (uint8_t)(options->bits < 255 ? options->bits : 255);
     if (options->weights_only && !holds(target, aim.bits, aim.activation))

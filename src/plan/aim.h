@@ -6,6 +6,7 @@
 #include "plan/options.h"
 
 struct aim {
+    bool blocks;       /* codes, scales and zeros go into ggml's blocks as they are (codec/ggml_embed.h) */
     bool dense;        /* a float tensor: the target holds no codes, or --keep names it */
     bool excluded;     /* --exclude names it */
     enum zero_kind zeros; /* how the target keeps those that are not 2^(bits-1); ZERO_MID if dense */

@@ -2,6 +2,7 @@
 
 #include "base/pool.h"
 #include "plan/contrast.h"
+#include "plan/contrast_blocks.h"
 #include "plan/pairs.h"
 
 #include <stdio.h>
@@ -33,7 +34,9 @@ static enum status compare_pair(void *opaque, size_t index, unsigned worker, str
         (void)snprintf(pair->first, sizeof pair->first, "only in %s", pair->a == MODEL_NONE ? "the second" : "the first");
         return STATUS_OK;
     }
-    if (pair->weight_a && pair->weight_b)
+    if (contrast_blocks_meet(&contrast, pair))
+        TRY(contrast_blocks(&contrast, pair, err));
+    else if (pair->weight_a && pair->weight_b)
         TRY(contrast_weights(&contrast, pair, err));
     else if (pair->weight_a || pair->weight_b)
         TRY(contrast_with_float(&contrast, pair, err));

@@ -7,6 +7,7 @@
 
 struct compare_options {
     bool exact;       /* rounded scales count as differences */
+    bool lossy;       /* the second side's blocks were made by rounding anew: they are what the first side's values round to */
     double tolerance; /* largest |a - b| <= tolerance * largest |a| per tensor is equal; below 0: bits */
     const struct aims *aims; /* what --exclude names of the first side is not compared; NULL: all is */
 };

@@ -4,6 +4,7 @@
 #include "codec/half.h"
 #include "plan/difference.h"
 #include "plan/gap.h"
+#include "plan/gap_source.h"
 #include "plan/values.h"
 
 #include <math.h>
@@ -33,7 +34,7 @@ static enum status load_params(struct side *side, uint64_t out0, uint64_t out, s
     const struct area params = {out0, out, 0, side->weight->groups};
     TRY(params_load(side->fetch, side->weight, params, side->scratch, &side->params, err));
     const uint64_t ambiguous = params_ambiguous(side->fetch, side->weight, params, &side->params);
-    return ambiguous == 0 ? STATUS_OK : gap_ambiguous(side->weight->name, ambiguous, err);
+    return ambiguous == 0 ? STATUS_OK : gap_source_ambiguous(side->weight->name, ambiguous, err);
 }
 
 static enum status load_rows(struct side *side, uint64_t out0, uint64_t out, struct err *err)

@@ -2,6 +2,7 @@
 
 #include "ir/ggml.h"
 #include "plan/gap_mxfp4.h"
+#include "plan/gap_source.h"
 #include "plan/offer.h"
 
 #include <stdio.h>
@@ -47,54 +48,6 @@ int64_t gap_common_group(const struct model *model, const struct aims *aims, con
 }
 
 /* --- faults of the source ------------------------------------------------------------------------------------------------ */
-
-static enum status check_finite(const struct weight *weight, const struct group_tally *groups, struct err *err)
-{
-    if (groups->bad_scales > 0)
-        return err_set(err, STATUS_CORRUPT, weight->name, "found %llu scales that are NaN or infinite in %llu groups, expected finite ones (R-NONFINITE)",
-                       (unsigned long long)groups->bad_scales, (unsigned long long)groups->groups);
-    const bool scaled = weight->spec.zero_kind == ZERO_SCALED;
-    if (groups->bad_zeros > 0)
-        return err_set(err, STATUS_CORRUPT, weight->name, "found %llu %s, expected %s (R-NONFINITE)", (unsigned long long)groups->bad_zeros,
-                       scaled ? "scaled zeros that are NaN or infinite" : "offsets that are NaN in groups whose scale is not 0",
-                       scaled ? "-(scale * zero)" : "integers");
-    if (!scaled || groups->fractions == 0)
-        return STATUS_OK;
-    (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name,
-                  "found %llu of %llu groups whose scaled zero is -(scale * zero), rounded, of no integer zero in 0..%d (R-RANGE)",
-                  (unsigned long long)groups->fractions, (unsigned long long)groups->groups, (1 << weight->spec.bits) - 1);
-    return err_try(err, "fetch the checkpoint again, or quantize anew with AutoAWQ's GEMM version");
-}
-
-enum status gap_ambiguous(const char *weight, uint64_t count, struct err *err)
-{
-    (void)err_set(err, STATUS_CORRUPT, weight,
-                  "found %llu zero points stored as all ones, which readers of GPTQ v1 decode differently, and no known writer (R-AMBIG-V1)",
-                  (unsigned long long)count);
-    return err_try(err, "--gptq-zeros word-add (GPTQModel, auto-round), field-mod (AutoGPTQ's AWQ import) or no-mask");
-}
-
-static enum status check_claim(const struct model *model, const struct weight *weight, const struct survey_weight *seen, struct err *err)
-{
-    const int64_t mid = INT64_C(1) << (weight->spec.bits - 1);
-    const struct group_tally *groups = &seen->groups;
-    if (seen->ambiguous > 0)
-        return gap_ambiguous(weight->name, seen->ambiguous, err);
-    if (seen->uneven_group_of && weight->unset_group_of) /* compressed-tensors cuts the sorted columns into equal groups */
-        return err_set(err, STATUS_CORRUPT, weight->name, "found a g_idx whose groups do not have %llu columns each (R-SHAPE)",
-                       (unsigned long long)weight->spec.group);
-    if (weight->claim != CLAIM_SYMMETRIC || groups->not_mid == 0)
-        return STATUS_OK;
-    const bool v1 = weight->spec.zero_rule != ZERO_PLAIN;
-    (void)err_set(err, STATUS_CORRUPT, weight->name, "found zeros %lld..%lld read as %s, expected %lld everywhere: the config says sym: true (R-SYMFLAG)",
-                  (long long)groups->zero_min, (long long)groups->zero_max, model->format, (long long)mid);
-    const int64_t other = v1 ? mid + 1 : mid - 1; /* the mid zero, read by the wrong one of v1 and v2 */
-    if (groups->zero_min == other && groups->zero_max == other)
-        return err_try(err, "the zeros are stored as %s does: --from %s", v1 ? "gptq_v2" : "gptq", v1 ? "gptq_v2" : "gptq");
-    if (weight->spec.zero_rule == ZERO_PLAIN && strcmp(model->format, "gptq_v2") != 0)
-        return err_try(err, "--from %s takes the zeros as they are", model->format);
-    return err_try(err, "--from gptq (zeros stored less 1) or --from gptq_v2 takes the zeros as they are");
-}
 
 /* --- what the target cannot hold ------------------------------------------------------------------------------------------ */
 
@@ -331,34 +284,6 @@ static enum status check_shape(const struct gap *gap, uint32_t index, const stru
     return gap_try_others(gap, index, "--keep with its name leaves the layer float", false, err);
 }
 
-/* Numbers that change their dtype. */
-struct cast {
-    const char *where, *what; /* "scales" */
-    const struct cast_tally *tally;
-    enum dtype to;
-    bool exact;  /* --exact */
-    bool widens; /* --dtype f32 is open to them */
-};
-
-/* A value that becomes zero is rounded like others; a scale that does loses its whole group. */
-static enum status check_cast(struct cast change, struct err *err)
-{
-    const struct cast_tally *cast = change.tally;
-    const char *where = change.where, *what = change.what;
-    const enum dtype to = change.to;
-    if (cast->overflow > 0 || (cast->underflow > 0 && strcmp(what, "values") != 0)) {
-        (void)err_set(err, STATUS_UNREPRESENTABLE, where, "found %llu of %llu %s that overflow and %llu that become zero as %s (R-SCALE)",
-                      (unsigned long long)cast->overflow, (unsigned long long)cast->count, what, (unsigned long long)cast->underflow, dtype_name(to));
-        return err_try(err, change.widens ? "--dtype f32 holds them all, and bf16 has its range"
-                                          : "--to compressed-tensors keeps their dtype; --to gptq --dtype bf16 has the range of F32");
-    }
-    if (!change.exact || cast->inexact == 0)
-        return STATUS_OK;
-    (void)err_set(err, STATUS_UNREPRESENTABLE, where, "found %llu of %llu %s that %s rounds (largest relative error %.3g), and --exact was given (R-SCALE)",
-                  (unsigned long long)cast->inexact, (unsigned long long)cast->count, what, dtype_name(to), cast->max_relative);
-    return err_try(err, "leave --exact out: the %s are rounded once, and the largest error is reported", what);
-}
-
 static enum status dequantize(const struct gap *gap, const struct weight *weight, const struct survey_weight *seen, const struct aim *aim,
                               struct spec *spec, struct err *err)
 {
@@ -368,7 +293,7 @@ static enum status dequantize(const struct gap *gap, const struct weight *weight
     if (seen->values.nonfinite > 0)
         return err_set(err, STATUS_CORRUPT, weight->name, "found %llu of %llu values that are NaN or infinite, expected finite ones (R-NONFINITE)",
                        (unsigned long long)seen->values.nonfinite, (unsigned long long)seen->values.count);
-    return check_cast((struct cast){weight->name, "values", &seen->values, aim->dtype, gap->options->exact, true}, err);
+    return gap_source_cast((struct gap_source_cast){weight->name, "values", &seen->values, aim->dtype, gap->options->exact, true}, err);
 }
 
 /* What the engine of --for takes. Weights that differ from the first one need rules of their own. */
@@ -439,8 +364,7 @@ enum status gap_weight(const struct gap *gap, uint32_t index, struct spec *spec,
     const struct weight *weight = &gap->model->weight[index];
     const struct survey_weight *seen = &gap->survey->weight[index];
     const struct aim *aim = &gap->aims->weight[index];
-    TRY(check_finite(weight, &seen->groups, err));
-    TRY(check_claim(gap->model, weight, seen, err));
+    TRY(gap_source_check(gap->model, index, seen, err));
     if (weight->origin != NULL)
         TRY(check_rounding(weight, &seen->rounding, gap->options, err));
     if (aim->dense)
@@ -470,11 +394,11 @@ enum status gap_weight(const struct gap *gap, uint32_t index, struct spec *spec,
     TRY(check_zeros(gap, index, spec, err));
     TRY(check_shape(gap, index, spec, err));
     TRY(check_engine(gap, index, spec, err));
-    struct cast cast = {weight->name, "scales", &seen->scales, spec->scale_dtype, gap->options->exact, target->can.scale_dtypes >> DTYPE_F32 & 1};
-    TRY(check_cast(cast, err));
+    struct gap_source_cast cast = {weight->name, "scales", &seen->scales, spec->scale_dtype, gap->options->exact, target->can.scale_dtypes >> DTYPE_F32 & 1};
+    TRY(gap_source_cast(cast, err));
     cast.what = "biases";
     cast.tally = &seen->zeros;
-    return spec->zero_kind == ZERO_BETA ? check_cast(cast, err) : STATUS_OK;
+    return spec->zero_kind == ZERO_BETA ? gap_source_cast(cast, err) : STATUS_OK;
 }
 
 enum status gap_tensor(const struct gap *gap, uint32_t index, struct err *err)
@@ -496,5 +420,5 @@ enum status gap_tensor(const struct gap *gap, uint32_t index, struct err *err)
     if (seen->cast.count == 0 || tensor->fate == FATE_CLAIMED || gap->aims->excluded[index])
         return STATUS_OK;
     const enum dtype to = gap->aims->tensor[index].dtype;
-    return check_cast((struct cast){model_where(model, index, where, sizeof where), "values", &seen->cast, to, gap->options->exact, true}, err);
+    return gap_source_cast((struct gap_source_cast){model_where(model, index, where, sizeof where), "values", &seen->cast, to, gap->options->exact, true}, err);
 }

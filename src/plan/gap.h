@@ -28,9 +28,6 @@ struct gap {
  * UNREPRESENTABLE (R-RANGE, R-ZERO-V1, R-ACTORDER, R-ACTPARAM, R-BIAS, R-BITS, R-SHAPE, R-GROUP, R-SCALE), CORRUPT (R-NONFINITE, R-SYMFLAG, R-AMBIG-V1). */
 enum status gap_weight(const struct gap *gap, uint32_t index, struct spec *spec, struct err *err) WARN_UNUSED;
 
-/* The refusal of GPTQ v1 zeros that known writers mean differently (R-AMBIG-V1): CORRUPT. */
-enum status gap_ambiguous(const char *weight, uint64_t count, struct err *err);
-
 /* Decides whether tensor `index`, which no weight claims, can go as it is marked: R-NORMBIAS, R-SCALE for --dtype. */
 enum status gap_tensor(const struct gap *gap, uint32_t index, struct err *err) WARN_UNUSED;
 

@@ -1,7 +1,10 @@
 #include "plan/ggufplan.h"
 
 #include "base/checked.h"
+#include "codec/ggml_embed.h"
 #include "plan/gap.h"
+#include "plan/gap_source.h"
+#include "plan/outputs.h"
 
 #include <stdlib.h>
 
@@ -60,9 +63,19 @@ enum status ggufplan_aim(struct aims *aims, const struct model *model, const str
         }
         for (uint32_t w = 0; w < arranged->weight_count; w++) {
             struct aim *aim = &aims->weight[arranged->weight[w]];
+            const struct weight *weight = &model->weight[arranged->weight[w]];
             const enum ggml_type type = value_type(arranged, options);
-            aim->dense = aim->dense || type != GGML_COUNT;
-            aim->dtype = aim->dense && type != GGML_COUNT && ggml_kind(type) == GGML_KIND_FLOAT ? ggml_dtype(type) : aim->dense ? DTYPE_F32 : DTYPE_F16;
+            const bool kept = aim->dense; /* --keep names it */
+            const bool affine = weight->spec.grid == GRID_AFFINE_ZERO || weight->spec.grid == GRID_AFFINE_BETA;
+            aim->blocks = !kept && type == GGML_COUNT && affine;
+            aim->dense = !aim->blocks;
+            aim->zeros = ZERO_MID;
+            if (aim->blocks)
+                aim->dtype = DTYPE_F16;
+            else if (type != GGML_COUNT)
+                aim->dtype = ggml_kind(type) == GGML_KIND_FLOAT ? ggml_dtype(type) : DTYPE_F32;
+            else if (kept)
+                aim->dtype = options->dtype != DTYPE_NONE ? options->dtype : aims->stated;
         }
     }
     return STATUS_OK;
@@ -104,14 +117,33 @@ static enum status add_floats(struct plan *plan, uint32_t index, const struct op
     return append(plan, &output, type, err);
 }
 
+/* Activation parameters have no place in a GGUF file. */
+static enum status check_activation(const struct weight *weight, const struct options *options, struct err *err)
+{
+    if (weight->spec.activation == ACTIVATION_NONE || options->weights_only)
+        return STATUS_OK;
+    (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found %s int8 activations, which gguf cannot hold (R-ACTPARAM)",
+                  spec_activation_name(weight->spec.activation));
+    return err_try(err, "--weights-only drops them");
+}
+
+/* Weights that become values: what gap says of floats. */
+static enum status check_values(const struct plan *plan, const struct arranged *arranged, const struct options *options, struct err *err)
+{
+    const struct gap gap = {plan->model, plan->survey, plan->aims, plan->target, options, 0, 0};
+    for (uint32_t w = 0; w < arranged->weight_count; w++) {
+        struct spec spec;
+        TRY(check_activation(&plan->model->weight[arranged->weight[w]], options, err));
+        TRY(gap_weight(&gap, arranged->weight[w], &spec, err));
+    }
+    return STATUS_OK;
+}
+
 static enum status add_values(struct plan *plan, uint32_t index, enum ggml_type type, const struct options *options, struct err *err)
 {
     const struct arranged *arranged = &plan->arrangement->tensor[index];
     struct output_tensor output = {.name = arranged->name, .shape = arranged->shape, .rank = arranged->rank, .source = index, .step = STEP_BLOCKS};
-    if (type == GGML_COUNT) {
-        (void)err_set(err, STATUS_UNREPRESENTABLE, output.name, "found codes, which this version does not move into blocks (R-CODEBOOK)");
-        return err_try(err, "--type F16 makes them floats; --type Q4_K --allow-requantize rounds them anew (lossy)");
-    }
+    TRY(check_values(plan, arranged, options, err));
     output.exactness = ggml_kind(type) == GGML_KIND_BLOCK ? EXACTNESS_LOSSY : EXACTNESS_EXACT;
     if (output.exactness == EXACTNESS_LOSSY && !options->requantize) {
         (void)err_set(err, STATUS_UNREPRESENTABLE, output.name, "found codes, and %s would round them anew", ggml_name(type));
@@ -123,10 +155,134 @@ static enum status add_values(struct plan *plan, uint32_t index, enum ggml_type 
     return append(plan, &output, type, err);
 }
 
+/* --- codes into blocks ---------------------------------------------------------------------------------------------------------- */
+
+/* What all weights of a stack have in common: the widest of each. */
+static struct ggml_embed_facts facts_of(const struct plan *plan, const struct arranged *arranged)
+{
+    struct ggml_embed_facts facts = {.columns = columns_of(arranged), .low = INT64_MAX, .high = INT64_MIN, .zero_low = INT64_MAX, .zero_high = INT64_MIN};
+    facts.group = facts.columns;
+    for (uint32_t w = 0; w < arranged->weight_count; w++) {
+        const struct weight *weight = &plan->model->weight[arranged->weight[w]];
+        const struct survey_weight *seen = &plan->survey->weight[arranged->weight[w]];
+        const bool zeros = seen->groups.zero_min <= seen->groups.zero_max;
+        facts.bits = weight->spec.bits > facts.bits ? weight->spec.bits : facts.bits;
+        facts.betas = facts.betas || seen->groups.fractions > 0;
+        facts.group = gap_common_divisor(facts.group, weight->groups == 1 ? facts.columns : weight->spec.group);
+        facts.low = seen->embed.low < facts.low ? seen->embed.low : facts.low;
+        facts.high = seen->embed.high > facts.high ? seen->embed.high : facts.high;
+        facts.zero_low = zeros && seen->groups.zero_min < facts.zero_low ? seen->groups.zero_min : facts.zero_low;
+        facts.zero_high = zeros && seen->groups.zero_max > facts.zero_high ? seen->groups.zero_max : facts.zero_high;
+        facts.loose[0] = facts.loose[0] || seen->embed.loose[0] > 0;
+        facts.loose[1] = facts.loose[1] || seen->embed.loose[1] > 0;
+    }
+    return facts;
+}
+
+/* Of a weight that no type holds: the type that loses least for its bits. */
+static enum ggml_type lossy_type(const struct ggml_embed_facts *facts)
+{
+    static const enum ggml_type types[2][3] = {{GGML_Q4_1, GGML_Q5_1, GGML_Q8_0}, {GGML_Q4_K, GGML_Q5_K, GGML_Q6_K}}; /* of 32 and of 256 columns */
+    const size_t width = facts->bits < 5 ? 0 : facts->bits - 4;
+    return width > 2 ? GGML_Q8_0 : types[facts->columns % 256 == 0][width];
+}
+
+static enum status refuse_embedding(const struct arranged *arranged, const struct ggml_embed_facts *facts, const char *why, struct err *err)
+{
+    (void)err_set(err, STATUS_UNREPRESENTABLE, arranged->name,
+                  "found %u-bit codes, code - zero in %lld..%lld, in groups of %llu%s: no block type holds them exactly (R-BLOCKS)", facts->bits,
+                  (long long)facts->low, (long long)facts->high, (unsigned long long)facts->group, why);
+    return err_try(err, "--keep with a pattern that names it makes it floats; --allow-requantize rounds it to %s (lossy)", ggml_name(lossy_type(facts)));
+}
+
+/* Each weight of the stack as it is: finite, ordered, its scales no less than F16 holds. */
+static enum status check_embedded(const struct plan *plan, const struct arranged *arranged, const struct options *options, bool *ordered, struct err *err)
+{
+    *ordered = false;
+    for (uint32_t w = 0; w < arranged->weight_count; w++) {
+        const struct weight *weight = &plan->model->weight[arranged->weight[w]];
+        const struct survey_weight *seen = &plan->survey->weight[arranged->weight[w]];
+        TRY(check_activation(weight, options, err));
+        TRY(gap_source_check(plan->model, arranged->weight[w], seen, err));
+        TRY(gap_source_cast((struct gap_source_cast){weight->name, "scales", &seen->scales, DTYPE_F16, options->exact, false}, err));
+        *ordered = *ordered || !seen->trivial_group_of;
+    }
+    return STATUS_OK;
+}
+
+static enum status add_embedded(struct plan *plan, uint32_t index, const struct options *options, struct err *err)
+{
+    const struct arranged *arranged = &plan->arrangement->tensor[index];
+    const struct ggml_embed_facts facts = facts_of(plan, arranged);
+    struct output_tensor output = {.name = arranged->name, .shape = arranged->shape, .rank = arranged->rank, .source = index, .step = STEP_EMBED};
+    bool ordered;
+    TRY(check_embedded(plan, arranged, options, &ordered, err));
+    const enum ggml_type type = ordered ? GGML_COUNT : ggml_embed_choose(&facts);
+    if (type == GGML_COUNT && !options->requantize)
+        return refuse_embedding(arranged, &facts, ordered ? ", in activation order (R-ACTORDER)" : "", err);
+    output.exactness = EXACTNESS_EXACT;
+    for (uint32_t w = 0; w < arranged->weight_count; w++)
+        if (plan->survey->weight[arranged->weight[w]].scales.inexact > 0)
+            output.exactness = EXACTNESS_ROUNDED;
+    if (type != GGML_COUNT)
+        return append(plan, &output, type, err);
+    output.step = STEP_BLOCKS;
+    output.exactness = EXACTNESS_LOSSY;
+    return append(plan, &output, lossy_type(&facts), err);
+}
+
+/* --- all tensors ----------------------------------------------------------------------------------------------------------------- */
+
+/* Weights whose codes go into blocks, or whose values do. */
+static enum status add_weights(struct plan *plan, uint32_t index, const struct options *options, struct err *err)
+{
+    const struct arranged *arranged = &plan->arrangement->tensor[index];
+    const struct aim *aim = &plan->aims->weight[arranged->weight[0]];
+    for (uint32_t w = 1; w < arranged->weight_count; w++)
+        if (plan->aims->weight[arranged->weight[w]].blocks != aim->blocks)
+            return err_set(err, STATUS_UNSUPPORTED, arranged->name, "found experts of one stack of which some become floats and some do not");
+    if (aim->blocks)
+        return add_embedded(plan, index, options, err);
+    const enum ggml_type type = value_type(arranged, options);
+    return add_values(plan, index, type == GGML_COUNT ? ggml_of_dtype(aim->dtype) : type, options, err);
+}
+
 static enum status drop(struct plan *plan, uint32_t tensor, const char *why, struct err *err)
 {
     TRY(mem_grow((void **)&plan->dropped, &plan->dropped_capacity, plan->dropped_count + 1, sizeof *plan->dropped, err));
     plan->dropped[plan->dropped_count++] = (struct dropped){tensor, why};
+    return STATUS_OK;
+}
+
+const struct cast_tally *ggufplan_cast(const struct plan *plan, const struct output_tensor *output)
+{
+    const struct arranged *arranged = &plan->arrangement->tensor[output->source];
+    const struct cast_tally *worst = arranged->source != MODEL_NONE ? &plan->survey->tensor[arranged->source].cast : NULL;
+    for (uint32_t w = 0; w < arranged->weight_count; w++) {
+        const struct survey_weight *seen = &plan->survey->weight[arranged->weight[w]];
+        const struct cast_tally *own = output->step == STEP_EMBED ? &seen->scales : &seen->values;
+        worst = worst == NULL || own->max_relative > worst->max_relative ? own : worst;
+    }
+    return worst;
+}
+
+/* What no tensor of the file is made of: leftovers that a target never has, and activation parameters. */
+static enum status add_dropped(struct plan *plan, const struct options *options, struct err *err)
+{
+    static const enum role lost[] = {ROLE_INPUT_SCALE, ROLE_INPUT_ZERO, ROLE_DEQ_SCALE, ROLE_QUANT_BIAS};
+    const struct gap gap = {plan->model, plan->survey, plan->aims, plan->target, options, 0, 0};
+    for (size_t l = 0; l < plan->arrangement->left_count; l++)
+        TRY(drop(plan, plan->arrangement->left[l].tensor, plan->arrangement->left[l].why, err));
+    for (uint32_t t = 0; t < plan->model->tensor_count; t++) {
+        const struct tensor *tensor = &plan->model->tensor[t];
+        if (tensor->fate == FATE_DROP_ZERO || tensor->fate == FATE_DROP_TWIN) {
+            TRY(gap_tensor(&gap, t, err));
+            TRY(outputs_drop(plan, t, err));
+        }
+        for (size_t r = 0; tensor->fate == FATE_CLAIMED && r < sizeof lost / sizeof lost[0]; r++)
+            if (plan->model->weight[tensor->peer].role[lost[r]] == t)
+                TRY(drop(plan, t, "activation parameter", err));
+    }
     return STATUS_OK;
 }
 
@@ -135,11 +291,9 @@ enum status ggufplan_tensors(struct plan *plan, const struct options *options, s
     const struct arrangement *arrangement = plan->arrangement;
     for (uint32_t i = 0; i < arrangement->count; i++) {
         const struct arranged *arranged = &arrangement->tensor[i];
-        TRY(arranged->source != MODEL_NONE ? add_floats(plan, i, options, err) : add_values(plan, i, value_type(arranged, options), options, err));
+        TRY(arranged->source != MODEL_NONE ? add_floats(plan, i, options, err) : add_weights(plan, i, options, err));
     }
-    for (size_t l = 0; l < arrangement->left_count; l++)
-        TRY(drop(plan, arrangement->left[l].tensor, arrangement->left[l].why, err));
-    return STATUS_OK;
+    return add_dropped(plan, options, err);
 }
 
 /* --- the file ------------------------------------------------------------------------------------------------------------------ */

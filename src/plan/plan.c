@@ -15,7 +15,7 @@
 const char *plan_step_name(enum step step)
 {
     static const char *const names[] = {"copy",  "cast",  "codes",       "scales",     "zeros",     "beta",      "group_of",
-                                        "shape", "dense", "blocks", "input_scale", "input_zero", "deq_scale", "quant_bias"};
+                                        "shape", "dense", "embed", "blocks", "input_scale", "input_zero", "deq_scale", "quant_bias"};
     _Static_assert(sizeof names / sizeof names[0] == STEP_COUNT, "one name a step");
     return names[step];
 }
@@ -277,6 +277,9 @@ static const struct cast_tally *cast_of(const struct plan *plan, const struct ou
         return &plan->survey->weight[output->source].values;
     case STEP_CAST:
         return &plan->survey->tensor[output->source].cast;
+    case STEP_EMBED:
+    case STEP_BLOCKS:
+        return ggufplan_cast(plan, output);
     default:
         return NULL;
     }

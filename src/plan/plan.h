@@ -19,6 +19,7 @@ enum step {
     STEP_GROUP_OF,    /* g_idx: the source's, or k / group */
     STEP_SHAPE,       /* [out, in] */
     STEP_DENSE,       /* the weight as floats */
+    STEP_EMBED,       /* codes, scales and zeros in ggml's blocks */
     STEP_BLOCKS,      /* values as a ggml type: floats that 1 is added to, or blocks */
     STEP_INPUT_SCALE, /* of static activations, as the next three */
     STEP_INPUT_ZERO,
@@ -37,7 +38,7 @@ struct output_tensor {
     const uint64_t *shape; /* [rank] */
     uint64_t offset, bytes; /* in its file */
     uint32_t file;          /* index into plan.file */
-    uint32_t source;        /* COPY, CAST: tensor; BLOCKS: in plan.arrangement; else weight */
+    uint32_t source;        /* COPY, CAST: tensor; EMBED, BLOCKS: in plan.arrangement; else weight */
     uint8_t rank;
     enum dtype dtype;       /* DTYPE_NONE: of no plain numbers, see type */
     enum ggml_type type;    /* in a GGUF file; else GGML_COUNT */

@@ -17,6 +17,10 @@ struct survey_weight {
     struct cast_tally zeros;    /* of the offsets or betas in the dtype that the target will hold; count 0 if it holds none */
     struct cast_tally values;   /* of the dequantized weight in its dtype; count 0 if it keeps its codes */
     struct round_tally rounding; /* of a weight whose codes are rounded anew */
+    struct survey_embed {
+        int64_t low, high;      /* of code - zero, over groups whose scale is not 0 */
+        uint64_t loose[2];      /* groups whose zero * scale is no F16, as 4-bit and as 5-bit codes */
+    } embed;                    /* of a weight that goes into ggml's blocks */
     uint64_t ambiguous;         /* GPTQ v1: all-ones fields below the top of their word, read by no known rule */
     uint8_t exponent_min, exponent_max; /* the least and the largest E8M0 byte of an MXFP4 weight; 0 if it is none, or is read as integers */
     bool trivial_group_of;      /* no g_idx, or g_idx[k] == k / group, or all zero */

@@ -57,7 +57,7 @@ struct tile_cut tile_cut(const struct plan *plan, const struct output_tensor *ou
         cut.rows_max = HASH_BLOCK_BYTES / cut.row_bytes;
         return cut;
     }
-    if (output->step == STEP_BLOCKS) {
+    if (output->step == STEP_BLOCKS || output->step == STEP_EMBED) {
         const uint64_t align = tile_blocks_align(plan, output);
         cut.rows = ggufplan_rows(output);
         cut.row_bytes = cut.rows == 0 ? 0 : output->bytes / cut.rows;
@@ -109,7 +109,7 @@ enum status tile_make(const struct tile_maker *maker, struct tile tile, const st
                       struct err *err)
 {
     const struct output_tensor *output = &maker->plan->tensor[tile.output];
-    const bool floats = output->step == STEP_COPY || output->step == STEP_CAST || output->step == STEP_BLOCKS;
+    const bool floats = output->step == STEP_COPY || output->step == STEP_CAST || output->step == STEP_BLOCKS || output->step == STEP_EMBED;
     *data = scratch_take(scratch, SCRATCH_STORE, tile.rows * cut->row_bytes, err);
     if (*data == NULL)
         return STATUS_LIMIT;
@@ -133,6 +133,7 @@ enum status tile_make(const struct tile_maker *maker, struct tile tile, const st
         return tile_codes_packed(&making, err);
     case STEP_DENSE:
         return tile_codes_dense(&making, err);
+    case STEP_EMBED:
     case STEP_BLOCKS:
         return tile_blocks_make(&making, err);
     case STEP_ZEROS:

@@ -1,9 +1,11 @@
 #include "plan/tile_blocks.h"
 
 #include "codec/ggml_codec.h"
+#include "codec/ggml_embed.h"
 #include "codec/half.h"
 #include "plan/ggufplan.h"
 #include "plan/values.h"
+#include "plan/params.h"
 
 #include <string.h>
 
@@ -74,6 +76,26 @@ static enum status store_row(const struct making *making, const struct arranged 
                    ggml_name(making->output->type));
 }
 
+/* Codes of whole rows [row, row + count) of a stack of weights into blocks, as they are. */
+static enum status embed_rows(const struct making *making, const struct arranged *arranged, uint64_t row, uint64_t count, uint8_t *place, struct err *err)
+{
+    const struct plan *plan = making->maker->plan;
+    const uint64_t out = plan->model->weight[arranged->weight[0]].out;
+    const struct weight *weight = &plan->model->weight[arranged->weight[row / out]];
+    struct params params;
+    struct codes codes;
+    TRY(params_load(making->maker->fetch, weight, (struct area){row % out, count, 0, weight->groups}, making->scratch, &params, err));
+    TRY(decode_codes(making->maker->fetch, weight, (struct area){row % out, count, 0, weight->in}, making->scratch, &codes, err));
+    const bool betas = params.beta != NULL && plan->survey->weight[arranged->weight[row / out]].groups.fractions > 0;
+    for (uint64_t r = 0; r < count; r++) {
+        const uint64_t from = view_turned(arranged->head == 0 ? TURN_NONE : TURN_TO_PAIRS, arranged->head, r), first = from * weight->groups;
+        const struct ggml_embed_row given = {codes.data + from * codes.stride, params.scale + first, params.zero + first, betas ? params.beta + first : NULL,
+                                             weight->in, weight->groups == 1 ? weight->in : weight->spec.group};
+        ggml_embed_row(making->output->type, &given, place + r * making->row_bytes);
+    }
+    return STATUS_OK;
+}
+
 enum status tile_blocks_make(const struct making *making, struct err *err)
 {
     const struct plan *plan = making->maker->plan;
@@ -85,6 +107,11 @@ enum status tile_blocks_make(const struct making *making, struct err *err)
         const uint64_t row = making->tile.row0 + done, whole = part - row % part, left = making->tile.rows - done;
         const uint64_t most = left < whole ? left : whole, count = most < step ? most : step;
         float *values;
+        if (making->output->step == STEP_EMBED) {
+            TRY(embed_rows(making, arranged, row, count, making->data + done * making->row_bytes, err));
+            done += count;
+            continue;
+        }
         TRY(arranged->source != MODEL_NONE ? load_floats(making, arranged->source, row, count, &values, err)
                                            : load_weights(making, arranged, row, count, &values, err));
         for (uint64_t r = 0; r < count; r++) { /* heads are whole: a turned row stays among those at hand */

@@ -1,5 +1,6 @@
 /* Every refusal of gap.c, from survey records made by hand. */
 #include "plan/gap.h"
+#include "plan/gap_source.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -364,10 +365,10 @@ static void the_refusal_of_ambiguous_zeros(void **state)
 {
     struct err err = {0};
     (void)state;
-    assert_int_equal(gap_ambiguous("w", 12, &err), STATUS_CORRUPT);
+    assert_int_equal(gap_source_ambiguous("w", 12, &err), STATUS_CORRUPT);
     assert_string_equal(err.where, "w");
     assert_non_null(strstr(err.what, "12 zero points stored as all ones"));
-    assert_int_equal(gap_ambiguous("w", 1, NULL), STATUS_CORRUPT);
+    assert_int_equal(gap_source_ambiguous("w", 1, NULL), STATUS_CORRUPT);
 }
 
 int main(void)
