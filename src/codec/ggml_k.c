@@ -11,8 +11,7 @@
  *     ones, byte l:                bit t: a bit of element 32 t + l
  *     nibbles of Q4_K, Q5_K, byte 32 g + l:  element 64 g + 32 + l | element 64 g + l
  *     nibbles of Q6_K, byte 64 h + l (l < 64):  element 128 h + 64 + l | element 128 h + l */
-#include "codec/ggml_kernels.h"
-#include "codec/ggml_search.h"
+#include "codec/ggml_k.h"
 
 #include <math.h>
 
@@ -36,15 +35,17 @@ static void put_twos(const uint8_t *codes, int shift, uint8_t *to)
 /* Adds bit `bit` of each code. */
 static void get_ones(const uint8_t *from, int bit, uint8_t *codes)
 {
-    for (int e = 0; e < GGML_SUPER; e++)
-        codes[e] |= (uint8_t)((from[e % 32] >> e / 32 & 1) << bit);
+    for (int t = 0; t < 8; t++, codes += 32)
+        for (int l = 0; l < 32; l++)
+            codes[l] |= (uint8_t)((from[l] >> t & 1) << bit);
 }
 
 static void put_ones(const uint8_t *codes, int bit, uint8_t *to)
 {
     memset(to, 0, 32);
-    for (int e = 0; e < GGML_SUPER; e++)
-        to[e % 32] |= (uint8_t)((codes[e] >> bit & 1) << e / 32);
+    for (int t = 0; t < 8; t++, codes += 32)
+        for (int l = 0; l < 32; l++)
+            to[l] |= (uint8_t)((codes[l] >> bit & 1) << t);
 }
 
 /* Nibbles that stand `apart` elements from each other: 32 or 64. */
@@ -104,13 +105,7 @@ static void put_sixteen(const uint8_t *scales, uint8_t *to)
 
 /* --- values ----------------------------------------------------------------------------------------------------------------- */
 
-/* The scales that a block stores: with whole scales d and dmin, codes of each sub-block. */
-struct stored {
-    float d, dmin;
-    uint8_t scales[16], mins[16];
-};
-
-static void decode_offset(const struct stored *stored, int size, const uint8_t *codes, float *x)
+static void decode_offset(const struct ggml_k_stored *stored, int size, const uint8_t *codes, float *x)
 {
     for (int e = 0; e < GGML_SUPER; e++) {
         const int j = e / size;
@@ -120,7 +115,7 @@ static void decode_offset(const struct stored *stored, int size, const uint8_t *
 
 static void decode_q2(const uint8_t *block, float *x)
 {
-    struct stored stored = {f16_at(block + 80), f16_at(block + 82), {0}, {0}};
+    struct ggml_k_stored stored = {f16_at(block + 80), f16_at(block + 82), {0}, {0}};
     for (int j = 0; j < 16; j++)
         stored.scales[j] = (uint8_t)low(block[j]), stored.mins[j] = (uint8_t)high(block[j]);
     uint8_t codes[GGML_SUPER];
@@ -141,7 +136,7 @@ static void decode_q3(const uint8_t *block, float *x)
 
 static void decode_q4(const uint8_t *block, float *x)
 {
-    struct stored stored = {f16_at(block), f16_at(block + 2), {0}, {0}};
+    struct ggml_k_stored stored = {f16_at(block), f16_at(block + 2), {0}, {0}};
     uint8_t codes[GGML_SUPER];
     get_sixes(block + 4, stored.scales, stored.mins);
     get_nibbles(block + 16, 32, codes);
@@ -150,7 +145,7 @@ static void decode_q4(const uint8_t *block, float *x)
 
 static void decode_q5(const uint8_t *block, float *x)
 {
-    struct stored stored = {f16_at(block), f16_at(block + 2), {0}, {0}};
+    struct ggml_k_stored stored = {f16_at(block), f16_at(block + 2), {0}, {0}};
     uint8_t codes[GGML_SUPER];
     get_sixes(block + 4, stored.scales, stored.mins);
     get_nibbles(block + 48, 32, codes);
@@ -178,8 +173,7 @@ static float sum_of_squares(const float *x, int count)
     return sum;
 }
 
-/* Codes for the scales that are stored. A sub-block with scale 0 keeps the codes that it has. */
-static void requantize_offset(const struct stored *stored, int size, int most, const float *x, uint8_t *codes)
+static void again_offset(const struct ggml_k_stored *stored, int size, int most, const float *x, uint8_t *codes)
 {
     for (int j = 0; j < GGML_SUPER / size; j++) {
         const float d = stored->d * (float)stored->scales[j];
@@ -191,7 +185,7 @@ static void requantize_offset(const struct stored *stored, int size, int most, c
     }
 }
 
-static void requantize_centred(float d, const int8_t *scales, int half, const float *x, uint8_t *codes)
+static void again_centred(float d, const int8_t *scales, int half, const float *x, uint8_t *codes)
 {
     for (int j = 0; j < 16; j++) {
         const float step = d * (float)scales[j];
@@ -202,43 +196,58 @@ static void requantize_centred(float d, const int8_t *scales, int half, const fl
     }
 }
 
-/* What sub-blocks came to before their scales are rounded. */
-struct found {
-    float scales[16], mins[16]; /* value ~ scale * code - min */
-    float sums[16];             /* of weights */
-};
-
-static void weigh(const struct ggml_part *part, float mean_square, int at, int size, float *weights)
+/* Weights of `size` elements from element `at` on, and their sum. */
+static float weigh(const struct ggml_k_weights *how, const float *x, int at, int size, float *weights)
 {
-    const float *x = part->x + at;
-    for (int i = 0; i < size; i++)
-        weights[i] = part->weights[at + i] * sqrtf(mean_square + x[i] * x[i]);
-}
-
-static void find_weighted(const struct ggml_part *part, float mean_square, const struct ggml_search_affine *how, struct found *found, uint8_t *codes)
-{
-    const int size = how->count;
-    for (int j = 0; j < GGML_SUPER / size; j++) {
-        float weights[32], sum = 0;
-        weigh(part, mean_square, size * j, size, weights);
-        for (int i = 0; i < size; i++)
-            sum += weights[i];
-        found->sums[j] = sum;
-        found->scales[j] = ggml_search_affine(how, part->x + size * j, weights, codes + size * j, found->mins + j);
-    }
-}
-
-/* Without importance large values count more, and in sub-blocks of 32 small ones as well. */
-static void find_plain(const float *x, const struct ggml_search_affine *how, struct found *found, uint8_t *codes)
-{
-    const int size = how->count;
-    for (int j = 0; j < GGML_SUPER / size; j++, x += size) {
-        float weights[32];
-        const float base = size == 32 ? sqrtf(sum_of_squares(x, 32) / 32.0f) : 0;
-        for (int i = 0; i < size; i++)
+    const float base = how->kind == GGML_K_WEIGH_SIZE && size == 32 ? sqrtf(sum_of_squares(x, 32) / 32.0f) : 0;
+    float sum = 0;
+    for (int i = 0; i < size; i++) {
+        if (how->kind == GGML_K_WEIGH_SIZE)
             weights[i] = base + fabsf(x[i]);
-        found->scales[j] = ggml_search_affine(how, x, weights, codes + size * j, found->mins + j);
+        else if (how->kind == GGML_K_WEIGH_SQUARE)
+            weights[i] = x[i] * x[i];
+        else if (how->kind == GGML_K_WEIGH_IMPORTANCE)
+            weights[i] = how->importance[at + i] * sqrtf(how->mean_square + x[i] * x[i]);
+        else
+            weights[i] = how->importance[at + i];
+        sum += weights[i];
     }
+    return sum;
+}
+
+static void find_offset(const float *x, const struct ggml_k_weights *how_much, const struct ggml_search_affine *how, struct ggml_k_found *found,
+                        uint8_t *codes)
+{
+    float weights[32];
+    for (int j = 0, at = 0; at < GGML_SUPER; j++, at += how->count) {
+        found->sums[j] = weigh(how_much, x + at, at, how->count, weights);
+        found->scales[j] = ggml_search_affine(how, x + at, weights, codes + at, found->mins + j);
+    }
+}
+
+static void find_centred(const float *x, const struct ggml_k_weights *how_much, int half, struct ggml_k_found *found, uint8_t *codes)
+{
+    float weights[16];
+    for (int j = 0, at = 0; at < GGML_SUPER; j++, at += 16) {
+        found->sums[j] = weigh(how_much, x + at, at, 16, weights);
+        found->scales[j] = ggml_search_centred(16, half, x + at, weights, codes + at);
+    }
+}
+
+static void find_three(const float *x, float *scales, uint8_t *codes)
+{
+    for (int j = 0; j < 16; j++)
+        scales[j] = ggml_search_three(x + 16 * j, codes + 16 * j);
+}
+
+static const struct ggml_k_search plain = {find_offset, find_centred, find_three, again_offset, again_centred};
+
+/* With importance, large values of a super-block count more as well; the mean square counts `times` over. */
+static struct ggml_k_weights weights_of(const struct ggml_part *part, float times, enum ggml_k_weighing otherwise)
+{
+    if (part->weights == NULL)
+        return (struct ggml_k_weights){otherwise, NULL, 0};
+    return (struct ggml_k_weights){GGML_K_WEIGH_IMPORTANCE, part->weights, times * sum_of_squares(part->x, GGML_SUPER) / 256.0f};
 }
 
 /* d and codes of `count` numbers against the largest of them, which becomes `most`; codes are bytes of what rounding gives. */
@@ -253,6 +262,18 @@ static float against_largest(int count, int most, const float *numbers, uint8_t 
     return largest / (float)most;
 }
 
+/* The scales and mins of sub-blocks as codes up to `most`: with weights by a search of their own. */
+static void round_scales(const struct ggml_k_found *found, bool weighted, int count, int most, struct ggml_k_stored *stored)
+{
+    if (weighted) {
+        stored->d = ggml_search_positive(count, most, found->scales, found->sums, stored->scales);
+        stored->dmin = ggml_search_positive(count, most, found->mins, found->sums, stored->mins);
+    } else {
+        stored->d = against_largest(count, most, found->scales, stored->scales);
+        stored->dmin = against_largest(count, most, found->mins, stored->mins);
+    }
+}
+
 static const struct ggml_search_affine weighted_q2 = {.count = 16, .most = 3, .first = -0.9f, .step = 0.05f, .steps = 36};
 static const struct ggml_search_affine plain_q2 = {.count = 16, .most = 3, .first = -0.5f, .step = 0.1f, .steps = 15, .absolute = true};
 static const struct ggml_search_affine weighted_q4 = {.count = 32, .most = 15, .first = -0.9f, .step = 0.05f, .steps = 36};
@@ -260,20 +281,14 @@ static const struct ggml_search_affine plain_q4 = {.count = 32, .most = 15, .fir
 static const struct ggml_search_affine weighted_q5 = {.count = 32, .most = 31, .first = -0.9f, .step = 0.05f, .steps = 36};
 static const struct ggml_search_affine plain_q5 = {.count = 32, .most = 31, .first = -0.5f, .step = 0.1f, .steps = 15};
 
-static bool encode_q2(const struct ggml_part *part, uint8_t *block)
+static void make_q2(const struct ggml_k_search *search, const struct ggml_part *part, uint8_t *block)
 {
-    struct found found;
-    struct stored stored;
+    struct ggml_k_found found;
+    struct ggml_k_stored stored;
     uint8_t codes[GGML_SUPER];
-    if (part->weights != NULL) {
-        find_weighted(part, sum_of_squares(part->x, GGML_SUPER) / 256.0f, &weighted_q2, &found, codes);
-        stored.d = ggml_search_positive(16, 15, found.scales, found.sums, stored.scales);
-        stored.dmin = ggml_search_positive(16, 15, found.mins, found.sums, stored.mins);
-    } else {
-        find_plain(part->x, &plain_q2, &found, codes);
-        stored.d = against_largest(16, 15, found.scales, stored.scales);
-        stored.dmin = against_largest(16, 15, found.mins, stored.mins);
-    }
+    const struct ggml_k_weights weights = weights_of(part, 1, GGML_K_WEIGH_SIZE);
+    search->offset(part->x, &weights, part->weights != NULL ? &weighted_q2 : &plain_q2, &found, codes);
+    round_scales(&found, part->weights != NULL, 16, 15, &stored);
     put_f16(block + 80, stored.d);
     put_f16(block + 82, stored.dmin);
     stored.d = f16_at(block + 80), stored.dmin = f16_at(block + 82);
@@ -281,26 +296,19 @@ static bool encode_q2(const struct ggml_part *part, uint8_t *block)
         block[j] = (uint8_t)(stored.scales[j] | stored.mins[j] << 4);
         stored.scales[j] = (uint8_t)low(block[j]), stored.mins[j] = (uint8_t)high(block[j]);
     }
-    requantize_offset(&stored, 16, 3, part->x, codes);
+    search->again_offset(&stored, 16, 3, part->x, codes);
     put_twos(codes, 0, block + 16);
-    return true;
 }
 
 /* Scales and codes of Q4_K and Q5_K; the first 16 bytes of the block. */
-static void encode_sixes(const struct ggml_part *part, bool five, uint8_t *block, uint8_t *codes)
+static void make_sixes(const struct ggml_k_search *search, const struct ggml_part *part, bool five, uint8_t *block, uint8_t *codes)
 {
-    struct found found;
-    struct stored stored;
+    struct ggml_k_found found;
+    struct ggml_k_stored stored;
     const struct ggml_search_affine *how = part->weights != NULL ? (five ? &weighted_q5 : &weighted_q4) : five ? &plain_q5 : &plain_q4;
-    if (part->weights != NULL) {
-        find_weighted(part, 2 * sum_of_squares(part->x, GGML_SUPER) / 256.0f, how, &found, codes);
-        stored.d = ggml_search_positive(8, 63, found.scales, found.sums, stored.scales);
-        stored.dmin = ggml_search_positive(8, 63, found.mins, found.sums, stored.mins);
-    } else {
-        find_plain(part->x, how, &found, codes);
-        stored.d = against_largest(8, 63, found.scales, stored.scales);
-        stored.dmin = against_largest(8, 63, found.mins, stored.mins);
-    }
+    const struct ggml_k_weights weights = weights_of(part, 2, GGML_K_WEIGH_SIZE);
+    search->offset(part->x, &weights, how, &found, codes);
+    round_scales(&found, part->weights != NULL, 8, 63, &stored);
     for (int j = 0; j < 8 && (five || part->weights == NULL); j++) { /* negative numbers became large bytes */
         stored.scales[j] = (uint8_t)clamp(stored.scales[j], 0, 63);
         stored.mins[j] = (uint8_t)clamp(stored.mins[j], 0, 63);
@@ -310,95 +318,131 @@ static void encode_sixes(const struct ggml_part *part, bool five, uint8_t *block
     put_sixes(stored.scales, stored.mins, block + 4);
     stored.d = f16_at(block), stored.dmin = f16_at(block + 2);
     get_sixes(block + 4, stored.scales, stored.mins);
-    requantize_offset(&stored, 32, how->most, part->x, codes);
+    search->again_offset(&stored, 32, how->most, part->x, codes);
 }
 
-static bool encode_q4(const struct ggml_part *part, uint8_t *block)
+static void make_q4(const struct ggml_k_search *search, const struct ggml_part *part, uint8_t *block)
 {
     uint8_t codes[GGML_SUPER];
-    encode_sixes(part, false, block, codes);
+    make_sixes(search, part, false, block, codes);
     put_nibbles(codes, 32, block + 16);
-    return true;
 }
 
-static bool encode_q5(const struct ggml_part *part, uint8_t *block)
+static void make_q5(const struct ggml_k_search *search, const struct ggml_part *part, uint8_t *block)
 {
     uint8_t codes[GGML_SUPER];
-    encode_sixes(part, true, block, codes);
+    make_sixes(search, part, true, block, codes);
     put_ones(codes, 4, block + 16);
     put_nibbles(codes, 32, block + 48);
-    return true;
 }
 
 /* The scales of Q3_K as codes -32..31 of d: with weights by a search, without by the extreme one, which becomes -32. */
-static float q3_scales(const struct ggml_part *part, const float *scales, const float *sums, uint8_t *stored)
+static float q3_scales(const struct ggml_k_found *found, bool weighted, uint8_t *stored)
 {
-    if (part->weights != NULL)
-        return ggml_search_centred(16, 32, scales, sums, stored);
-    const float top = extreme(scales, 16);
+    if (weighted)
+        return ggml_search_centred(16, 32, found->scales, found->sums, stored);
+    const float top = extreme(found->scales, 16);
     memset(stored, 0, 16);
     if (top == 0)
         return 0;
     const float iscale = -32.0f / top;
     for (int j = 0; j < 16; j++)
-        stored[j] = (uint8_t)(clamp((int8_t)to_nearest(iscale * scales[j]), -32, 31) + 32);
+        stored[j] = (uint8_t)(clamp((int8_t)to_nearest(iscale * found->scales[j]), -32, 31) + 32);
     return 1 / iscale;
+}
+
+static void make_q3(const struct ggml_k_search *search, const struct ggml_part *part, uint8_t *block)
+{
+    struct ggml_k_found found;
+    uint8_t codes[GGML_SUPER], stored[16];
+    int8_t steps[16];
+    if (part->weights != NULL) {
+        const struct ggml_k_weights weights = weights_of(part, 2, GGML_K_WEIGH_SQUARE);
+        search->centred(part->x, &weights, 4, &found, codes);
+    } else {
+        search->three(part->x, found.scales, codes);
+    }
+    put_f16(block + 108, q3_scales(&found, part->weights != NULL, stored));
+    put_sixteen(stored, block + 96);
+    for (int j = 0; j < 16; j++)
+        steps[j] = (int8_t)(stored[j] - 32);
+    search->again_centred(f16_at(block + 108), steps, 4, part->x, codes);
+    put_ones(codes, 2, block);
+    put_twos(codes, 0, block + 32);
+}
+
+static void make_q6(const struct ggml_k_search *search, const struct ggml_part *part, uint8_t *block)
+{
+    struct ggml_k_found found;
+    uint8_t codes[GGML_SUPER];
+    int8_t steps[16];
+    const struct ggml_k_weights weights = {part->weights != NULL ? GGML_K_WEIGH_GIVEN : GGML_K_WEIGH_SQUARE, part->weights, 0};
+    search->centred(part->x, &weights, 32, &found, codes);
+    const float top = extreme(found.scales, 16);
+    if (fabsf(top) < GGML_SEARCH_TINY) {
+        memset(block, 0, 210);
+        return;
+    }
+    const float iscale = -128.0f / top;
+    put_f16(block + 208, 1 / iscale);
+    for (int j = 0; j < 16; j++) {
+        const int32_t step = to_nearest(iscale * found.scales[j]);
+        steps[j] = (int8_t)(step < 127 ? step : 127);
+        block[192 + j] = (uint8_t)steps[j];
+    }
+    search->again_centred(f16_at(block + 208), steps, 32, part->x, codes);
+    put_nibbles(codes, 64, block);
+    put_twos(codes, 4, block + 128);
+}
+
+void ggml_k_encode(enum ggml_type type, const struct ggml_k_search *search, const struct ggml_part *part, uint8_t *block)
+{
+    switch (type) {
+    case GGML_Q2_K:
+        make_q2(search, part, block);
+        return;
+    case GGML_Q3_K:
+        make_q3(search, part, block);
+        return;
+    case GGML_Q4_K:
+        make_q4(search, part, block);
+        return;
+    case GGML_Q5_K:
+        make_q5(search, part, block);
+        return;
+    default:
+        make_q6(search, part, block);
+        return;
+    }
+}
+
+static bool encode_q2(const struct ggml_part *part, uint8_t *block)
+{
+    make_q2(&plain, part, block);
+    return true;
 }
 
 static bool encode_q3(const struct ggml_part *part, uint8_t *block)
 {
-    uint8_t codes[GGML_SUPER], stored[16];
-    int8_t steps[16];
-    float scales[16], sums[16] = {0};
-    const float mean_square = part->weights != NULL ? 2 * sum_of_squares(part->x, GGML_SUPER) / 256.0f : 0;
-    for (int j = 0; j < 16; j++) {
-        if (part->weights == NULL) {
-            scales[j] = ggml_search_three(part->x + 16 * j, codes + 16 * j);
-            continue;
-        }
-        float weights[16];
-        weigh(part, mean_square, 16 * j, 16, weights);
-        for (int i = 0; i < 16; i++)
-            sums[j] += weights[i];
-        scales[j] = ggml_search_centred(16, 4, part->x + 16 * j, weights, codes + 16 * j);
-    }
-    put_f16(block + 108, q3_scales(part, scales, sums, stored));
-    put_sixteen(stored, block + 96);
-    for (int j = 0; j < 16; j++)
-        steps[j] = (int8_t)(stored[j] - 32);
-    requantize_centred(f16_at(block + 108), steps, 4, part->x, codes);
-    put_ones(codes, 2, block);
-    put_twos(codes, 0, block + 32);
+    make_q3(&plain, part, block);
+    return true;
+}
+
+static bool encode_q4(const struct ggml_part *part, uint8_t *block)
+{
+    make_q4(&plain, part, block);
+    return true;
+}
+
+static bool encode_q5(const struct ggml_part *part, uint8_t *block)
+{
+    make_q5(&plain, part, block);
     return true;
 }
 
 static bool encode_q6(const struct ggml_part *part, uint8_t *block)
 {
-    uint8_t codes[GGML_SUPER];
-    int8_t steps[16];
-    float scales[16];
-    for (int j = 0; j < 16; j++) {
-        float weights[16];
-        const float *x = part->x + 16 * j;
-        for (int i = 0; i < 16; i++)
-            weights[i] = part->weights != NULL ? part->weights[16 * j + i] : x[i] * x[i];
-        scales[j] = ggml_search_centred(16, 32, x, weights, codes + 16 * j);
-    }
-    const float top = extreme(scales, 16);
-    if (fabsf(top) < GGML_SEARCH_TINY) {
-        memset(block, 0, 210);
-        return true;
-    }
-    const float iscale = -128.0f / top;
-    put_f16(block + 208, 1 / iscale);
-    for (int j = 0; j < 16; j++) {
-        const int32_t step = to_nearest(iscale * scales[j]);
-        steps[j] = (int8_t)(step < 127 ? step : 127);
-        block[192 + j] = (uint8_t)steps[j];
-    }
-    requantize_centred(f16_at(block + 208), steps, 32, part->x, codes);
-    put_nibbles(codes, 64, block);
-    put_twos(codes, 4, block + 128);
+    make_q6(&plain, part, block);
     return true;
 }
 

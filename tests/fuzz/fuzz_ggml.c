@@ -1,5 +1,5 @@
-/* ggml's block types on any floats: a quantizer ends, writes its blocks and no more, and where it and the check call them sound, their values are numbers.
- * Any bytes have values.
+/* ggml's block types on any floats: a quantizer ends, writes its blocks and no more, fast and plain code make the same, and where it and the
+ * check call them sound, their values are numbers. Any bytes have values.
  *
  *     input: type | flags: 1 weights, 2 the input as blocks | bytes, as F32 of a row of one to four blocks, short input repeated */
 #include "codec/ggml_codec.h"
@@ -31,6 +31,14 @@ static void need(bool condition, const char *what)
 static bool values_are_numbers(enum ggml_type type, const float *values, uint64_t count)
 {
     return type == GGML_MXFP4 || ggml_codec_finite(values, count);
+}
+
+static bool any_nan(const float *values, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++)
+        if (isnan(values[i]))
+            return true;
+    return false;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -65,6 +73,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(blocks, 0xa5, bytes);
     const bool done = ggml_codec_quantize(type, &row, &grids, blocks);
     ggml_codec_dequantize(type, blocks, elements, back);
+    uint8_t *plain = malloc(bytes);
+    need(plain != NULL, "out of memory");
+    memset(plain, 0xa5, bytes);
+    if (!any_nan(values, elements)) /* which of two NaN goes on is the compiler's choice */
+        need(ggml_codec_quantize_reference(type, &row, &grids, plain) == done && (!done || memcmp(plain, blocks, bytes) == 0),
+             "fast and plain code differ");
+    free(plain);
     if (done && ggml_codec_valid(type, blocks, elements))
         need(values_are_numbers(type, back, elements), "what was made stands for no numbers");
     free(blocks);

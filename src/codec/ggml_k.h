@@ -1,0 +1,48 @@
+/* The parts of making a K super-block that have faster kernels. */
+#ifndef REPAQ_GGML_K_H
+#define REPAQ_GGML_K_H
+
+#include "codec/ggml_kernels.h"
+#include "codec/ggml_search.h"
+
+enum ggml_k_weighing {
+    GGML_K_WEIGH_SIZE,       /* |x|, in sub-blocks of 32 more by the root of their mean square */
+    GGML_K_WEIGH_SQUARE,     /* x * x */
+    GGML_K_WEIGH_IMPORTANCE, /* importance * sqrt(mean square of the super-block + x * x) */
+    GGML_K_WEIGH_GIVEN,      /* importance */
+};
+
+/* What sub-blocks came to before their scales are rounded. */
+struct ggml_k_found {
+    float scales[16], mins[16]; /* value ~ scale * code - min */
+    float sums[16];             /* of weights */
+};
+
+/* The scales that a block stores, with codes of each sub-block. */
+struct ggml_k_stored {
+    float d, dmin;
+    uint8_t scales[16], mins[16];
+};
+
+struct ggml_k_weights {
+    enum ggml_k_weighing kind;
+    const float *importance; /* [256]; NULL where the kind needs none */
+    float mean_square;
+};
+
+struct ggml_k_search {
+    /* Scale, min and codes of each sub-block of how->count; ggml_search_affine. */
+    void (*offset)(const float *x, const struct ggml_k_weights *weights, const struct ggml_search_affine *how, struct ggml_k_found *found, uint8_t *codes);
+    /* Scale and codes of each of 16 sub-blocks; ggml_search_centred. */
+    void (*centred)(const float *x, const struct ggml_k_weights *weights, int half, struct ggml_k_found *found, uint8_t *codes);
+    /* The same; ggml_search_three. */
+    void (*three)(const float *x, float *scales, uint8_t *codes);
+    /* Codes for the scales that are stored. A sub-block with scale 0 keeps the codes that it has. */
+    void (*again_offset)(const struct ggml_k_stored *stored, int size, int most, const float *x, uint8_t *codes);
+    void (*again_centred)(float d, const int8_t *scales, int half, const float *x, uint8_t *codes);
+};
+
+/* Makes a super-block of Q2_K..Q6_K. */
+void ggml_k_encode(enum ggml_type type, const struct ggml_k_search *search, const struct ggml_part *part, uint8_t *block);
+
+#endif
