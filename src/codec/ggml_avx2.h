@@ -34,6 +34,8 @@ uint64_t ggml_avx2_legacy_q4_0(const struct ggml_part *row, uint64_t elements, u
 uint64_t ggml_avx2_legacy_q4_1(const struct ggml_part *row, uint64_t elements, uint8_t *to);
 uint64_t ggml_avx2_legacy_q5_0(const struct ggml_part *row, uint64_t elements, uint8_t *to);
 uint64_t ggml_avx2_legacy_q5_1(const struct ggml_part *row, uint64_t elements, uint8_t *to);
+uint64_t ggml_avx2_iq4_nl(const struct ggml_part *row, uint64_t elements, uint8_t *to); /* whole eights in any case */
+uint64_t ggml_avx2_iq4_xs(const struct ggml_part *row, uint64_t elements, uint8_t *to);
 #endif
 
 #endif

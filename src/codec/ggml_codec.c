@@ -136,6 +136,10 @@ static uint64_t quantize_fast(enum ggml_type type, const struct ggml_part *row, 
         return ggml_avx2_legacy_q5_0(row, elements, blocks);
     case GGML_Q5_1:
         return ggml_avx2_legacy_q5_1(row, elements, blocks);
+    case GGML_IQ4_NL:
+        return ggml_avx2_iq4_nl(row, elements, blocks);
+    case GGML_IQ4_XS:
+        return ggml_avx2_iq4_xs(row, elements, blocks);
     case GGML_Q2_K:
     case GGML_Q3_K:
     case GGML_Q4_K:

@@ -5,7 +5,7 @@
  *     IQ4_XS   d | scales_h u16 | scales_l[4] | 8 x 16 bytes of nibbles              (d * (scale - 32)) * table[code]
  *
  *     scale of the sub-block b of 32: nibble b % 2 of scales_l[b / 2], and bits 2 b of scales_h above it */
-#include "codec/ggml_kernels.h"
+#include "codec/ggml_iq4.h"
 #include "codec/ggml_search.h"
 
 #include <math.h>
@@ -101,19 +101,14 @@ static void find_scales(const struct ggml_part *part, int count, float *scales)
     }
 }
 
-static bool encode_nl(const struct ggml_part *part, uint8_t *block)
+void ggml_iq4_store_nl(const float *x, float scale, ggml_iq4_nibbles *nibbles, uint8_t *block)
 {
-    float scale;
-    find_scales(part, SUB, &scale);
     put_f16(block, scale);
-    nearest_nibbles(part->x, scale != 0 ? 1 / scale : 0, block + 2);
-    return true;
+    nibbles(x, scale != 0 ? 1 / scale : 0, block + 2);
 }
 
-static bool encode_xs(const struct ggml_part *part, uint8_t *block)
+void ggml_iq4_store_xs(const float *x, const float *scales, ggml_iq4_nibbles *nibbles, uint8_t *block)
 {
-    float scales[GGML_SUPER / SUB];
-    find_scales(part, GGML_SUPER, scales);
     const float d = -extreme(scales, GGML_SUPER / SUB) / 32.0f, inverse = d != 0 ? 1 / d : 0;
     put_f16(block, d);
     memset(block + 2, 0, 6);
@@ -121,11 +116,26 @@ static bool encode_xs(const struct ggml_part *part, uint8_t *block)
     for (int b = 0; b < GGML_SUPER / SUB; b++) {
         const int code = clamp(to_nearest(inverse * scales[b]), -32, 31), scale = code + 32;
         const float step = d * (float)code;
-        nearest_nibbles(part->x + SUB * b, step != 0 ? 1 / step : 0, block + 8 + 16 * b);
+        nibbles(x + SUB * b, step != 0 ? 1 / step : 0, block + 8 + 16 * b);
         block[4 + b / 2] |= (uint8_t)((scale & 15) << 4 * (b % 2));
         tops |= (unsigned)scale >> 4 << 2 * b;
     }
     le_store16(block + 2, (uint16_t)tops);
+}
+
+static bool encode_nl(const struct ggml_part *part, uint8_t *block)
+{
+    float scale;
+    find_scales(part, SUB, &scale);
+    ggml_iq4_store_nl(part->x, scale, nearest_nibbles, block);
+    return true;
+}
+
+static bool encode_xs(const struct ggml_part *part, uint8_t *block)
+{
+    float scales[GGML_SUPER / SUB];
+    find_scales(part, GGML_SUPER, scales);
+    ggml_iq4_store_xs(part->x, scales, nearest_nibbles, block);
     return true;
 }
 

@@ -271,6 +271,7 @@ static void neighbours_are_the_nearest_points(void **state)
     }
 }
 
+#define KINDS 13u
 /* Rows of many kinds: ranges, ties, equal sizes of both signs, zeros of both signs, subnormals, infinities, one outlier. */
 static float adversary(struct rng *rng, unsigned kind, unsigned i)
 {
@@ -299,6 +300,8 @@ static float adversary(struct rng *rng, unsigned kind, unsigned i)
         return 0.7f + unit * 0.001f;
     case 10:
         return unit * unit * unit * 0x1p-14f * (float)(1 + i / 16 % 5);
+    case 11: /* half-way between values of IQ4, and next to it */
+        return i % 32 == 5 ? 127 : float_of(bits_of((float)(1 + rng_below(rng, 250)) * (rng_one_in(rng, 2) ? 0.5f : -0.5f)) + rng_below(rng, 3) - 1);
     default:
         return 0.37f;
     }
@@ -307,18 +310,19 @@ static float adversary(struct rng *rng, unsigned kind, unsigned i)
 static void fast_kernels_make_the_bytes_of_plain_ones(void **state)
 {
     (void)state;
-    static const enum ggml_type fast[] = {GGML_Q8_0, GGML_Q4_0, GGML_Q4_1, GGML_Q5_0, GGML_Q5_1, GGML_Q2_K, GGML_Q3_K, GGML_Q4_K, GGML_Q5_K, GGML_Q6_K};
+    static const enum ggml_type fast[] = {GGML_Q8_0, GGML_Q4_0, GGML_Q4_1, GGML_Q5_0, GGML_Q5_1,   GGML_Q2_K,
+                                          GGML_Q3_K, GGML_Q4_K, GGML_Q5_K, GGML_Q6_K, GGML_IQ4_NL, GGML_IQ4_XS};
     struct rng rng = {20261128};
-    for (unsigned round = 0; round < 60 * 12; round++)
+    for (unsigned round = 0; round < 60 * KINDS; round++)
         for (size_t t = 0; t < sizeof fast / sizeof fast[0]; t++)
             for (int weighted = 0; weighted < 2; weighted++) {
                 static float values[COLUMNS_MAX], weights[COLUMNS_MAX];
                 static uint8_t one[ROW_BYTES_MAX], other[ROW_BYTES_MAX];
                 const uint32_t block = ggml_block_elements(fast[t]);
                 const uint64_t elements = block * (uint64_t)(1 + rng_below(&rng, block == 32 ? 19 : 3));
-                const unsigned mixed = round / 12 % 3 == 2 ? rng_below(&rng, 12) : round % 12;
+                const unsigned mixed = round / KINDS % 3 == 2 ? rng_below(&rng, KINDS) : round % KINDS;
                 for (unsigned i = 0; i < elements; i++) {
-                    values[i] = adversary(&rng, rng_one_in(&rng, 3) ? round % 12 : mixed, i);
+                    values[i] = adversary(&rng, rng_one_in(&rng, 3) ? round % KINDS : mixed, i);
                     weights[i] = round % 4 == 0 && i % 7 == 0 ? 0 : (float)(1 + rng_below(&rng, 1000)) * 0.001f;
                 }
                 uint64_t bytes;
