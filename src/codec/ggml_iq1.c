@@ -168,15 +168,18 @@ static int find_point(const struct sub *sub, int k, const uint8_t *codes, float 
     if (on_grid >= 0)
         return on_grid;
     const uint16_t *list = sub->grid->neighbours - 1 - on_grid;
-    float least = FLT_MAX;
+    float least = FLT_MAX, errors[8][4]; /* of each code of an element */
     int nearest = -1;
+    for (int i = 0; i < 8; i++)
+        for (int code = 0; code < 3; code++) {
+            const float off = scale * q[code] - sub->x[8 * k + i];
+            errors[i][code] = sub->weights[8 * k + i] * off * off;
+        }
     for (int n = 1; n <= list[0]; n++) {
         const int8_t *odd = sub->grid->odd + 8 * list[n];
         float error = 0;
-        for (int i = 0; i < 8; i++) {
-            const float off = scale * q[(odd[i] - 1) / 2] - sub->x[8 * k + i];
-            error += sub->weights[8 * k + i] * off * off;
-        }
+        for (int i = 0; i < 8; i++)
+            error += errors[i][odd[i] >> 1];
         if (error < least)
             least = error, nearest = list[n];
     }

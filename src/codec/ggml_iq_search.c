@@ -24,24 +24,33 @@ static int points_of(const struct ggml_iq_rule *rule)
     return rule->size / rule->digits;
 }
 
-/* The neighbour that errs least at this scale; -1 where no error is a number. */
-static int nearest_neighbour(const struct sub *sub, int first, const uint16_t *list, float scale)
+/* The errors of each digit of a place, and the neighbour whose sum of them is least; -1 where none is a number. */
+static inline int least_sum(float errors[8][8], const struct ggml_grid *grid, const uint16_t *list, int digits)
 {
-    const int digits = sub->rule->digits;
-    const float *x = sub->x + first, *roots = sub->roots + first;
     float least = FLT_MAX;
     int nearest = -1;
     for (int n = 1; n <= list[0]; n++) {
-        const int8_t *odd = sub->grid->odd + list[n] * digits;
+        const int8_t *odd = grid->odd + list[n] * digits;
         float error = 0;
-        for (int i = 0; i < digits; i++) {
-            const float off = scale * (float)odd[i] - x[i];
-            error += roots[i] * off * off;
-        }
+        for (int i = 0; i < digits; i++)
+            error += errors[i][odd[i] >> 1];
         if (error < least)
             least = error, nearest = list[n];
     }
     return nearest;
+}
+
+/* The neighbour that errs least at this scale. */
+static int nearest_neighbour(const struct sub *sub, int first, const uint16_t *list, float scale)
+{
+    const float *x = sub->x + first, *roots = sub->roots + first;
+    float errors[8][8];
+    for (int i = 0; i < sub->rule->digits; i++)
+        for (int digit = 0; digit < sub->rule->levels; digit++) {
+            const float off = scale * (float)(2 * digit + 1) - x[i];
+            errors[i][digit] = roots[i] * off * off;
+        }
+    return sub->rule->digits == 8 ? least_sum(errors, sub->grid, list, 8) : least_sum(errors, sub->grid, list, 4);
 }
 
 /* Point k of the sub-block at 1 / inverse: the one that rounding hits, or the best one around. False if there is none. */

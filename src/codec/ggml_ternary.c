@@ -32,14 +32,14 @@ static void decode_tq2(const uint8_t *block, float *x)
         x[e] = (float)((block[e / 128 * 32 + e % 32] >> e % 128 / 32 * 2 & 3) - 1) * d;
 }
 
-/* -1, 0, 1 as 0, 1, 2, half away from zero; what is no number (1 / d may be infinite) is 0 of the three, as a cast on x86-64 has it. */
+/* -1, 0, 1 as 0, 1, 2, halves away from zero. No size is above 1 but where 1 / d is infinite: infinities and NaN are code 1, as a cast on x86-64 has it. */
 static void trits(const float *x, float *d, uint8_t *codes)
 {
     *d = fabsf(extreme(x, GGML_SUPER));
     const float inverse = *d != 0 ? 1.0f / *d : 0.0f;
     for (int e = 0; e < GGML_SUPER; e++) {
-        const float value = roundf(x[e] * inverse);
-        codes[e] = isfinite(value) ? (uint8_t)((int)value + 1) : 1;
+        const float value = x[e] * inverse;
+        codes[e] = (uint8_t)(1 + ((value >= 0.5f) & (value < 1.5f)) - ((value <= -0.5f) & (value > -1.5f)));
     }
 }
 
