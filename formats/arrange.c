@@ -2,6 +2,7 @@
 
 #include "base/limits.h"
 #include "formats/hyper.h"
+#include "formats/ropefactors.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@ struct arranging {
     const struct jsondoc *config;
     const struct regex *exclude; /* NULL: none */
     uint64_t layers, experts; /* 0 experts: the config states none */
+    uint64_t tokens;          /* rows of the embedding that are kept; 0: all */
     uint32_t kinds;           /* rows of the family's table that are stacked */
     struct stack *stack;      /* owned; [layers][kinds] */
 };
@@ -120,27 +122,42 @@ static enum status append_view(const struct arranging *work, const struct arch_m
     return append(work, match, gguf, &tensor, err);
 }
 
-/* A float tensor that becomes one of the file: as it is, or turned. */
+static bool is_cut(const struct arranging *work, const struct arch_match *match, uint64_t rows)
+{
+    return work->tokens != 0 && rows > work->tokens && strcmp(match->row->gguf, "token_embd") == 0;
+}
+
+/* A float tensor that becomes one of the file: as it is, or turned, or without its last rows. */
 static enum status arrange_floats(const struct arranging *work, const struct arch_match *match, uint32_t index, struct err *err)
 {
     const struct tensor stored = work->model->tensor[index];
     const uint64_t rows = stored.rank == 0 ? 1 : stored.shape[0];
+    const bool cut = is_cut(work, match, rows) && stored.rank == 2;
     uint64_t head;
     TRY(head_of(work, match, stored.name, rows, &head, err));
-    if (head == 0)
+    if (head == 0 && !cut)
         return append(work, match, match->row->gguf, &(struct arranged){.shape = stored.shape, .rank = stored.rank, .source = index}, err);
     struct view_piece *piece = arena_alloc(&work->model->arena, 1, sizeof *piece, err);
     if (piece == NULL)
         return STATUS_LIMIT;
     *piece = (struct view_piece){index, 0};
-    const struct view view = {.piece = piece, .down = 1, .across = 1, .rows = rows, .piece_bytes = stored.bytes / rows, .head = head, .turn = TURN_TO_PAIRS};
-    return append_view(work, match, match->row->gguf, &stored, &view, err);
+    if (cut)
+        TRY(model_add_note(work->model, err, "%s: the last %llu of %llu rows, beyond the tokenizer's %llu tokens, are left out", stored.name,
+                           (unsigned long long)(rows - work->tokens), (unsigned long long)rows, (unsigned long long)work->tokens));
+    const uint64_t shape[] = {work->tokens, cut ? stored.shape[1] : 0};
+    const struct tensor kept = {.shape = cut ? shape : stored.shape, .rank = stored.rank, .dtype = stored.dtype};
+    const struct view view = {.piece = piece, .down = 1, .across = 1, .rows = cut ? work->tokens : rows, .piece_bytes = stored.bytes / rows, .head = head,
+                              .turn = head == 0 ? TURN_NONE : TURN_TO_PAIRS};
+    return append_view(work, match, match->row->gguf, &kept, &view, err);
 }
 
 static enum status arrange_weight(const struct arranging *work, const struct arch_match *match, const uint32_t *weights, uint32_t count, struct err *err)
 {
     const struct weight *first = &work->model->weight[weights[0]];
     struct arranged tensor = {.rank = strchr(match->row->hf, '@') == NULL ? 2 : 3, .source = MODEL_NONE, .weight = weights, .weight_count = count};
+    if (is_cut(work, match, first->out))
+        return err_set(err, STATUS_UNSUPPORTED, first->name, "found %llu rows that are quantized, more than the %llu tokens that GGUF keeps of this family",
+                       (unsigned long long)first->out, (unsigned long long)work->tokens);
     uint64_t *shape = arena_alloc(&work->model->arena, 3, sizeof *shape, err);
     if (shape == NULL)
         return STATUS_LIMIT;
@@ -322,9 +339,24 @@ static enum status arrange_one(const struct arranging *work, uint32_t index, str
     return arrange_weight(work, &match, only, 1, err);
 }
 
-enum status arrange_make(struct arrangement *arrangement, struct model *model, const struct jsondoc *config, const struct regex *exclude, struct err *err)
+/* What is made of config.json, in front of everything. */
+static enum status arrange_made(const struct arranging *work, struct err *err)
 {
-    struct arranging work = {.arrangement = arrangement, .model = model, .config = config, .exclude = exclude};
+    uint32_t index[ROPEFACTORS_MAX], count;
+    TRY(ropefactors_add(work->model, work->arrangement->arch, work->config, index, &count, err));
+    for (uint32_t i = 0; i < count; i++) {
+        const struct tensor *made = &work->model->tensor[index[i]];
+        const struct arch_name row = {made->name, made->name, NULL, ARCH_SAME};
+        const struct arch_match match = {.row = &row, .suffix = slice_of("")};
+        TRY(append(work, &match, made->name, &(struct arranged){.shape = made->shape, .rank = made->rank, .source = index[i]}, err));
+    }
+    return STATUS_OK;
+}
+
+enum status arrange_make(struct arrangement *arrangement, struct model *model, const struct jsondoc *config, const struct regex *exclude, uint64_t tokens,
+                         struct err *err)
+{
+    struct arranging work = {.arrangement = arrangement, .model = model, .config = config, .exclude = exclude, .tokens = tokens};
     *arrangement = (struct arrangement){0};
     TRY(hyper_arch(config, &arrangement->arch, err));
     if (!hyper_count(arrangement->arch, config, "n_layers|num_hidden_layers|n_layer|num_layers", &work.layers) || work.layers > LIMIT_LAYERS_MAX)
@@ -336,6 +368,8 @@ enum status arrange_make(struct arrangement *arrangement, struct model *model, c
     work.stack = mem_alloc(work.layers * work.kinds + 1, sizeof *work.stack, err);
     enum status status = work.stack == NULL ? STATUS_LIMIT : STATUS_OK;
     const uint32_t count = (uint32_t)model->tensor_count; /* views come behind */
+    if (status == STATUS_OK)
+        status = arrange_made(&work, err);
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++)
         status = arrange_one(&work, i, err);
     if (status == STATUS_OK)

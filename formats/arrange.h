@@ -16,7 +16,7 @@ struct arranged {
     const uint32_t *weight;  /* [weight_count] indices into model.weight, all of one shape. In the model's arena */
     uint32_t weight_count;
     uint64_t head;           /* of weights: rows of a head that go from halves to pairs; 0: none */
-    bool plus_one;           /* 1 is added to every value, in F32 */
+    bool plus_one;           /* 1 is added to every value, in F32; of F16 tensors in F16 (conversion/gemma.py: torch adds in the tensor's own dtype) */
     bool always_f32;         /* whatever the type of the file (conversion/base.py, ModelBase.prepare_tensors) */
 };
 
@@ -32,9 +32,10 @@ struct arrangement {
     size_t left_count, left_capacity;
 };
 
-/* Adds views to the model. `config` is config.json; tensors that `exclude` (NULL: none) names are left out. A class that no family has is UNSUPPORTED, and
- * so is a name; an expert that is missing is CORRUPT. */
-enum status arrange_make(struct arrangement *arrangement, struct model *model, const struct jsondoc *config, const struct regex *exclude,
+/* Adds views to the model. `config` is config.json; tensors that `exclude` (NULL: none) names are left out; the embedding ends after `tokens` rows (0: with
+ * its own). What is made of config.json (ropefactors.h) comes first. A class that no family has is UNSUPPORTED, and so is a name; an expert that is missing is
+ * CORRUPT. */
+enum status arrange_make(struct arrangement *arrangement, struct model *model, const struct jsondoc *config, const struct regex *exclude, uint64_t tokens,
                          struct err *err) WARN_UNUSED;
 void arrange_free(struct arrangement *arrangement);
 

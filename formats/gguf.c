@@ -33,6 +33,8 @@ enum status gguf_head(const struct gguf_input *input, struct gguf_listing *listi
     enum status status = entry == NULL ? STATUS_LIMIT : STATUS_OK;
     ggufile_write_string(&writer, "general.architecture", slice_of(arch->name));
     if (status == STATUS_OK)
+        status = hyperkeys_begin(&writer, arch, input->config, err);
+    if (status == STATUS_OK)
         status = general_set(&writer, input, &size, err);
     if (status == STATUS_OK)
         status = hyperkeys_set(&writer, arch, input->config, listing->file_type, err);

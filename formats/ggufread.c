@@ -164,6 +164,7 @@ static enum status add_named(struct reading *reading, struct share *share, const
     if (ggml_kind(tensor->type) == GGML_KIND_BLOCK)
         return add_weight(reading, share, tensor, err);
     TRY(add_share(reading, share, share->name, &index, err));
+    reading->model->tensor[index].shortened = reading->arch->cut_embedding && strcmp(match->row->gguf, "token_embd") == 0;
     reading->model->tensor[index].shift = match->row->change == ARCH_PLUS_ONE ? -1 : 0;
     return STATUS_OK;
 }

@@ -1,6 +1,7 @@
 #include "formats/hyperkeys.h"
 
 #include "base/le.h"
+#include "formats/ropefactors.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -156,18 +157,11 @@ static enum status set_gating(const struct setting *setting, const struct arch_k
 static enum status set_rope_dim(const struct setting *setting, const struct arch_key *row, struct err *err)
 {
     uint64_t head;
-    double hidden, heads, part = 1.0;
     char full[128];
-    if (row->value == ARCH_ROPE_DIM) {
-        if (!hyper_head(setting->arch, setting->config, &head))
-            return refuse("head_dim", "nothing, and no hidden_size and num_attention_heads", err);
-    } else {
-        if (!hyper_number(setting->arch, setting->config, "hidden_size|n_embd", &hidden) ||
-            !hyper_number(setting->arch, setting->config, "num_attention_heads|n_head", &heads) || heads < 1)
-            return refuse("hidden_size", "nothing, or no num_attention_heads", err);
-        (void)hyperkeys_rope_number(setting->arch, setting->config, "partial_rotary_factor", &part);
-        head = (uint64_t)floor(trunc(part * hidden) / heads);
-    }
+    if (row->value == ARCH_ROPE_PART)
+        TRY(ropefactors_part(setting->arch, setting->config, &head, err));
+    else if (!hyper_head(setting->arch, setting->config, &head))
+        return refuse("head_dim", "nothing, and no hidden_size and num_attention_heads", err);
     ggufile_write_u32(setting->kv, full_key(setting, row->key, full), (uint32_t)head);
     return STATUS_OK;
 }
@@ -228,6 +222,17 @@ static const struct arch_key *find_row(const struct arch_key *table, const char 
         if (strcmp(table->key, key) == 0)
             return table;
     return NULL;
+}
+
+enum status hyperkeys_begin(struct ggufile_writer *kv, const struct arch *arch, const struct jsondoc *config, struct err *err)
+{
+    const struct setting setting = {kv, arch, config, 0};
+    char full[128];
+    double factor;
+    TRY(ropefactors_attention(arch, config, &factor, err));
+    if (!isnan(factor))
+        ggufile_write_f32(kv, full_key(&setting, "%s.rope.scaling.attn_factor", full), (float)factor);
+    return STATUS_OK;
 }
 
 enum status hyperkeys_set(struct ggufile_writer *kv, const struct arch *arch, const struct jsondoc *config, uint32_t file_type, struct err *err)

@@ -80,6 +80,8 @@ struct arch {
     const char *const *left_out;      /* tensors that GGUF does not want; NULL-terminated, or NULL */
     const struct arch_fixed *fixed;   /* ends with member == NULL; NULL: none */
     bool rope_factors;                /* long_factor and short_factor become tensors (Phi-3) */
+    bool rope_freqs;                  /* llama3 scaling becomes a tensor */
+    bool cut_embedding;               /* rows of the embedding beyond the tokenizer's size are left out (Gemma 3) */
 };
 
 extern const struct arch_name arch_names[];     /* of all families; ends with hf == NULL */

@@ -50,4 +50,5 @@ const struct arch gemma3_arch = {
     .fixed = fixed,
     .generic_keys = true,
     .keys = keys,
+    .cut_embedding = true,
 };

@@ -51,4 +51,5 @@ const struct arch llama_arch = {
     .fixed = fixed,
     .generic_keys = true,
     .keys = keys,
+    .rope_freqs = true,
 };

@@ -57,6 +57,7 @@ struct tensor {
     uint32_t peer;         /* see fate; else MODEL_NONE */
     uint8_t rank;
     int8_t shift;          /* added to every value, in F32, when it becomes a tensor of Hugging Face's: -1 for Gemma's norms in GGUF */
+    bool shortened;        /* the format left out rows at its end that the model has no use for (embeddings beyond the tokens, of Gemma 3 in GGUF) */
     enum dtype dtype;
     enum fate fate;
 };

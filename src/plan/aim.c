@@ -108,7 +108,7 @@ enum status aim_make(struct aims *aims, const struct model *model, const struct 
     aims->tensor = mem_alloc(model->tensor_count + 1, sizeof *aims->tensor, err);
     enum status status = aims->weight == NULL || aims->excluded == NULL || aims->tensor == NULL ? STATUS_LIMIT : STATUS_OK;
     for (size_t t = 0; status == STATUS_OK && t < model->tensor_count; t++)
-        aims->tensor[t] = (struct aim_tensor){options->dtype, model->tensor[t].shift};
+        aims->tensor[t] = (struct aim_tensor){.dtype = options->dtype, .add = model->tensor[t].shift};
     if (status == STATUS_OK && options->keep != NULL)
         status = regex_compile(&regex[0], slice_of(options->keep), "--keep", STATUS_USAGE, err);
     if (status == STATUS_OK && options->exclude != NULL)

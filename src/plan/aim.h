@@ -19,6 +19,7 @@ struct aim {
 struct aim_tensor {
     enum dtype dtype; /* that it becomes; DTYPE_NONE: its own */
     int8_t add;       /* to every value first, in F32 */
+    bool half;        /* the sum is rounded to F16 */
 };
 
 struct aims {

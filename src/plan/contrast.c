@@ -362,11 +362,12 @@ enum status contrast_with_float(const struct contrast *contrast, struct pair *pa
 
 /* --- two stored tensors -------------------------------------------------------------------------------------------------------- */
 
+/* One of them may have fewer rows, where its format says that it left some out. */
 static bool same_shape(const struct tensor *a, const struct tensor *b)
 {
     bool same = a->rank == b->rank;
     for (unsigned d = 0; same && d < a->rank; d++)
-        same = a->shape[d] == b->shape[d];
+        same = a->shape[d] == b->shape[d] || (d == 0 && (a->shape[0] < b->shape[0] ? a : b)->shortened);
     return same;
 }
 
@@ -395,12 +396,19 @@ static void contrast_floats(struct pair *pair, struct spread *spread, const stru
     }
 }
 
-/* GGUF keeps Gemma's norms with 1 added: a sum in F32, which taking 1 away need not undo. Either way round is the same value. */
+/* True if `kept` is what the format of `shifted` keeps of `value`, a value of `plain`: their sum in F32, or in F16 if plain is. */
+static bool keeps_sum(const struct tensor *plain, float value, const struct tensor *shifted, float kept)
+{
+    const float sum = value - (float)shifted->shift;
+    return plain->shift == 0 && (sum == kept || (plain->dtype == DTYPE_F16 && half_from_f16(half_to_f16(sum)) == kept));
+}
+
+/* GGUF keeps Gemma's norms with 1 added, which taking 1 away need not undo. Either way round is the same value. */
 static void take_shifts(const struct tensor *a, const struct tensor *b, float *left, float *right, uint64_t count)
 {
     for (uint64_t i = 0; a->shift != b->shift && i < count; i++) {
         const float own = left[i] + (float)a->shift, other = right[i] + (float)b->shift;
-        const bool other_way = (b->shift == 0 && right[i] - (float)a->shift == left[i]) || (a->shift == 0 && left[i] - (float)b->shift == right[i]);
+        const bool other_way = keeps_sum(b, right[i], a, left[i]) || keeps_sum(a, left[i], b, right[i]);
         left[i] = other_way ? other : own;
         right[i] = other;
     }
@@ -409,7 +417,8 @@ static void take_shifts(const struct tensor *a, const struct tensor *b, float *l
 static enum status contrast_as_floats(const struct contrast *contrast, struct pair *pair, struct err *err)
 {
     const struct tensor *a = &contrast->a->model->tensor[pair->a], *b = &contrast->b->model->tensor[pair->b];
-    const uint64_t size_a = dtype_bits(a->dtype) / 8, size_b = dtype_bits(b->dtype) / 8, count = model_elements(a), step = CONTRAST_BYTES / 4;
+    const uint64_t size_a = dtype_bits(a->dtype) / 8, size_b = dtype_bits(b->dtype) / 8, step = CONTRAST_BYTES / 4;
+    const uint64_t elements_a = model_elements(a), elements_b = model_elements(b), count = elements_a < elements_b ? elements_a : elements_b;
     struct spread spread = {0};
     for (uint64_t at = 0; at < count; at += step) {
         const uint64_t part = count - at < step ? count - at : step;
@@ -439,8 +448,9 @@ enum status contrast_tensors(const struct contrast *contrast, struct pair *pair,
     }
     if (a->dtype != b->dtype || a->shift != b->shift)
         return contrast_as_floats(contrast, pair, err);
-    for (uint64_t at = 0; at < a->bytes; at += CONTRAST_BYTES) {
-        const uint64_t part = a->bytes - at < CONTRAST_BYTES ? a->bytes - at : CONTRAST_BYTES;
+    const uint64_t bytes = a->bytes < b->bytes ? a->bytes : b->bytes;
+    for (uint64_t at = 0; at < bytes; at += CONTRAST_BYTES) {
+        const uint64_t part = bytes - at < CONTRAST_BYTES ? bytes - at : CONTRAST_BYTES;
         uint8_t *left = scratch_take(contrast->scratch_a, SCRATCH_RAW, part, err), *right = scratch_take(contrast->scratch_b, SCRATCH_RAW, part, err);
         if (left == NULL || right == NULL)
             return STATUS_LIMIT;

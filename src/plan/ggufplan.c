@@ -60,6 +60,7 @@ enum status ggufplan_aim(struct aims *aims, const struct model *model, const str
             }
             aims->tensor[arranged->source].dtype = ggml_dtype(float_type(arranged, source, options));
             aims->tensor[arranged->source].add = arranged->plus_one;
+            aims->tensor[arranged->source].half = arranged->plus_one && source->dtype == DTYPE_F16;
         }
         for (uint32_t w = 0; w < arranged->weight_count; w++) {
             struct aim *aim = &aims->weight[arranged->weight[w]];

@@ -2,6 +2,7 @@
 
 #include "base/regex.h"
 #include "base/tree.h"
+#include "formats/tokencount.h"
 #include "plan/ggufplan.h"
 #include "plan/derive.h"
 #include "plan/directory.h"
@@ -114,7 +115,10 @@ static enum status arrange(struct pipeline *pipeline, const struct request *requ
     }
     if (request->options.exclude != NULL)
         TRY(regex_compile(&exclude, slice_of(request->options.exclude), "--exclude", STATUS_USAGE, err));
-    const enum status status = arrange_make(&pipeline->arrangement, &pipeline->model, config, exclude, err);
+    uint64_t tokens;
+    enum status status = tokencount_find(&pipeline->source, base, config, &tokens, err);
+    if (status == STATUS_OK)
+        status = arrange_make(&pipeline->arrangement, &pipeline->model, config, exclude, tokens, err);
     regex_free(exclude);
     pipeline->gguf = (struct gguf_input){&pipeline->arrangement, &pipeline->source, base, config, &request->gguf};
     return status;

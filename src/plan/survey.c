@@ -1,6 +1,7 @@
 #include "plan/survey.h"
 
 #include "base/le.h"
+#include "codec/half.h"
 #include "base/pool.h"
 #include "codec/ggml_embed.h"
 #include "plan/values.h"
@@ -266,7 +267,7 @@ static enum status survey_twin(const struct surveying *context, uint32_t index, 
 static void tally_cast(const struct aim_tensor *aim, float *values, size_t count, void *stored, struct cast_tally *tally)
 {
     for (size_t i = 0; aim->add != 0 && i < count; i++) {
-        const float sum = values[i] + (float)aim->add;
+        const float single = values[i] + (float)aim->add, sum = aim->half ? half_from_f16(half_to_f16(single)) : single;
         const double error = fabs((double)sum - ((double)values[i] + aim->add)); /* exact but for tiny values, whose error is themselves */
         tally->inexact += error != 0.0 || (values[i] != 0.0f && sum == (float)aim->add);
         tally->max_relative = fmax(tally->max_relative, error / (fabs((double)sum) + 0x1p-149));

@@ -62,8 +62,9 @@ static enum status load_weights(const struct making *making, const struct arrang
 static enum status store_row(const struct making *making, const struct arranged *arranged, float *values, uint8_t *place, struct err *err)
 {
     const uint64_t columns = ggufplan_columns(making->output);
+    const bool half = arranged->plus_one && making->maker->plan->model->tensor[arranged->source].dtype == DTYPE_F16;
     for (uint64_t i = 0; arranged->plus_one && i < columns; i++)
-        values[i] += 1.0f;
+        values[i] = half ? half_from_f16(half_to_f16(values[i] + 1.0f)) : values[i] + 1.0f;
     if (making->output->dtype != DTYPE_NONE) {
         half_store(making->output->dtype, values, (size_t)columns, place, NULL);
         return STATUS_OK;

@@ -45,14 +45,19 @@ static void add_weight(struct given *g, const char *name, uint64_t out, uint64_t
     model_claim(&g->model, weight, ROLE_CODES, model_find(&g->model, slice_of(codes)));
 }
 
-static enum status arrange(struct given *g, const char *exclude)
+static enum status arrange_cut(struct given *g, const char *exclude, uint64_t tokens)
 {
     struct regex *regex = NULL;
     if (exclude != NULL)
         assert_int_equal(regex_compile(&regex, slice_of(exclude), "--exclude", STATUS_USAGE, &g->err), STATUS_OK);
-    const enum status status = arrange_make(&g->arrangement, &g->model, g->config, regex, &g->err);
+    const enum status status = arrange_make(&g->arrangement, &g->model, g->config, regex, tokens, &g->err);
     regex_free(regex);
     return status;
+}
+
+static enum status arrange(struct given *g, const char *exclude)
+{
+    return arrange_cut(g, exclude, 0);
 }
 
 static void done(struct given *g)
@@ -189,6 +194,46 @@ static void what_gguf_does_not_want(void **state)
     done(&g);
 }
 
+#define GEMMA3 "{\"architectures\": [\"Gemma3ForCausalLM\"], \"num_hidden_layers\": 1}"
+
+static void embeddings_end_with_the_tokens(void **state)
+{
+    struct given g;
+    (void)state;
+    start(&g, GEMMA3);
+    add(&g, "model.embed_tokens.weight", 9, 4, 0);
+    assert_int_equal(arrange_cut(&g, NULL, 7), STATUS_OK);
+    assert_int_equal(g.arrangement.count, 1);
+    assert_int_equal(g.arrangement.tensor[0].shape[0], 7);
+    assert_int_equal(g.arrangement.tensor[0].shape[1], 4);
+    assert_int_equal(g.model.tensor[g.arrangement.tensor[0].source].bytes, 7 * 4 * 2);
+    done(&g);
+    start(&g, GEMMA3);
+    add(&g, "model.embed_tokens.weight", 9, 4, 0);
+    assert_int_equal(arrange_cut(&g, NULL, 9), STATUS_OK);
+    assert_int_equal(g.arrangement.tensor[0].shape[0], 9);
+    done(&g);
+    start(&g, GEMMA3);
+    add_weight(&g, "model.embed_tokens", 16, 16);
+    assert_int_equal(arrange_cut(&g, NULL, 15), STATUS_UNSUPPORTED);
+    done(&g);
+}
+
+static void what_is_made_comes_first(void **state)
+{
+    struct given g;
+    (void)state;
+    start(&g, "{\"architectures\": [\"LlamaForCausalLM\"], \"num_hidden_layers\": 1, \"num_attention_heads\": 2, \"head_dim\": 16, "
+              "\"rope_scaling\": {\"rope_type\": \"llama3\"}}");
+    add(&g, "model.norm.weight", 6, 0, 0);
+    assert_int_equal(arrange(&g, NULL), STATUS_OK);
+    assert_int_equal(g.arrangement.count, 2);
+    assert_string_equal(g.arrangement.tensor[0].name, "rope_freqs.weight");
+    assert_int_equal(g.arrangement.tensor[0].shape[0], 8);
+    assert_true(g.arrangement.tensor[0].always_f32);
+    done(&g);
+}
+
 static void refused(const char *config, const char *name, uint64_t a, uint64_t b, enum status status, const char *what)
 {
     struct given g;
@@ -224,6 +269,8 @@ int main(void)
         cmocka_unit_test(stacks_that_are_there_already),
         cmocka_unit_test(quantized_experts),
         cmocka_unit_test(what_gguf_does_not_want),
+        cmocka_unit_test(embeddings_end_with_the_tokens),
+        cmocka_unit_test(what_is_made_comes_first),
         cmocka_unit_test(what_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,6 +38,8 @@ static void set(struct given *g, const char *config)
     assert_int_equal(jsondoc_parse("config.json", slice_of(config), &g->config, &g->err), STATUS_OK);
     g->status = hyper_arch(g->config, &arch, &g->err);
     if (g->status == STATUS_OK)
+        g->status = hyperkeys_begin(&g->kv, arch, g->config, &g->err);
+    if (g->status == STATUS_OK)
         g->status = hyperkeys_set(&g->kv, arch, g->config, 1, &g->err);
     if (g->status == STATUS_OK)
         read_back(g);

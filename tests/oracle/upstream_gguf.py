@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+"""Lets llama.cpp's own converter judge `repaq convert --to gguf`: random tiny models of every family. Run by scripts/oracle, inside its virtual environment.
+
+    upstream_gguf.py --repaq BINARY --log FILE [--models DIR] [--only TEXT]        REPAQ_LLAMA_CPP names an unpacked llama.cpp
+
+transformers makes the models and saves them; both converters make a GGUF file of them, in every type. Names, order, shapes, types and bytes of all tensors must
+be equal, and so must all pairs but tokenizer.*, with their types and order: the models have no vocabulary to speak of, and llama.cpp's converter is told so.
+"""
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+os.environ.update(CUDA_VISIBLE_DEVICES="", HF_HUB_OFFLINE="1", HF_HUB_DISABLE_PROGRESS_BARS="1", TQDM_DISABLE="1", TOKENIZERS_PARALLELISM="false", NO_COLOR="1")
+sys.dont_write_bytecode = True
+sys.path[:0] = [os.environ["REPAQ_LLAMA_CPP"], os.path.join(os.environ["REPAQ_LLAMA_CPP"], "gguf-py")]
+
+import gguf
+import numpy as np
+import torch
+import transformers
+from conversion import ModelBase, get_model_class
+
+transformers.logging.set_verbosity_error()
+ROWS = 264  # of embeddings; the tokenizer has 258 tokens
+SMALL = {"vocab_size": ROWS, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2,
+         "max_position_embeddings": 256, "head_dim": 16, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+ODD = {**SMALL, "hidden_size": 80, "intermediate_size": 72, "num_attention_heads": 5, "num_key_value_heads": 1}
+EXPERTS = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32}
+THETA = {"rope_theta": 10000.0}
+LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192, "rope_theta": 500000.0}
+LONG = {"rope_type": "longrope", "long_factor": [1.0 + k / 3 for k in range(8)], "short_factor": [1.0 + k / 70 for k in range(8)],
+        "original_max_position_embeddings": 128, "rope_theta": 10000.0}
+YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64, "rope_theta": 10000.0}
+LAYERS = {"full_attention": {"rope_type": "default", "rope_theta": 1e6}, "sliding_attention": {"rope_type": "default", "rope_theta": 1e4}}
+
+# name, class, config, what config.json says instead (None: nothing), the dtype
+CASES = [
+    ("llama", "Llama", SMALL, {}, "bfloat16"),
+    ("llama-odd", "Llama", ODD, {}, "float16"),
+    ("llama-bias", "Llama", {**SMALL, "attention_bias": True, "mlp_bias": True, "tie_word_embeddings": True}, {}, "float32"),
+    ("llama-llama3", "Llama", {**SMALL, "rope_parameters": LLAMA3}, {}, "bfloat16"),
+    ("llama-llama3-wide", "Llama", {**SMALL, "head_dim": 128, "rope_parameters": {**LLAMA3, "factor": 32.0}}, {}, "float16"),
+    ("llama-llama3-old", "Llama", {**SMALL, "head_dim": 64}, {"rope_parameters": None, "rope_theta": 500000.0, "rope_scaling":
+        {"rope_type": "llama3", "factor": 32.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}}, "bfloat16"),
+    ("llama-llama3-defaults", "Llama", {**SMALL, "head_dim": 96}, {"rope_parameters": {"rope_type": "llama3", "rope_theta": 250000}}, "bfloat16"),
+    ("llama-linear", "Llama", {**SMALL, "rope_parameters": {"rope_type": "linear", "factor": 2.5, **THETA}}, {}, "float16"),
+    ("llama-dynamic", "Llama", {**SMALL, "rope_parameters": {"rope_type": "dynamic", "factor": 2.0, **THETA}}, {}, "float16"),
+    ("llama-linear-old", "Llama", SMALL, {"rope_parameters": None, "rope_theta": 20000, "rope_scaling": {"type": "linear", "factor": 4}}, "float16"),
+    ("llama-yarn", "Llama", {**SMALL, "rope_parameters": YARN}, {}, "float16"),
+    ("llama-yarn-all", "Llama", {**SMALL, "rope_parameters": {**YARN, "attention_factor": 0.75, "beta_fast": 31.0, "beta_slow": 2.0}}, {}, "float16"),
+    ("mistral", "Mistral", {**SMALL, "sliding_window": 64}, {}, "bfloat16"),
+    ("mixtral", "Mixtral", {**SMALL, "num_local_experts": 4, "num_experts_per_tok": 2}, {}, "bfloat16"),
+    ("qwen2", "Qwen2", SMALL, {}, "bfloat16"),
+    ("qwen2-tied", "Qwen2", {**ODD, "tie_word_embeddings": True}, {}, "float16"),
+    ("qwen2-yarn", "Qwen2", {**SMALL, "rope_parameters": YARN}, {}, "float16"),
+    ("qwen2-moe", "Qwen2Moe", {**SMALL, **EXPERTS, "shared_expert_intermediate_size": 64}, {}, "bfloat16"),
+    ("qwen3", "Qwen3", SMALL, {}, "bfloat16"),
+    ("qwen3-tied", "Qwen3", {**ODD, "tie_word_embeddings": True}, {}, "float32"),
+    ("qwen3-moe", "Qwen3Moe", {**SMALL, **EXPERTS}, {}, "bfloat16"),
+    ("gemma", "Gemma", SMALL, {}, "bfloat16"),
+    ("gemma2", "Gemma2", {**SMALL, "sliding_window": 64}, {}, "float16"),
+    ("gemma3", "Gemma3", {**SMALL, "sliding_window": 64, "rope_parameters": LAYERS}, {}, "bfloat16"),
+    ("gemma3-old", "Gemma3", {**SMALL, "sliding_window": 64}, {"rope_parameters": None, "rope_theta": 1000000.0, "rope_local_base_freq": 10000.0}, "float32"),
+    ("phi3", "Phi3", SMALL, {}, "bfloat16"),
+    ("phi3-long", "Phi3", {**SMALL, "rope_parameters": LONG}, {}, "float16"),
+    ("phi3-long-old", "Phi3", {**SMALL, "original_max_position_embeddings": 128}, {"rope_parameters": None, "rope_theta": 10000.0, "rope_scaling":
+        {"type": "su", "long_factor": [1.5] * 8, "short_factor": [1.25] * 8}}, "bfloat16"),
+]
+NAMES = {"Gemma3": "Gemma3Text"}  # of the Config, where it is not the model's
+TYPES = {"F32": gguf.LlamaFileType.ALL_F32, "F16": gguf.LlamaFileType.MOSTLY_F16, "BF16": gguf.LlamaFileType.MOSTLY_BF16,
+         "Q8_0": gguf.LlamaFileType.MOSTLY_Q8_0}
+
+
+def write_tokenizer(folder):
+    """Byte-level BPE without merges: one token a byte, and two that are special."""
+    letters = [chr(c) for c in range(33, 127)] + [chr(c) for c in range(161, 173)] + [chr(c) for c in range(174, 256)]
+    letters += [chr(256 + k) for k in range(256 - len(letters))]
+    special = [{"id": 256 + k, "content": text, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+               for k, text in enumerate(("<s>", "</s>"))]
+    level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+    document = {"version": "1.0", "truncation": None, "padding": None, "added_tokens": special, "normalizer": None, "pre_tokenizer": level,
+                "post_processor": None, "decoder": level, "model": {"type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None,
+                                                                    "end_of_word_suffix": None, "fuse_unk": False, "byte_fallback": False,
+                                                                    "vocab": {letter: number for number, letter in enumerate(letters)}, "merges": []}}
+    with open(os.path.join(folder, "tokenizer.json"), "w", encoding="utf-8") as file:
+        json.dump(document, file)
+    with open(os.path.join(folder, "tokenizer_config.json"), "w", encoding="utf-8") as file:
+        json.dump({"bos_token": "<s>", "eos_token": "</s>", "tokenizer_class": "PreTrainedTokenizerFast"}, file)
+
+
+def make(folder, name, config, changes, dtype):
+    """A model of random weights, biases and norms included; saved as transformers saves it."""
+    torch.manual_seed(len(folder) + sum(map(ord, name)))
+    settings = getattr(transformers, NAMES.get(name, name) + "Config")(**config)
+    model = getattr(transformers, name + "ForCausalLM")(settings)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(torch.randn(parameter.shape) * 0.05)
+    model.to(getattr(torch, dtype)).save_pretrained(folder)
+    write_tokenizer(folder)
+    path = os.path.join(folder, "config.json")
+    with open(path, encoding="utf-8") as file:
+        document = json.load(file)
+    document = {key: value for key, value in {**document, **changes}.items() if value is not None or key not in changes}
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(document, file, indent=2)
+
+
+def convert_upstream(folder, out, kind, **options):
+    hparams = ModelBase.load_hparams(Path(folder), False)
+    kept = get_model_class(hparams["architectures"][0])
+    mute = type("Mute" + kept.__name__, (kept,), {"model_arch": kept.model_arch, "set_vocab": lambda self: None})
+    with torch.inference_mode(), open(os.devnull, "w", encoding="utf-8") as null, contextlib.redirect_stderr(null):
+        mute(Path(folder), kind, Path(out), **options).write()
+
+
+def pairs_of(reader):
+    """[(key, types, value)] in the file's order, without what counts the file itself and without the tokenizer."""
+    return [(field.name, [int(kind) for kind in field.types], field.contents()) for field in reader.fields.values()
+            if not field.name.startswith(("GGUF.", "tokenizer."))]
+
+
+def differences(found, wanted):
+    mine, theirs = gguf.GGUFReader(found), gguf.GGUFReader(wanted)
+    a, b = pairs_of(mine), pairs_of(theirs)
+    problems = ["%s: %r, expected %r" % (key, dict((p[0], p) for p in a).get(key), dict((p[0], p) for p in b).get(key))
+                for key in dict.fromkeys([p[0] for p in b] + [p[0] for p in a]) if dict((p[0], p) for p in a).get(key) != dict((p[0], p) for p in b).get(key)]
+    if not problems and a != b:
+        problems.append("order of keys %s, expected %s" % ([p[0] for p in a], [p[0] for p in b]))
+    names, expected = [t.name for t in mine.tensors], [t.name for t in theirs.tensors]
+    if names != expected:
+        problems.append("tensors missing %s, too many %s, or in another order" % ([n for n in expected if n not in names], [n for n in names if n not in expected]))
+    for one, other in zip(mine.tensors, theirs.tensors):
+        if one.name == other.name and (one.tensor_type != other.tensor_type or list(one.shape) != list(other.shape)):
+            problems.append("%s: %s %s, expected %s %s" % (one.name, one.tensor_type, list(one.shape), other.tensor_type, list(other.shape)))
+        elif one.name == other.name and one.data.tobytes() != other.data.tobytes():
+            wrong = np.count_nonzero(np.frombuffer(one.data.tobytes(), np.uint8) != np.frombuffer(other.data.tobytes(), np.uint8))
+            problems.append("%s: %d of %d bytes differ" % (one.name, wrong, one.data.nbytes))
+    return problems
+
+
+def judge(repaq, scratch, case, say):
+    name, kind, config, changes, dtype = case
+    folder = os.path.join(scratch, name)
+    os.makedirs(folder)
+    make(folder, kind, config, changes, dtype)
+    for label, filetype in TYPES.items():
+        mine, theirs = os.path.join(scratch, "mine.gguf"), os.path.join(scratch, "theirs.gguf")
+        convert_upstream(folder, theirs, filetype)
+        done = subprocess.run([repaq, "convert", folder, mine, "--to", "gguf", "--type", label, "--force"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True, check=False)
+        say("gguf %s %s" % (name, label), [done.stderr.strip()] if done.returncode else differences(mine, theirs))
+    shutil.rmtree(folder)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--repaq", required=True)
+    parser.add_argument("--models")
+    parser.add_argument("--log", required=True)
+    parser.add_argument("--only", default="")
+    args = parser.parse_args()
+    counts = {"passed": 0, "failed": 0}
+    with open(args.log, "w", encoding="utf-8") as log, tempfile.TemporaryDirectory() as scratch:
+
+        def say(name, problems):
+            counts["failed" if problems else "passed"] += 1
+            print("%s %s" % ("FAIL" if problems else "ok  ", name), file=log, flush=True)
+            if problems:
+                print("FAIL %s\n     %s" % (name, "\n     ".join(problems[:8])), flush=True)
+
+        for case in CASES:
+            if args.only in "gguf " + case[0]:
+                try:
+                    judge(os.path.abspath(args.repaq), scratch, case, say)
+                except Exception:
+                    say("gguf " + case[0], [traceback.format_exc()])
+    print("%d passed, %d failed, 0 skipped" % (counts["passed"], counts["failed"]))
+    return 1 if counts["failed"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
