@@ -3,6 +3,7 @@
 #include "formats/modelname.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,7 +106,19 @@ static enum status name_model(const struct gguf_input *input, const struct gener
     return STATUS_OK;
 }
 
-enum status general_set(struct ggufile_writer *kv, const struct gguf_input *input, const struct general_size *size, struct err *err)
+/* The parts that are there, joined by '-'; blanks and slashes become '-' (gguf-py/gguf/utility.py, naming_convention). */
+static void name_file(const char *const parts[4], char stem[256])
+{
+    size_t used = 0;
+    for (size_t p = 0; p < 4; p++) {
+        if (parts[p] != NULL && parts[p][0] != '\0' && used < 256)
+            used += (size_t)snprintf(stem + used, 256 - used, "%s%s", used > 0 ? "-" : "", parts[p]);
+    }
+    for (char *at = stem; *at != '\0'; at++)
+        *at = *at == ' ' || *at == '/' ? '-' : *at;
+}
+
+enum status general_set(struct ggufile_writer *kv, const struct gguf_input *input, const struct general_size *size, char stem[256], struct err *err)
 {
     struct jsondoc *generation = NULL;
     struct arena arena = {0};
@@ -125,6 +138,8 @@ enum status general_set(struct ggufile_writer *kv, const struct gguf_input *inpu
             const char *key, *value;
         } rows[] = {{"general.name", name},          {"general.version", parts.version},   {"general.organization", parts.organization},
                     {"general.finetune", parts.finetune}, {"general.basename", parts.basename}, {"general.size_label", label_text}};
+        stem[0] = '\0';
+        name_file((const char *const[]){parts.basename != NULL ? parts.basename : name, label_text, parts.finetune, parts.version}, stem);
         ggufile_write_string(kv, "general.type", slice_of("model"));
         set_sampling(kv, generation);
         for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++)

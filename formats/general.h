@@ -10,7 +10,9 @@ struct general_size {
     uint64_t total, shared, expert, expert_count;
 };
 struct general_size general_measure(const struct gguf_tensor *tensor, size_t count);
-/* Sets them in the converter's order: general.type and what follows, from generation_config.json, config.json's _name_or_path and the directory's name. */
-enum status general_set(struct ggufile_writer *kv, const struct gguf_input *input, const struct general_size *size, struct err *err) WARN_UNUSED;
+/* Sets them in the converter's order: general.type and what follows, from generation_config.json, config.json's _name_or_path and the directory's name.
+ * `stem` is that of gguf_listing. */
+enum status general_set(struct ggufile_writer *kv, const struct gguf_input *input, const struct general_size *size, char stem[256],
+                        struct err *err) WARN_UNUSED;
 
 #endif

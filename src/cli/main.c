@@ -53,6 +53,24 @@ static const struct command *find_command(const char *name)
     return NULL;
 }
 
+/* The command that replaces a program of this name, as the program was called at any time. */
+static const struct command *find_drop_in(const char *name)
+{
+    static const struct {
+        const char *name, *command;
+    } names[] = {{"ms_to_vllm", "ms_to_vllm"},
+                 {"convert_llama_weights_to_hf", "convert_llama_weights_to_hf"},
+                 {"convert_hf_to_gguf", "convert_hf_to_gguf"},
+                 {"convert-hf-to-gguf", "convert_hf_to_gguf"},
+                 {"convert.py", "convert_hf_to_gguf"}};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const size_t size = strlen(names[i].name);
+        if (strncmp(name, names[i].name, size) == 0 && (name[size] == '\0' || strcmp(name + size, ".py") == 0))
+            return find_command(names[i].command);
+    }
+    return NULL;
+}
+
 static void print_help(void)
 {
     (void)printf("repaq %s: moves LLM weights between tools without quantizing them again\n\nusage:\n", REPAQ_VERSION);
@@ -143,12 +161,9 @@ static enum status run_command(struct session *session, const struct command *co
 static enum status dispatch(struct session *session, int argc, char **argv, bool *json, struct err *err)
 {
     const char *slash = strrchr(argv[0], '/'), *own = slash == NULL ? argv[0] : slash + 1;
-    static const char *const drop_ins[] = {"ms_to_vllm", "convert_llama_weights_to_hf"};
-    for (size_t i = 0; i < sizeof drop_ins / sizeof drop_ins[0]; i++) { /* a link of that name */
-        const size_t size = strlen(drop_ins[i]);
-        if (strncmp(own, drop_ins[i], size) == 0 && (own[size] == '\0' || strcmp(own + size, ".py") == 0))
-            return run_command(session, find_command(drop_ins[i]), argc - 1, argv + 1, json, err);
-    }
+    const struct command *drop_in = find_drop_in(own); /* a link of that name */
+    if (drop_in != NULL)
+        return run_command(session, drop_in, argc - 1, argv + 1, json, err);
     if (argc < 2) {
         print_help();
         return err_set(err, STATUS_USAGE, "repaq", "found no command");
@@ -160,6 +175,8 @@ static enum status dispatch(struct session *session, int argc, char **argv, bool
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
         return help(argc - 2, argv + 2, err);
     const struct command *command = find_command(argv[1]);
+    if (command == NULL)
+        command = find_drop_in(argv[1]);
     if (command == NULL) {
         (void)err_set(err, STATUS_USAGE, argv[1], "found an unknown command");
         return err_try(err, "repaq --help");

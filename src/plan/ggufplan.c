@@ -7,6 +7,7 @@
 #include "plan/outputs.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 uint64_t ggufplan_columns(const struct output_tensor *output)
 {
@@ -328,11 +329,12 @@ enum status ggufplan_file(struct plan *plan, const struct gguf_input *gguf, cons
         const struct output_tensor *output = &plan->tensor[t];
         listed[t] = (struct gguf_tensor){output->name, output->shape, output->rank, output->type, output->bytes, 0};
     }
-    struct gguf_listing listing = {(uint32_t)file_type_of(plan, options), listed, plan->tensor_count, 0};
+    struct gguf_listing listing = {.file_type = (uint32_t)file_type_of(plan, options), .tensor = listed, .count = plan->tensor_count};
     const enum status status = gguf_head(gguf, &listing, &plan->file[0].header, err);
     for (size_t t = 0; t < plan->tensor_count && status == STATUS_OK; t++)
         plan->tensor[t].offset = listed[t].offset;
     plan->file[0].bytes = plan->file_bytes = listing.bytes;
+    memcpy(plan->stem, listing.stem, sizeof plan->stem);
     free(listed);
     return status;
 }

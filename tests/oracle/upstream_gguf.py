@@ -160,6 +160,31 @@ def judge(repaq, scratch, case, say):
     shutil.rmtree(folder)
 
 
+# directory, class, config, dtype, what both converters are told: the drop-in names its file as the original does
+NAMED = [
+    ("Tiny-0.1M-Instruct-v1.2", "Llama", SMALL, "bfloat16", {}),
+    ("My.Model_chat", "Qwen2", SMALL, "float16", {}),
+    ("plain", "Llama", SMALL, "float32", {}),
+    ("plain", "Mixtral", {**SMALL, "num_local_experts": 4, "num_experts_per_tok": 2}, "bfloat16", {"model_name": "Given Name/2"}),
+]
+
+
+def judge_drop_in(repaq, scratch, case, say):
+    name, kind, config, dtype, options = case
+    folder, mine, theirs = (os.path.join(scratch, part) for part in (name, "mine", "theirs"))
+    for place in (folder, mine, theirs):
+        shutil.rmtree(place, ignore_errors=True)
+        os.makedirs(place)
+    make(folder, kind, config, {}, dtype)
+    convert_upstream(folder, theirs, gguf.LlamaFileType.GUESSED, **options)
+    command = [repaq, "convert_hf_to_gguf", folder, "--outfile", mine] + (["--model-name", options["model_name"]] if options else [])
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    problems = [done.stderr.strip()] if done.returncode else []
+    if not problems and os.listdir(mine) != os.listdir(theirs):
+        problems.append("named %s, expected %s" % (os.listdir(mine), os.listdir(theirs)))
+    say("gguf drop-in %s %s" % (name, kind), problems or differences(*(os.path.join(place, os.listdir(place)[0]) for place in (mine, theirs))))
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--repaq", required=True)
@@ -182,6 +207,12 @@ def main():
                     judge(os.path.abspath(args.repaq), scratch, case, say)
                 except Exception:
                     say("gguf " + case[0], [traceback.format_exc()])
+        for case in NAMED:
+            if args.only in "gguf drop-in " + case[0]:
+                try:
+                    judge_drop_in(os.path.abspath(args.repaq), scratch, case, say)
+                except Exception:
+                    say("gguf drop-in " + case[0], [traceback.format_exc()])
     print("%d passed, %d failed, 0 skipped" % (counts["passed"], counts["failed"]))
     return 1 if counts["failed"] else 0
 

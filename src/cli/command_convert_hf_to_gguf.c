@@ -1,0 +1,247 @@
+/* The drop-in for ggml-org/llama.cpp:convert_hf_to_gguf.py: same arguments, same names of files, a file that is there is replaced. */
+#include "base/limits.h"
+#include "cli/arguments.h"
+#include "cli/command.h"
+#include "cli/progress.h"
+#include "cli/report.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+struct hf_options {
+    const char *outfile, *outtype, *name;
+    bool dry_run, verbose, no_lazy, temp_file, requantize, verify;
+    unsigned threads;
+    uint64_t memory;
+};
+
+#define HF_ROWS(o) \
+    { \
+        {"--outfile", ARGUMENT_STRING, &(o)->outfile, "F", "a file, {ftype} in its name becoming the type, or a directory; default: MODEL_DIR"}, \
+            {"--outtype", ARGUMENT_STRING, &(o)->outtype, "T", \
+             "f32, f16, bf16, q8_0 or auto (default): bf16 or f16, by the first matrix that has either"}, \
+            {"--model-name", ARGUMENT_STRING, &(o)->name, "NAME", "general.name; default: by the directory's name"}, \
+            {"--dry-run", ARGUMENT_FLAG, &(o)->dry_run, NULL, "print the plan and stop"}, \
+            {"--allow-requantize", ARGUMENT_FLAG, &(o)->requantize, NULL, "with q8_0: a quantized model may be rounded anew (lossy)"}, \
+            {"--verify", ARGUMENT_FLAG, &(o)->verify, NULL, "read the result back and compare it with the source before it is put in place"}, \
+            {"--threads", ARGUMENT_COUNT, &(o)->threads, "N", "default: all processors (REPAQ_THREADS)"}, \
+            {"--memory", ARGUMENT_BYTES, &(o)->memory, "SIZE", "default: 256MiB (REPAQ_MEMORY)"}, \
+            {"--verbose", ARGUMENT_FLAG, &(o)->verbose, NULL, "taken, and without effect"}, \
+            {"--no-lazy", ARGUMENT_FLAG, &(o)->no_lazy, NULL, "likewise: memory is bounded anyway"}, \
+            {"--use-temp-file", ARGUMENT_FLAG, &(o)->temp_file, NULL, "likewise"}, \
+    }
+
+void command_convert_hf_to_gguf_help(void)
+{
+    struct hf_options options;
+    const struct argument rows[] = HF_ROWS(&options);
+    arguments_help(rows, sizeof rows / sizeof rows[0]);
+}
+
+/* Options of the original, or of its predecessors, that do nothing here. */
+static const struct {
+    const char *name, *remedy;
+} strangers[] = {
+    {"--awq-path", "give the AWQ checkpoint itself: repaq convert DIR OUT.gguf --to gguf"},
+    {"--vocab-only", "leave it out: the whole model is written"},
+    {"--bigendian", "gguf_convert_endian.py of llama.cpp"},
+    {"--big-endian", "gguf_convert_endian.py of llama.cpp"},
+    {"--metadata", "--model-name"},
+    {"--split-max-size", "llama-gguf-split of llama.cpp"},
+    {"--split-max-tensors", "llama-gguf-split of llama.cpp"},
+    {"--no-tensor-first-split", "llama-gguf-split of llama.cpp"},
+    {"--remote", "download the model first"},
+    {"--mmproj", "llama.cpp's own converter for what is not the text model"},
+    {"--mtp", "llama.cpp's own converter"},
+    {"--no-nextn", "leave it out"},
+    {"--no-mtp", "leave it out"},
+    {"--dspark", "llama.cpp's own converter"},
+    {"--target-model-dir", "llama.cpp's own converter for draft models"},
+    {"--mistral-format", "give the checkpoint in Hugging Face's format"},
+    {"--disable-mistral-community-chat-template", "give the checkpoint in Hugging Face's format"},
+    {"--sentence-transformers-dense-modules", "llama.cpp's own converter"},
+    {"--fuse-gate-up-exps", "leave it out: gate and up stay two tensors"},
+    {"--fuse-qkv", "leave it out: q, k and v stay three tensors"},
+    {"--fp8-as-q8", "--outtype q8_0"},
+    {"--print-supported-models", "repaq help convert_hf_to_gguf, docs/formats/gguf.md"},
+    {"--vocab-type", "leave it out: the tokenizer's files say it"},
+    {"--vocab-dir", "put the tokenizer's files beside the weights"},
+    {"--no-vocab", "leave it out"},
+    {"--pad-vocab", "leave it out"},
+    {"--skip-unknown", "repaq convert DIR OUT.gguf --to gguf --exclude REGEX"},
+    {"--ctx", "leave it out: config.json says it"},
+    {"--concurrency", "--threads"},
+    {"--dump", "repaq inspect"},
+    {"--dump-single", "repaq inspect"},
+};
+
+static enum status refuse_strangers(int argc, char **argv, struct err *err)
+{
+    for (int a = 0; a < argc && strcmp(argv[a], "--") != 0; a++) {
+        const size_t size = strcspn(argv[a], "=");
+        for (size_t s = 0; s < sizeof strangers / sizeof strangers[0]; s++) {
+            if (strncmp(argv[a], strangers[s].name, size) != 0 || strangers[s].name[size] != '\0' || size == 0)
+                continue;
+            (void)err_set(err, STATUS_UNSUPPORTED, strangers[s].name, "found an option that this version does not take");
+            return err_try(err, "%s", strangers[s].remedy);
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status parse(struct session *session, int argc, char **argv, struct hf_options *options, const char **directory, struct err *err)
+{
+    const struct argument rows[] = HF_ROWS(options);
+    size_t places;
+    const struct arguments arguments = {rows, sizeof rows / sizeof rows[0], directory, 1, "repaq convert_hf_to_gguf MODEL_DIR [--outfile F] [--outtype T]"};
+    TRY(refuse_strangers(argc, argv, err));
+    TRY(arguments_parse(&arguments, argc, argv, &places, err));
+    if (places < 1) {
+        (void)err_set(err, STATUS_USAGE, "convert_hf_to_gguf", "found no MODEL_DIR");
+        return err_try(err, "%s", arguments.usage);
+    }
+    if (options->threads > 0)
+        session->resources.threads = options->threads;
+    if (options->memory > 0)
+        session->resources.memory_bytes = options->memory;
+    return command_check_resources(session, options->threads > LIMIT_THREADS_MAX ? "--threads" : "--memory", err);
+}
+
+/* The type of --outtype auto: that of the first matrix which is BF16 or F16; F16 where there is none (conversion/base.py, ModelBase.__init__). */
+static enum status guess_type(const struct session *session, const char *directory, enum filetype *type, struct err *err)
+{
+    struct source source;
+    struct model model = {0};
+    struct bid bid;
+    *type = FILETYPE_F16;
+    enum status status = source_open(&source, session->resources.ops, directory, err);
+    if (status == STATUS_OK)
+        status = registry_read(&source, NULL, (struct read_options){0}, &model, &bid, err);
+    for (size_t t = 0; t < model.tensor_count && status == STATUS_OK; t++) {
+        const enum dtype dtype = model.tensor[t].dtype;
+        if (model.tensor[t].rank < 2 || (dtype != DTYPE_BF16 && dtype != DTYPE_F16))
+            continue;
+        *type = dtype == DTYPE_BF16 ? FILETYPE_BF16 : FILETYPE_F16;
+        break;
+    }
+    model_free(&model);
+    source_close(&source);
+    return status;
+}
+
+static enum status take_type(const struct session *session, const struct hf_options *options, const char *directory, enum filetype *type, struct err *err)
+{
+    static const struct {
+        const char *name;
+        enum filetype type;
+    } types[] = {{"f32", FILETYPE_F32}, {"f16", FILETYPE_F16}, {"bf16", FILETYPE_BF16}, {"q8_0", FILETYPE_Q8_0}};
+    if (options->outtype == NULL || strcmp(options->outtype, "auto") == 0)
+        return guess_type(session, directory, type, err);
+    for (size_t t = 0; t < sizeof types / sizeof types[0]; t++) {
+        *type = types[t].type;
+        if (strcmp(options->outtype, types[t].name) == 0)
+            return STATUS_OK;
+    }
+    const bool ternary = strcmp(options->outtype, "tq1_0") == 0 || strcmp(options->outtype, "tq2_0") == 0;
+    (void)err_set(err, ternary ? STATUS_UNSUPPORTED : STATUS_USAGE, "--outtype", "found \"%s\", expected a type", options->outtype);
+    return err_try(err, "one of: f32, f16, bf16, q8_0, auto");
+}
+
+static void fold(char *text, int (*letter)(int))
+{
+    for (; *text != '\0'; text++)
+        *text = (char)letter((unsigned char)*text);
+}
+
+/* {ftype} and {outtype} become the type, {FTYPE} and {OUTTYPE} in capitals (gguf-py/gguf/utility.py, fill_templated_filename). */
+static enum status fill_template(struct text *name, const char *pattern, enum filetype type, struct err *err)
+{
+    static const char *const fields[] = {"{}", "{ftype}", "{outtype}", "{FTYPE}", "{OUTTYPE}"};
+    enum { CAPITALS = 3, FIELDS = 5 };
+    char label[32];
+    while (*pattern != '\0') {
+        size_t f = 0;
+        while (f < FIELDS && strncmp(pattern, fields[f], strlen(fields[f])) != 0)
+            f++;
+        if (f == FIELDS && (*pattern == '{' || *pattern == '}')) {
+            (void)err_set(err, STATUS_USAGE, "--outfile", "found \"%s\" in the name, expected {ftype}", pattern);
+            return err_try(err, "{ftype}, {outtype}, {FTYPE} or {OUTTYPE}");
+        }
+        (void)snprintf(label, sizeof label, "%s", filetype_name(type));
+        fold(label, f < CAPITALS ? tolower : toupper);
+        text_add(name, f == FIELDS ? pattern : label, f == FIELDS ? 1 : strlen(label));
+        pattern += f == FIELDS ? 1 : strlen(fields[f]);
+    }
+    return STATUS_OK;
+}
+
+/* Where the file goes. In a directory it has the model's own name, which the plan knows: `stem`. */
+static enum status name_file(const char *outfile, const char *stem, enum filetype type, struct text *path, struct err *err)
+{
+    const char *slash = strrchr(outfile, '/');
+    const size_t before = slash == NULL ? 0 : (size_t)(slash - outfile) + 1;
+    text_free(path);
+    if (file_stat(outfile, NULL) == FILE_DIRECTORY) {
+        text_format(path, "%s%s%s-%s.gguf", outfile, before == strlen(outfile) ? "" : "/", stem, filetype_name(type));
+    } else {
+        text_add(path, outfile, before);
+        TRY(fill_template(path, outfile + before, type, err));
+    }
+    return text_check(path, err);
+}
+
+static const char *last_part(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash == NULL ? path : slash + 1;
+}
+
+/* Plans under a name for the time being, and writes under the model's. */
+static enum status convert(struct session *session, const struct hf_options *options, struct request *request, const char *outfile, struct text *path,
+                           struct err *err)
+{
+    struct pipeline pipeline = {0};
+    const double start = progress_seconds();
+    enum status status = name_file(outfile, "model", request->options.type, path, err);
+    if (status == STATUS_OK) {
+        request->destination = path->data;
+        request->options.one_file = last_part(path->data);
+        status = pipeline_plan(&pipeline, request, &session->resources, err);
+    }
+    if (status == STATUS_OK)
+        status = name_file(outfile, pipeline.plan.stem, request->options.type, path, err);
+    if (status == STATUS_OK) {
+        request->destination = path->data;
+        pipeline.plan.file[0].name = last_part(path->data);
+        if (file_stat(path->data, NULL) == FILE_DIRECTORY)
+            status = err_set(err, STATUS_USAGE, path->data, "found a directory, expected the name of a file");
+    }
+    if (status == STATUS_OK && !options->dry_run)
+        status = pipeline_run(&pipeline, request, &session->resources, err);
+    if (status == STATUS_OK)
+        report_text(&(struct report){&pipeline, request, progress_seconds() - start});
+    pipeline_free(&pipeline);
+    return status;
+}
+
+enum status command_convert_hf_to_gguf(struct session *session, int argc, char **argv, struct err *err)
+{
+    struct hf_options options = {0};
+    const char *directory = NULL;
+    struct text path = {0};
+    TRY(parse(session, argc, argv, &options, &directory, err));
+    struct request request = {
+        .source = directory,
+        .target = &gguf_format,
+        .options = {.dtype = DTYPE_NONE, .requantize = options.requantize},
+        .gguf = {.name = options.name},
+        .dry_run = options.dry_run,
+        .verify = options.verify,
+        .force = true,
+    };
+    TRY(take_type(session, &options, directory, &request.options.type, err));
+    const enum status status = convert(session, &options, &request, options.outfile != NULL ? options.outfile : directory, &path, err);
+    text_free(&path);
+    return status;
+}
