@@ -1,12 +1,11 @@
 #include "codec/round.h"
 
 #include "codec/half.h"
+#include "codec/round_kernels.h"
 
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
-
-#define LANES 8 /* of the loops that reduce: their order is fixed here, and is what vectors do */
 
 /* --- the range of a group --------------------------------------------------------------------------------------------------- */
 
@@ -15,44 +14,41 @@ struct range {
     size_t nonfinite;
 };
 
-static struct range range_of(const float *weight, size_t count)
+static void range_lane(float w, size_t lane, struct round_range *range)
 {
-    float least[LANES], most[LANES];
-    uint32_t odd[LANES] = {0};
-    for (size_t lane = 0; lane < LANES; lane++) {
-        least[lane] = INFINITY;
-        most[lane] = -INFINITY;
+    range->least[lane] = w < range->least[lane] ? w : range->least[lane];
+    range->most[lane] = w > range->most[lane] ? w : range->most[lane];
+    range->nonfinite[lane] += !(fabsf(w) < INFINITY);
+}
+
+static void range_lanes(const float *weight, size_t count, struct round_range *range)
+{
+    for (size_t at = 0; at < count; at += ROUND_LANES)
+        for (size_t lane = 0; lane < ROUND_LANES; lane++)
+            range_lane(weight[at + lane], lane, range);
+}
+
+static struct range range_of(const struct round_kernels *with, const float *weight, size_t count)
+{
+    const size_t whole = count / ROUND_LANES * ROUND_LANES;
+    struct round_range lanes = {.nonfinite = {0}};
+    for (size_t lane = 0; lane < ROUND_LANES; lane++) {
+        lanes.least[lane] = INFINITY;
+        lanes.most[lane] = -INFINITY;
     }
-    size_t at = 0;
-    for (; at + LANES <= count; at += LANES) {
-        for (size_t lane = 0; lane < LANES; lane++) {
-            const float w = weight[at + lane];
-            least[lane] = w < least[lane] ? w : least[lane];
-            most[lane] = w > most[lane] ? w : most[lane];
-            odd[lane] += !(fabsf(w) < INFINITY);
-        }
-    }
-    for (; at < count; at++) {
-        least[0] = weight[at] < least[0] ? weight[at] : least[0];
-        most[0] = weight[at] > most[0] ? weight[at] : most[0];
-        odd[0] += !(fabsf(weight[at]) < INFINITY);
-    }
-    struct range range = {.min = least[0], .max = most[0], .nonfinite = odd[0]};
-    for (size_t lane = 1; lane < LANES; lane++) {
-        range.min = fminf(range.min, least[lane]);
-        range.max = fmaxf(range.max, most[lane]);
-        range.nonfinite += odd[lane];
+    with->range(weight, whole, &lanes);
+    for (size_t at = whole; at < count; at++)
+        range_lane(weight[at], 0, &lanes);
+    struct range range = {.min = lanes.least[0], .max = lanes.most[0], .nonfinite = lanes.nonfinite[0]};
+    for (size_t lane = 1; lane < ROUND_LANES; lane++) {
+        range.min = lanes.least[lane] < range.min ? lanes.least[lane] : range.min; /* none is a NaN; which of two zeros, nothing depends on */
+        range.max = lanes.most[lane] > range.max ? lanes.most[lane] : range.max;
+        range.nonfinite += lanes.nonfinite[lane];
     }
     return range;
 }
 
 /* --- scale, zero and bias ---------------------------------------------------------------------------------------------------- */
-
-/* What the codes are computed with: q = clamp(rne((w - shift) / divisor) + zero). */
-struct divider {
-    float divisor, shift;
-    int32_t zero, code_max;
-};
 
 static float cast(enum dtype dtype, float value)
 {
@@ -90,7 +86,7 @@ static bool integer_params(const struct round_rule *rule, struct range range, st
 }
 
 /* The larger edge of the range becomes a point of the grid, and the bias. */
-static bool mlx_params(const struct round_rule *rule, struct range range, struct round_params *params, struct divider *by,
+static bool mlx_params(const struct round_rule *rule, struct range range, struct round_params *params, struct round_divider *by,
                        struct round_tally *tally)
 {
     const float least_scale = 1e-7f;
@@ -115,19 +111,16 @@ static bool mlx_params(const struct round_rule *rule, struct range range, struct
 
 /* --- codes and errors -------------------------------------------------------------------------------------------------------- */
 
-/* Adding 1.5 * 2^23 rounds what is below 2^22 to an integer, ties to even, and vectorizes where rintf does not. The bound is far enough out:
- * no code and no zero passes 255. A NaN (0 / 0, in an MLX group whose scale is 0) becomes -1024, and code 0. */
 static int32_t nearest(float value)
 {
-    const float magic = 0x1.8p23f, bound = 1024.0f;
-    const float above = value > -bound ? value : -bound, within = above < bound ? above : bound;
-    return (int32_t)((within + magic) - magic);
+    const float above = value > -ROUND_BOUND ? value : -ROUND_BOUND, within = above < ROUND_BOUND ? above : ROUND_BOUND;
+    return (int32_t)((within + ROUND_MAGIC) - ROUND_MAGIC);
 }
 
-static uint64_t divide(const struct divider *by, const float *weight, size_t count, uint8_t *codes)
+static uint64_t divide(const struct round_divider *by, const float *weight, size_t count, uint8_t *codes)
 {
     uint32_t clamped = 0;
-    const struct divider d = *by;
+    const struct round_divider d = *by;
     for (size_t i = 0; i < count; i++) {
         const int32_t code = nearest((weight[i] - d.shift) / d.divisor) + d.zero;
         const int32_t above = code > 0 ? code : 0, within = above < d.code_max ? above : d.code_max;
@@ -146,23 +139,26 @@ static void add_twice(double *sum, double *low, double value, double value_low)
     *low = lost - (*sum - total);
 }
 
-static void measure(const struct round_params *params, const float *weight, size_t count, const uint8_t *codes,
-                    struct round_tally *tally)
+/* Any count: its last lanes may be missing. */
+static void measure_lanes(const struct round_params *params, const float *weight, size_t count, const uint8_t *codes, struct round_errors *errors)
 {
     const double scale = (double)params->scale, beta = (double)params->beta;
-    double most[LANES] = {0}, squares[LANES] = {0};
-    for (size_t at = 0; at < count; at += LANES) {
-        const size_t lanes = count - at < LANES ? count - at : LANES;
+    for (size_t at = 0; at < count; at += ROUND_LANES) {
+        const size_t lanes = count - at < ROUND_LANES ? count - at : ROUND_LANES;
         for (size_t lane = 0; lane < lanes; lane++) {
             const double value = (double)(codes[at + lane] - params->zero) * scale + beta, error = (double)weight[at + lane] - value;
-            most[lane] = fabs(error) > most[lane] ? fabs(error) : most[lane];
-            squares[lane] += error * error;
+            errors->most[lane] = fabs(error) > errors->most[lane] ? fabs(error) : errors->most[lane];
+            errors->squares[lane] += error * error;
         }
     }
+}
+
+static void add_errors(const struct round_errors *errors, struct round_tally *tally)
+{
     double sum = 0;
-    for (size_t lane = 0; lane < LANES; lane++) {
-        tally->max_error = fmax(tally->max_error, most[lane]);
-        sum += squares[lane];
+    for (size_t lane = 0; lane < ROUND_LANES; lane++) {
+        tally->max_error = errors->most[lane] > tally->max_error ? errors->most[lane] : tally->max_error;
+        sum += errors->squares[lane];
     }
     add_twice(&tally->squares, &tally->squares_low, sum, 0);
 }
@@ -179,27 +175,71 @@ void round_tally_add(struct round_tally *sum, const struct round_tally *part)
     add_twice(&sum->squares, &sum->squares_low, part->squares, part->squares_low);
 }
 
-void round_group(const struct round_rule *rule, const float *weight, size_t count, struct round_params *params, uint8_t *codes,
-                 struct round_tally *tally)
+/* --- a group ----------------------------------------------------------------------------------------------------------------- */
+
+static const struct round_kernels plain = {range_lanes, divide, measure_lanes};
+
+struct group {
+    const float *weight;
+    size_t count;
+    uint8_t *codes;
+};
+
+static void make_codes(const struct round_kernels *with, const struct round_divider *by, const struct round_params *params, const struct group *group,
+                       struct round_tally *tally)
+{
+    const size_t whole = group->count / ROUND_LANES * ROUND_LANES, rest = group->count - whole;
+    struct round_errors errors = {{0}, {0}};
+    if (tally == NULL) {
+        (void)with->divide(by, group->weight, whole, group->codes);
+        (void)divide(by, group->weight + whole, rest, group->codes + whole);
+        return;
+    }
+    tally->clamped += with->divide(by, group->weight, whole, group->codes);
+    tally->clamped += divide(by, group->weight + whole, rest, group->codes + whole);
+    with->measure(params, group->weight, whole, group->codes, &errors);
+    measure_lanes(params, group->weight + whole, rest, group->codes + whole, &errors);
+    add_errors(&errors, tally);
+}
+
+static void round_with(const struct round_kernels *with, const struct round_rule *rule, const struct group *group, struct round_params *params,
+                       struct round_tally *asked)
 {
     const bool mlx = rule->grid == ROUND_MLX;
-    const struct range range = range_of(weight, count);
-    struct divider by = {.code_max = (INT32_C(1) << rule->bits) - 1};
+    struct round_tally none = {0}, *const tally = asked == NULL ? &none : asked;
+    const struct range range = range_of(with, group->weight, group->count);
+    struct round_divider by = {.code_max = (INT32_C(1) << rule->bits) - 1};
     tally->groups++;
-    tally->weights += count;
+    tally->weights += group->count;
     tally->nonfinite += range.nonfinite;
     const bool good = range.nonfinite == 0 &&
                       (mlx ? mlx_params(rule, range, params, &by, tally) : integer_params(rule, range, params, tally));
     if (!good)
         *params = (struct round_params){.zero = mlx ? 0 : INT32_C(1) << (rule->bits - 1)};
     if (!good || (!mlx && params->scale == 0.0f)) {
-        memset(codes, params->zero, count);
+        memset(group->codes, params->zero, group->count);
         return;
     }
     if (!mlx) {
         by.divisor = params->scale;
         by.zero = params->zero;
     }
-    tally->clamped += divide(&by, weight, count, codes);
-    measure(params, weight, count, codes, tally);
+    make_codes(with, &by, params, group, asked);
+}
+
+void round_group_reference(const struct round_rule *rule, const float *weight, size_t count, struct round_params *params, uint8_t *codes,
+                           struct round_tally *tally)
+{
+    round_with(&plain, rule, &(struct group){weight, count, codes}, params, tally);
+}
+
+void round_group(const struct round_rule *rule, const float *weight, size_t count, struct round_params *params, uint8_t *codes,
+                 struct round_tally *tally)
+{
+    const struct round_kernels *with = &plain;
+#if defined(__x86_64__)
+    if (round_avx2_usable())
+        with = &round_avx2_kernels;
+#endif
+    round_with(with, rule, &(struct group){weight, count, codes}, params, tally);
 }

@@ -42,9 +42,12 @@ struct round_tally {
 /* Parts combine in any order: what is in squares does not depend on it, but for about the 100th bit. */
 void round_tally_add(struct round_tally *sum, const struct round_tally *part);
 
-/* Rounds one group of count > 0 weights. codes: [count], a byte each. Adds to *tally. A group of zeros gets scale 0, and codes and zero
+/* Rounds one group of count > 0 weights. codes: [count], a byte each. Adds to *tally, which may be NULL. A group of zeros gets scale 0, and codes and zero
  * 2^(bits-1); in MLX, scale -1e-7, bias 0 and codes 0. */
 void round_group(const struct round_rule *rule, const float *weight, size_t count, struct round_params *params, uint8_t *codes,
                  struct round_tally *tally);
+/* The same without the processor's vectors: the reference that tests compare with. */
+void round_group_reference(const struct round_rule *rule, const float *weight, size_t count, struct round_params *params, uint8_t *codes,
+                           struct round_tally *tally);
 
 #endif

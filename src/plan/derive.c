@@ -192,7 +192,7 @@ struct rounding {
     uint8_t *code; /* [rows][stride], from the first column of group0 on */
     size_t stride;
     struct round_params *param; /* [rows][groups] */
-    struct round_tally tally;
+    struct round_tally *tally; /* NULL: not asked for */
 };
 
 static struct round_rule rule_of(const struct weight *weight)
@@ -216,7 +216,7 @@ static void round_rows(const struct weight *weight, const float *values, uint64_
         for (uint64_t g = 0; g < rounding->groups; g++) {
             const uint64_t first = (rounding->group0 + g) * group, count = weight->in - first < group ? weight->in - first : group;
             round_group(&rounding->rule, values + row * weight->in + first, (size_t)count, &rounding->param[row * rounding->groups + g],
-                        rounding->code + row * rounding->stride + g * group, &rounding->tally);
+                        rounding->code + row * rounding->stride + g * group, rounding->tally);
         }
     }
 }
@@ -253,13 +253,12 @@ enum status derive_params(const struct fetch *fetch, const struct weight *weight
         return STATUS_LIMIT;
     for (uint64_t row = 0; row < area.out; row += step) {
         const struct area part = {area.out0 + row, area.out - row < step ? area.out - row : step, area.in0, area.in};
-        struct rounding rounding = {.rule = rule_of(weight), .group0 = area.in0, .groups = area.in, .param = param + row * area.in};
+        struct rounding rounding = {.rule = rule_of(weight), .group0 = area.in0, .groups = area.in, .param = param + row * area.in, .tally = &params->rounding};
         rounding.code = scratch_take(scratch, SCRATCH_WIDE, part.out * area.in * weight->spec.group, err);
         rounding.stride = (size_t)(area.in * weight->spec.group);
         if (rounding.code == NULL)
             return STATUS_LIMIT;
         TRY(round_area(fetch, weight, part, scratch, &rounding, err));
-        round_tally_add(&params->rounding, &rounding.tally);
     }
     params->scale = scratch_take(scratch, SCRATCH_SCALE, params->count * sizeof *params->scale, err);
     params->zero = scratch_take(scratch, SCRATCH_ZERO, params->count * sizeof *params->zero, err);
