@@ -7,7 +7,9 @@
 
 #include "formats/format.h"
 #include "formats/general.h"
+#include "formats/gguf_vocabulary.h"
 #include "formats/ggufread.h"
+#include "formats/hfvocabulary.h"
 #include "formats/hyperkeys.h"
 
 #include <stdio.h>
@@ -22,6 +24,31 @@ static void list_tensors(const struct gguf_listing *listing, struct ggufile_entr
         for (unsigned d = 0; d < tensor->rank && d < GGUFILE_DIMS_MAX; d++)
             entry[t].dims[d] = tensor->shape[tensor->rank - 1 - d];
     }
+}
+
+/* True if the directory has what a tokenizer is read from. */
+static bool has_tokenizer(const struct source *source)
+{
+    static const char *const names[] = {"tokenizer.json", "tokenizer.model", "vocab.json", "tekken.json"};
+    for (size_t n = 0; source != NULL && n < sizeof names / sizeof names[0]; n++)
+        if (source_has(source, names[n]))
+            return true;
+    return false;
+}
+
+static enum status add_vocabulary(const struct gguf_input *input, struct gguf_listing *listing, struct ggufile_writer *writer, struct err *err)
+{
+    struct source *place = has_tokenizer(input->source) ? input->source : has_tokenizer(input->base) ? input->base : NULL;
+    struct vocabulary vocabulary;
+    struct hfvocabulary_finding finding;
+    struct hfvocabulary_options options = {.architecture = input->arrangement->arch->name, .pre = input->options->pre};
+    listing->no_vocabulary = place == NULL;
+    if (place == NULL)
+        return STATUS_OK;
+    (void)hyper_count(input->arrangement->arch, input->config, "vocab_size", &options.tokens);
+    TRY(hfvocabulary_read(place, &options, &vocabulary, &finding, err));
+    gguf_vocabulary_write(&vocabulary, &place->arena, writer);
+    return STATUS_OK;
 }
 
 enum status gguf_head(const struct gguf_input *input, struct gguf_listing *listing, struct text *header, struct err *err)
@@ -39,6 +66,8 @@ enum status gguf_head(const struct gguf_input *input, struct gguf_listing *listi
     if (status == STATUS_OK)
         status = hyperkeys_set(&writer, arch, input->config, listing->file_type, err);
     ggufile_write_u32(&writer, "general.quantization_version", 2);
+    if (status == STATUS_OK)
+        status = add_vocabulary(input, listing, &writer, err);
     if (status == STATUS_OK) {
         list_tensors(listing, entry);
         status = ggufile_write_layout(&writer, entry, listing->count, header, &listing->bytes, err);

@@ -40,6 +40,7 @@ struct gguf_listing {
     size_t count;
     uint64_t bytes;             /* out: of the file */
     char stem[256];             /* out: "Qwen2-0.5B-Instruct": how its file is named, before the type; cut at that length */
+    bool no_vocabulary;         /* out: neither source nor base has a tokenizer, and the file has none */
 };
 /* The bytes before the first tensor, appended to *header; sets every tensor's offset. */
 enum status gguf_head(const struct gguf_input *input, struct gguf_listing *listing, struct text *header, struct err *err) WARN_UNUSED;

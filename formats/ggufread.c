@@ -2,7 +2,10 @@
 
 #include "base/limits.h"
 #include "formats/arch/arch.h"
+#include "formats/gguf_vocabulary.h"
 #include "formats/ggufconfig.h"
+#include "formats/hfrebuild.h"
+#include "formats/hyper.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -273,10 +276,43 @@ static enum status note_oddities(const struct reading *reading, struct err *err)
 }
 
 /* The file's metadata as the documents of a checkpoint directory. */
+/* The tokenizer files. What cannot be rebuilt is told, and hinders nothing else. */
+static enum status make_tokenizer(struct reading *reading, struct err *err)
+{
+    struct source *source = reading->source;
+    struct text text[4] = {{0}};
+    static const char *const names[] = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "tokenizer.model"};
+    struct vocabulary vocabulary;
+    struct err why = {0};
+    uint64_t context = 0;
+    if (ggufile_find(reading->gguf, GGUF_VOCABULARY_MODEL) == NULL)
+        return STATUS_OK;
+    (void)hyper_count(reading->arch, source->document, "max_position_embeddings", &context);
+    enum status status = gguf_vocabulary_read(reading->gguf, &source->arena, &vocabulary, &why);
+    if (status == STATUS_OK)
+        status = hfrebuild_tokenizer(&vocabulary, &source->arena, &text[0], &why);
+    if (status == STATUS_OK)
+        status = hfrebuild_config(&vocabulary, context, &text[1], &why);
+    if (status == STATUS_OK)
+        status = hfrebuild_special(&vocabulary, &text[2], &why);
+    if (status == STATUS_OK && vocabulary.kind == VOCABULARY_LLAMA)
+        status = hfrebuild_model(&vocabulary, &source->arena, &text[3], &why);
+    if (status == STATUS_UNSUPPORTED || status == STATUS_UNREPRESENTABLE)
+        status = model_add_note(reading->model, err, "no tokenizer files are made: %s: %s", why.where, why.what);
+    else if (status != STATUS_OK && err != NULL)
+        *err = why;
+    for (size_t t = 0; t < 4; t++) {
+        if (status == STATUS_OK && text[t].size > 0 && why.what[0] == '\0')
+            status = source_make(source, names[t], &text[t], err);
+        text_free(&text[t]);
+    }
+    return status;
+}
+
 static enum status make_documents(struct reading *reading, struct err *err)
 {
     struct text config = {0}, generation = {0};
-    if (reading->arch == NULL)
+    if (reading->arch == NULL || reading->as_stored)
         return STATUS_OK;
     enum status status = ggufconfig_make(reading->gguf, reading->arch, &config, err);
     if (status == STATUS_OK)
@@ -285,6 +321,8 @@ static enum status make_documents(struct reading *reading, struct err *err)
         status = ggufconfig_generation(reading->gguf, &generation, err);
     if (status == STATUS_OK && generation.size > 0)
         status = source_make(reading->source, "generation_config.json", &generation, err);
+    if (status == STATUS_OK)
+        status = make_tokenizer(reading, err);
     text_free(&config);
     text_free(&generation);
     return status;

@@ -154,7 +154,6 @@ static enum status check_weights(struct source *source, struct err *err)
     source->gguf = ggufs == 1;
     if (source->gguf) {
         source->kind = NULL;
-        source->list.count = 0;
         return STATUS_OK;
     }
     source->only = NULL;
@@ -216,15 +215,18 @@ enum status source_open_at(struct source *source, const struct file_ops *ops, co
     if (kind == FILE_OTHER)
         return err_set(err, STATUS_IO, path, "found a special file, expected a directory or a regular file");
     TRY(kind == FILE_REGULAR ? open_file(source, path, err) : take_directory(source, path, err));
-    if (source->gguf)
-        return STATUS_OK;
     TRY(tree_list(source->dir, &source->arena, &source->list, err));
     if (source->only != NULL)
         TRY(open_only(source, err));
     if (source->only == NULL && source->index_name == NULL) {
         TRY(packing_streams(source, err));
         TRY(check_weights(source, err));
-        TRY(find_index(source, err));
+        if (!source->gguf)
+            TRY(find_index(source, err));
+    }
+    if (source->gguf) { /* what else is in the directory does not belong to it */
+        source->list.count = 0;
+        return STATUS_OK;
     }
     if (source->kind == &shards_torch)
         TRY(packing_torch(source, err));

@@ -330,7 +330,9 @@ enum status ggufplan_file(struct plan *plan, const struct gguf_input *gguf, cons
         listed[t] = (struct gguf_tensor){output->name, output->shape, output->rank, output->type, output->bytes, 0};
     }
     struct gguf_listing listing = {.file_type = (uint32_t)file_type_of(plan, options), .tensor = listed, .count = plan->tensor_count};
-    const enum status status = gguf_head(gguf, &listing, &plan->file[0].header, err);
+    enum status status = gguf_head(gguf, &listing, &plan->file[0].header, err);
+    if (status == STATUS_OK && listing.no_vocabulary)
+        status = plan_warn(plan, err, "found no tokenizer: llama.cpp does not run a file without one (--base DIR with the model's own)");
     for (size_t t = 0; t < plan->tensor_count && status == STATUS_OK; t++)
         plan->tensor[t].offset = listed[t].offset;
     plan->file[0].bytes = plan->file_bytes = listing.bytes;
