@@ -6,7 +6,7 @@ import random
 import struct
 
 AWQ_ORDER = (0, 2, 4, 6, 1, 3, 5, 7)
-SIZES = {"F32": 4, "F16": 2, "BF16": 2, "I8": 1, "I32": 4, "U8": 1, "I64": 8}
+SIZES = {"F32": 4, "F16": 2, "BF16": 2, "I8": 1, "I16": 2, "I32": 4, "U8": 1, "I64": 8}
 
 
 def read_tensors(path):
@@ -165,6 +165,50 @@ def make_awq(folder, table, group=32):
         tensors[name + ".qzeros"] = ["I32", [weight.groups, weight.out // 8], i32(packed(turned(weight.zeros)))]
         tensors[name + ".scales"] = ["F16", [weight.groups, weight.out], f16([s for row in turned(weight.scales) for s in row])]
     write_tensors(folder / "model.safetensors", tensors)
+
+
+def padded(groups, group):
+    """Groups that a row of AutoAWQ's GEMV layouts has room for."""
+    multiple = 8 * {32: 4, 64: 2}.get(group, 1)
+    return -(-groups // multiple) * multiple
+
+
+def make_gemv(folder, table, group=32, version="gemv"):
+    """AutoAWQ's GEMV: natural words along rows, whose parameters are padded."""
+    make_awq(folder, {}, group)
+    tensors = floats()
+    for name, weight in table.items():
+        more = [0] * (padded(weight.groups, group) - weight.groups)
+        tensors[name + ".qweight"] = ["I32", [weight.out, weight.inner // 8], i32(pack_words(weight.codes, 4))]
+        tensors[name + ".qzeros"] = ["I32", [weight.out, (weight.groups + len(more)) // 8], i32(pack_words([row + more for row in weight.zeros], 4))]
+        tensors[name + ".scales"] = ["F16", [weight.out, weight.groups + len(more)], f16([s for row in weight.scales for s in row + more])]
+    finish_awq(folder, tensors, version)
+
+
+def make_gemv_fast(folder, table, group=32, version="gemv_fast"):
+    """AutoAWQ's GEMV_FAST and, as version llm-awq, its like: four rows take turns of 64 columns, and zeros are -(scale * zero)."""
+    make_awq(folder, {}, group)
+    tensors = floats()
+    for name, weight in table.items():
+        fields = [weight.codes[n][at + half + 8 * (i % 4) + i // 4] for n4 in range(0, weight.out, 4) for at in range(0, weight.inner, 64)
+                  for n in range(n4, n4 + 4) for half in (0, 32) for i in range(32)]
+        words = [sum(code << (4 * i) for i, code in enumerate(fields[at:at + 4])) for at in range(0, len(fields), 4)]
+        rows = padded(weight.groups, group)
+        more = [0.0] * ((rows - weight.groups) * weight.out)
+        scales = [s for row in turned(weight.scales) for s in row]
+        zeros = [-s * z for s, z in zip(scales, (z for row in turned(weight.zeros) for z in row))]
+        tensors[name + ".qweight"] = ["I16", [weight.out // 4, weight.inner], bytearray(struct.pack(f"<{len(words)}H", *words))]
+        tensors[name + ".scales"] = ["F16", [rows, weight.out], f16(scales + more)]
+        tensors[name + (".scaled_zeros" if version == "llm-awq" else ".qzeros")] = ["F16", [rows, weight.out], f16(zeros + more)]
+    finish_awq(folder, tensors, version)
+
+
+def finish_awq(folder, tensors, version):
+    path = pathlib.Path(folder) / "config.json"
+    config = json.loads(path.read_text())
+    config["quantization_config"]["version"] = version
+    write_json(path, config)
+    write_tensors(path.parent / "model.safetensors", tensors)
 
 
 DESCRIPTION = "quant_model_description_w4a16.json"

@@ -749,6 +749,75 @@ awq_case("awq-nan-scale", 4, (UP, "R-NONFINITE"), lambda tensors: poke(tensors[U
 awq_case("awq-zero-of-0-to-v1", 6, (UP, "R-ZERO-V1"), lambda tensors: poke(tensors[UP + ".qzeros"], 0, bytes(4)))
 
 
+MAKE = {"gemm": checkpoint.make_awq, "gemv": checkpoint.make_gemv, "gemv_fast": checkpoint.make_gemv_fast,
+        "llm-awq": lambda folder, table: checkpoint.make_gemv_fast(folder, table, version="llm-awq")}
+
+
+def kind_case(kind, name, code, says="", action=None, to=("awq",), zeros="asym", **members):
+    """The same in AutoAWQ's other layouts."""
+    def build(folder):
+        MAKE[kind](folder, checkpoint.weights(zeros=zeros))
+        if action:
+            change(folder, action)
+        change_json(folder, "config.json", lambda document: document["quantization_config"].update(members))
+    for target in to:
+        case("-".join([kind.replace("_", "-"), name] + ([target] if len(to) > 1 else [])), code, says, target)(build)
+
+
+def become(part, **fields):
+    """Changes dtype or shape of a tensor of up_proj."""
+    def action(tensors):
+        tensor = tensors[UP + part]
+        tensor[0], tensor[1] = fields.get("dtype", tensor[0]), fields.get("shape", tensor[1])
+    return action
+
+
+def half(tensors, part, at, value):
+    poke(tensors[UP + part], 2 * at, struct.pack("<e", value))
+
+
+def both(tensors, scale, scaled):
+    half(tensors, ".scales", 5, scale)
+    half(tensors, ".qzeros", 5, scaled)
+
+
+ALL = ("awq", "gptq_v2", "compressed-tensors", "msmodelslim", "hf")
+for kind in MAKE:
+    kind_case(kind, "sound", 0, to=ALL)
+    kind_case(kind, "upper-case", 0, version=kind.upper())
+    kind_case(kind, "marlin", 5, ("marlin", "GEMM version"), version="marlin")
+    kind_case(kind, "scale-missing", 4, UP, lambda tensors: tensors.pop(UP + ".scales"))
+    kind_case(kind, "codes-missing", 4, "no " + UP + ".qweight", lambda tensors: tensors.pop(UP + ".qweight"))
+    kind_case(kind, "codes-of-bytes", 4, UP + ".qweight", lambda tensors: tensors.update({UP + ".qweight": ["U8", [32, 64], bytearray(2048)]}))
+    kind_case(kind, "nan-scale", 4, (UP, "R-NONFINITE"), lambda tensors: poke(tensors[UP + ".scales"], 0, b"\x00\x7e"), to=("awq", "hf"))
+    kind_case(kind, "groups-of-64", 4, "R-SHAPE", group_size=64)
+    for other in MAKE:
+        if other != kind and (kind, other) != ("llm-awq", "gemv_fast"):
+            kind_case(kind, "says-" + other.replace("_", "-"), 4, ("model.layers.0.", other, "R-CONFLICT"), version=other)
+kind_case("gemv", "groups-of-16", 5, ("R-GROUP", "groups of 16"), group_size=16)
+kind_case("gemv", "no-padding", 4, UP + ".scales", lambda tensors: tensors.update({UP + ".scales": ["F16", [64, 2], bytearray(256)]}))
+kind_case("gemv", "zeros-without-padding", 4, UP + ".qzeros", lambda tensors: tensors.update({UP + ".qzeros": ["I32", [64, 1], bytearray(256)]}))
+kind_case("gemv", "padding-is-ignored", 0, action=lambda tensors: poke(tensors[UP + ".scales"], 4, struct.pack("<30e", *[float("nan")] * 30)))
+kind_case("gemv", "no-version", 4, ("gemv", "no version"), version=None)
+kind_case("gemv_fast", "no-version", 0, version=None)
+kind_case("gemv_fast", "padding-is-ignored", 0, action=lambda tensors: half(tensors, ".qzeros", 64 * 31, float("nan")), to=ALL)
+kind_case("gemv_fast", "odd-row-blocks", 4, (UP, "R-SHAPE"), become(".qweight", shape=[1, 1024]))
+kind_case("gemv_fast", "rows-of-32", 4, (UP, "R-SHAPE"), become(".qweight", shape=[32, 32]))
+kind_case("gemv_fast", "scales-f32", 4, (UP, "F16 or BF16"), lambda tensors: tensors.update({UP + ".scales": ["F32", [32, 64], bytearray(8192)]}))
+kind_case("gemv_fast", "zeros-bf16", 4, (UP, "BF16"), become(".qzeros", dtype="BF16"))
+kind_case("llm-awq", "both-zeros", 4, (UP, "R-CONFLICT"), lambda tensors: tensors.update({UP + ".qzeros": tensors[UP + ".scaled_zeros"]}))
+kind_case("llm-awq", "backend", 0, backend="llm-awq", version="gemm")
+# Scaled zeros of one group: those of no integer, beyond 15, below 0, off by one unit in the last place, and of a scale that is 0.
+for name, scale, scaled in (("fraction", 0.5, -1.25), ("16", 0.5, -8.0), ("minus-1", 0.5, 0.5), ("a-unit-off", 0.333, -2.333984375), ("scale-0", 0.0, -1.0)):
+    kind_case("gemv_fast", "zero-" + name, 6, (UP, "R-RANGE", "1 of 128 groups"), lambda tensors, s=scale, z=scaled: both(tensors, s, z), to=ALL)
+for name, value in (("infinite", float("-inf")), ("nan", float("nan"))):
+    kind_case("gemv_fast", "zero-" + name, 4, (UP, "R-NONFINITE"), lambda tensors, z=value: both(tensors, 0.5, z), to=ALL)
+THIRD = struct.unpack("<e", struct.pack("<e", 0.333))[0]
+for name, scale, scaled in (("rounded", THIRD, -THIRD * 7), ("15", 0.5, -7.5), ("0", 0.5, -0.0), ("plus-0", 0.5, 0.0), ("of-a-dead-group", 0.0, -0.0),
+                            ("of-a-negative-scale", -0.5, 1.5), ("of-the-smallest-scale", 2.0**-24, -15 * 2.0**-24)):
+    kind_case("gemv_fast", "zero-" + name, 0, action=lambda tensors, s=scale, z=scaled: both(tensors, s, z), to=("awq", "hf"))
+
+
 case("gptq-rotation", 5, ("rotation", "R-ROT"))(config_says(rotation="hadamard"))
 case("gptq-checkpoint-format-a-number", 4, ("checkpoint_format", "a string"))(config_says(checkpoint_format=7))
 case("gptq-group-size-minus-5", 4, ("group_size", "-1 or a positive"))(config_says(group_size=-5))

@@ -135,6 +135,9 @@ def small(bits=4, group=16, zeros="asym"):
 MODERN = {"ct": lambda folder: modern.make_ct(folder, small(), True, 16), "ct-3-bit": lambda folder: modern.make_ct(folder, small(3), True, 16, True, True),
           "ct-int8": lambda folder: modern.make_ct_int8(folder, small(8, -1, "sym"), True), "mlx": lambda folder: modern.make_mlx(folder, small(5, 32), 32),
           "w8a8": lambda folder: modern.make_ms_static(folder, small(8, -1, "sym"))}
+WIDE = (("model.layers.0.mlp.up_proj", 8, 64),)
+MODERN.update({kind: lambda folder, make=make: make(folder, checkpoint.weights(linears=WIDE, zeros="asym"))
+               for kind, make in (("gemv", checkpoint.make_gemv), ("gemv-fast", checkpoint.make_gemv_fast))})
 KINDS = ("gptq", "awq", "msmodelslim", "msmodelslim-packed", *MODERN, "torch-zip", "torch-stream")
 TARGETS = ("awq", "gptq_v2", "hf", "gptq", "compressed-tensors", "mlx", "msmodelslim")
 

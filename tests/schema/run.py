@@ -341,7 +341,7 @@ MUTATIONS = [
     (AWQ, "config.json", ["quantization_config"], "awq", "group_size -2", setting("group_size", -2)),
     (AWQ, "config.json", ["quantization_config"], "awq", "group_size 12.5", setting("group_size", 12.5)),
     (AWQ, "config.json", ["quantization_config"], "awq", "no group_size", removing("group_size")),
-    (AWQ, "config.json", ["quantization_config"], "awq", "version gemv", setting("version", "gemv")),
+    (AWQ, "config.json", ["quantization_config"], "awq", "version marlin", setting("version", "marlin")),
     (AWQ, "config.json", ["quantization_config"], "awq", "version a number", setting("version", 1)),
     (AWQ, "config.json", ["quantization_config"], "awq", "zero_point a string", setting("zero_point", "yes")),
     (AWQ, "config.json", ["quantization_config"], "awq", "no quant_method", removing("quant_method")),

@@ -110,6 +110,17 @@ static void absent_members(void **state)
     assert_int_equal(g.config.group, 64);
 }
 
+/* AWQ alone has a backend that says anything; elsewhere it is whatever a tool left there. */
+static void backends(void **state)
+{
+    struct given g;
+    (void)state;
+    assert_int_equal(read_as(&g, "awq", (struct texts){.main = "{\"bits\": 4, \"group_size\": 32, \"backend\": \"LLM-AWQ\"}"}), STATUS_OK);
+    assert_string_equal(g.config.backend, "llm-awq");
+    assert_int_equal(read_as(&g, "gptq", (struct texts){.main = "{\"bits\": 4, \"group_size\": 32, \"backend\": 7}"}), STATUS_OK);
+    assert_string_equal(g.config.backend, "");
+}
+
 static void who_wrote_it(void **state)
 {
     static const struct {
@@ -222,8 +233,12 @@ static void documents_that_contradict_each_other(void **state)
             assert_true(g.err.remedy[0] != '\0');
         }
     }
-    /* AWQ has one layout here: its version in a side file is not GPTQ's checkpoint_format. */
+    /* AWQ has no default that a version in a side file could contradict: it is not GPTQ's checkpoint_format. */
     assert_int_equal(read_as(&g, "awq", (struct texts){"{" BASE "}", NULL, "{" BASE ", \"version\": \"GEMM\"}"}), STATUS_OK);
+    assert_int_equal(read_as(&g, "awq", (struct texts){"{" BASE ", \"version\": \"gemm\"}", NULL, "{" BASE ", \"version\": \"GEMM\"}"}), STATUS_OK);
+    assert_int_equal(read_as(&g, "awq", (struct texts){"{" BASE ", \"version\": \"gemm\"}", NULL, "{" BASE ", \"version\": \"GEMV\"}"}), STATUS_CORRUPT);
+    assert_string_equal(g.err.where, "quant_config.json");
+    assert_non_null(strstr(g.err.what, "another \"version\" than in config.json"));
     assert_int_equal(read_as(&g, "gptq", (struct texts){NULL, "{" BASE "}", "{\"bits\": 8, \"group_size\": 32}"}), STATUS_CORRUPT);
     assert_non_null(strstr(g.err.what, "than in quantize_config.json"));
 }
@@ -264,7 +279,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything),
         cmocka_unit_test(absent_members),
-        cmocka_unit_test(who_wrote_it),
+        cmocka_unit_test(backends), cmocka_unit_test(who_wrote_it),
         cmocka_unit_test(wrong_members),
         cmocka_unit_test(names_of_the_layout),
         cmocka_unit_test(documents_that_contradict_each_other),
