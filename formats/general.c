@@ -1,6 +1,8 @@
 #include "formats/general.h"
 
-#include "formats/modelname.h"
+#include "base/limits.h"
+#include "formats/authorship.h"
+#include "formats/modelcard.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -51,7 +53,7 @@ static const struct {
     {"general.sampling.mirostat_eta", "mirostat_eta", NULL, GGUFILE_F32},
 };
 
-static void set_sampling(struct ggufile_writer *kv, const struct jsondoc *generation)
+static void set_sampling(struct ggufile_writer *kv, const struct jsondoc *generation, const struct jsondoc *overrides)
 {
     for (size_t s = 0; s < sizeof sampling / sizeof sampling[0]; s++) {
         const struct jsondoc *value = jsondoc_get(generation, sampling[s].member);
@@ -59,6 +61,8 @@ static void set_sampling(struct ggufile_writer *kv, const struct jsondoc *genera
         int64_t whole;
         if (value == NULL && sampling[s].other != NULL)
             value = jsondoc_get(generation, sampling[s].other);
+        if (jsondoc_get(overrides, sampling[s].key) != NULL)
+            value = jsondoc_get(overrides, sampling[s].key);
         if (sampling[s].type == GGUFILE_STRING && jsondoc_string(value) != NULL)
             ggufile_write_string(kv, sampling[s].key, slice_of(jsondoc_string(value)));
         else if (sampling[s].type == GGUFILE_F32 && jsondoc_double(value, &number))
@@ -118,35 +122,77 @@ static void name_file(const char *const parts[4], char stem[256])
         *at = *at == ' ' || *at == '/' ? '-' : *at;
 }
 
-enum status general_set(struct ggufile_writer *kv, const struct gguf_input *input, const struct general_size *size, char stem[256], struct err *err)
+/* README.md's front matter, of the source or else of the base; what is not read of it is named in `unread`. */
+static enum status read_card(const struct gguf_input *input, struct jsondoc **card, struct text *unread, struct err *err)
 {
-    struct jsondoc *generation = NULL;
-    struct arena arena = {0};
-    struct modelname parts = {0};
+    struct source *const source = source_has(input->source, "README.md") || input->base == NULL ? input->source : input->base;
+    struct text text = {0};
+    *card = NULL;
+    if (!source_has(source, "README.md"))
+        return STATUS_OK;
+    const char *path = source_path(source, "README.md", err);
+    if (path == NULL)
+        return STATUS_LIMIT;
+    enum status status = file_slurp(source->ops, path, LIMIT_JSON_DOCUMENT_BYTES_MAX, &text, err);
+    if (status == STATUS_OK)
+        status = modelcard_parse((struct slice){text.data, text.size}, card, unread, err);
+    text_free(&text);
+    return status;
+}
+
+static enum status read_overrides(const struct gguf_input *input, struct jsondoc **overrides, struct err *err)
+{
+    struct text text = {0};
+    *overrides = NULL;
+    if (input->options->metadata == NULL)
+        return STATUS_OK;
+    enum status status = file_slurp(input->source->ops, input->options->metadata, LIMIT_JSON_DOCUMENT_BYTES_MAX, &text, err);
+    if (status == STATUS_OK)
+        status = jsondoc_parse(input->options->metadata, (struct slice){text.data, text.size}, overrides, err);
+    text_free(&text);
+    return status;
+}
+
+static enum status set_all(struct ggufile_writer *kv, const struct authorship *authorship, const struct general_size *size, const struct jsondoc *generation,
+                           char stem[256], struct err *err)
+{
     char label[64];
+    const char *own = authorship_text(authorship, "general.size_label"), *base = authorship_text(authorship, "general.basename");
+    const char *counted = size->total > 0 ? modelname_size(size->total, size->shared, size->expert, size->expert_count, label) : NULL;
+    stem[0] = '\0';
+    name_file((const char *const[]){base != NULL ? base : authorship_text(authorship, "general.name"), own != NULL ? own : counted,
+                                    authorship_text(authorship, "general.finetune"), authorship_text(authorship, "general.version")},
+              stem);
+    ggufile_write_string(kv, "general.type", slice_of("model"));
+    set_sampling(kv, generation, authorship->overrides);
+    return authorship_set(kv, authorship, counted, err);
+}
+
+enum status general_set(struct ggufile_writer *kv, const struct gguf_input *input, const struct general_size *size, struct gguf_listing *listing,
+                        struct err *err)
+{
+    struct jsondoc *generation = NULL, *card = NULL, *overrides = NULL;
+    struct arena arena = {0};
+    struct text unread = {0};
+    struct authorship authorship = {.stated = input->options->name, .parameters = size->total};
     enum status status = source_document(input->source, "generation_config.json", &generation, err);
     if (status == STATUS_OK && generation == NULL && input->base != NULL)
         status = source_document(input->base, "generation_config.json", &generation, err);
     if (status == STATUS_OK)
-        status = name_model(input, size, &arena, &parts, err);
-    if (status == STATUS_OK) {
-        const char *const name = input->options->name != NULL ? input->options->name : parts.title;
-        const char *const label_text = parts.size_label != NULL ? parts.size_label
-                                       : size->total > 0        ? modelname_size(size->total, size->shared, size->expert, size->expert_count, label)
-                                                                : NULL;
-        const struct {
-            const char *key, *value;
-        } rows[] = {{"general.name", name},          {"general.version", parts.version},   {"general.organization", parts.organization},
-                    {"general.finetune", parts.finetune}, {"general.basename", parts.basename}, {"general.size_label", label_text}};
-        stem[0] = '\0';
-        name_file((const char *const[]){parts.basename != NULL ? parts.basename : name, label_text, parts.finetune, parts.version}, stem);
-        ggufile_write_string(kv, "general.type", slice_of("model"));
-        set_sampling(kv, generation);
-        for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++)
-            if (rows[r].value != NULL && rows[r].value[0] != '\0')
-                ggufile_write_string(kv, rows[r].key, slice_of(rows[r].value));
-    }
+        status = read_card(input, &card, &unread, err);
+    if (status == STATUS_OK)
+        status = read_overrides(input, &overrides, err);
+    if (status == STATUS_OK)
+        status = name_model(input, size, &arena, &authorship.names, err);
+    authorship.card = card;
+    authorship.overrides = overrides;
+    if (status == STATUS_OK)
+        status = set_all(kv, &authorship, size, generation, listing->stem, err);
+    (void)snprintf(listing->unread, sizeof listing->unread, "%s", unread.size == 0 ? "" : unread.data);
+    text_free(&unread);
     jsondoc_free(generation);
+    jsondoc_free(card);
+    jsondoc_free(overrides);
     arena_free(&arena);
     return status;
 }

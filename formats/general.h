@@ -11,8 +11,8 @@ struct general_size {
 };
 struct general_size general_measure(const struct gguf_tensor *tensor, size_t count);
 /* Sets them in the converter's order: general.type and what follows, from generation_config.json, config.json's _name_or_path and the directory's name.
- * `stem` is that of gguf_listing. */
-enum status general_set(struct ggufile_writer *kv, const struct gguf_input *input, const struct general_size *size, char stem[256],
+ * README.md's front matter and --metadata say more (authorship.h). Sets stem and unread of the listing. */
+enum status general_set(struct ggufile_writer *kv, const struct gguf_input *input, const struct general_size *size, struct gguf_listing *listing,
                         struct err *err) WARN_UNUSED;
 
 #endif

@@ -62,7 +62,7 @@ enum status gguf_head(const struct gguf_input *input, struct gguf_listing *listi
     if (status == STATUS_OK)
         status = hyperkeys_begin(&writer, arch, input->config, err);
     if (status == STATUS_OK)
-        status = general_set(&writer, input, &size, listing->stem, err);
+        status = general_set(&writer, input, &size, listing, err);
     if (status == STATUS_OK)
         status = hyperkeys_set(&writer, arch, input->config, listing->file_type, err);
     ggufile_write_u32(&writer, "general.quantization_version", 2);

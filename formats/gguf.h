@@ -39,6 +39,7 @@ struct gguf_listing {
     struct gguf_tensor *tensor; /* [count] */
     size_t count;
     uint64_t bytes;             /* out: of the file */
+    char unread[256];           /* out: members of README.md's front matter that are not read; cut at that length */
     char stem[256];             /* out: "Qwen2-0.5B-Instruct": how its file is named, before the type; cut at that length */
     bool no_vocabulary;         /* out: neither source nor base has a tokenizer, and the file has none */
 };

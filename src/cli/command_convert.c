@@ -30,6 +30,8 @@ struct convert_options {
         {"--dtype", ARGUMENT_DTYPE, &(o)->request.options.dtype, "T", "f32, f16 or bf16 for float tensors, and for scales where FORMAT has a choice"}, \
         {"--type", ARGUMENT_STRING, &(o)->type, "T", "gguf: auto (default), F32, F16, BF16 or Q8_0"}, \
         {"--pre", ARGUMENT_STRING, &(o)->request.gguf.pre, "NAME", "gguf: the pre-tokenizer, where it is not recognised"}, \
+        {"--model-name", ARGUMENT_STRING, &(o)->request.gguf.name, "NAME", "gguf: general.name; default: by README.md and the directory's name"}, \
+        {"--metadata", ARGUMENT_STRING, &(o)->request.gguf.metadata, "FILE", "gguf: JSON of general.* values that go before all others"}, \
         {"--bits", ARGUMENT_COUNT, &(o)->request.options.bits, "N", "a wider container for the codes (4 -> 8); of a float SRC: round to nearest (lossy)"}, \
         {"--group-size", ARGUMENT_GROUP, &(o)->request.options.group, "N", "finer groups, a divisor of the source's; of a float SRC: any; -1 per channel"}, \
         {"--gptq-zeros", ARGUMENT_ZEROS, &(o)->request.reading.v1_rule, "RULE", "word-add, field-mod or no-mask: how an ambiguous GPTQ v1 zero is read"}, \

@@ -10,7 +10,7 @@
 #include <string.h>
 
 struct hf_options {
-    const char *outfile, *outtype, *name;
+    const char *outfile, *outtype, *name, *metadata;
     bool dry_run, verbose, no_lazy, temp_file, requantize, verify;
     unsigned threads;
     uint64_t memory;
@@ -22,6 +22,7 @@ struct hf_options {
             {"--outtype", ARGUMENT_STRING, &(o)->outtype, "T", \
              "f32, f16, bf16, q8_0 or auto (default): bf16 or f16, by the first matrix that has either"}, \
             {"--model-name", ARGUMENT_STRING, &(o)->name, "NAME", "general.name; default: by the directory's name"}, \
+            {"--metadata", ARGUMENT_STRING, &(o)->metadata, "F", "JSON of general.* values that go before all others"}, \
             {"--dry-run", ARGUMENT_FLAG, &(o)->dry_run, NULL, "print the plan and stop"}, \
             {"--allow-requantize", ARGUMENT_FLAG, &(o)->requantize, NULL, "with q8_0: a quantized model may be rounded anew (lossy)"}, \
             {"--verify", ARGUMENT_FLAG, &(o)->verify, NULL, "read the result back and compare it with the source before it is put in place"}, \
@@ -47,7 +48,6 @@ static const struct {
     {"--vocab-only", "leave it out: the whole model is written"},
     {"--bigendian", "gguf_convert_endian.py of llama.cpp"},
     {"--big-endian", "gguf_convert_endian.py of llama.cpp"},
-    {"--metadata", "--model-name"},
     {"--split-max-size", "llama-gguf-split of llama.cpp"},
     {"--split-max-tensors", "llama-gguf-split of llama.cpp"},
     {"--no-tensor-first-split", "llama-gguf-split of llama.cpp"},
@@ -235,7 +235,7 @@ enum status command_convert_hf_to_gguf(struct session *session, int argc, char *
         .source = directory,
         .target = &gguf_format,
         .options = {.dtype = DTYPE_NONE, .requantize = options.requantize},
-        .gguf = {.name = options.name},
+        .gguf = {.name = options.name, .metadata = options.metadata},
         .dry_run = options.dry_run,
         .verify = options.verify,
         .force = true,

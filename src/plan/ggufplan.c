@@ -333,6 +333,8 @@ enum status ggufplan_file(struct plan *plan, const struct gguf_input *gguf, cons
     enum status status = gguf_head(gguf, &listing, &plan->file[0].header, err);
     if (status == STATUS_OK && listing.no_vocabulary)
         status = plan_warn(plan, err, "found no tokenizer: llama.cpp does not run a file without one (--base DIR with the model's own)");
+    if (status == STATUS_OK && listing.unread[0] != '\0')
+        status = plan_warn(plan, err, "README.md: of its front matter these are not read, and general.* lacks what they say: %s", listing.unread);
     for (size_t t = 0; t < plan->tensor_count && status == STATUS_OK; t++)
         plan->tensor[t].offset = listed[t].offset;
     plan->file[0].bytes = plan->file_bytes = listing.bytes;

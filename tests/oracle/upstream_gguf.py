@@ -160,12 +160,38 @@ def judge(repaq, scratch, case, say):
     shutil.rmtree(folder)
 
 
+CARD = """---
+license: apache-2.0
+license_name: some
+language:
+- en
+- no
+base_model: Qwen/Qwen2.5-0.5B-Instruct
+datasets:
+- someone/data-set_v2
+- https://huggingface.co/datasets/one
+- https://example.org/x
+tags: [chat, 'two words']
+pipeline_tag: text-generation
+model_creator: "Some One"
+version: v7
+url: https://example.org/model
+model_type: mytype
+---
+# A model
+"""
+OVERRIDES = {"general.author": "Else", "general.doi": "10.1/2", "general.base_models": [{"name": "Base", "repo_url": "x"}, {"organization": "Org"}],
+             "general.sampling.top_k": 7, "general.tags": ["only"], "general.description": "Words."}
 # directory, class, config, dtype, what both converters are told: the drop-in names its file as the original does
 NAMED = [
     ("Tiny-0.1M-Instruct-v1.2", "Llama", SMALL, "bfloat16", {}),
     ("My.Model_chat", "Qwen2", SMALL, "float16", {}),
     ("plain", "Llama", SMALL, "float32", {}),
     ("plain", "Mixtral", {**SMALL, "num_local_experts": 4, "num_experts_per_tok": 2}, "bfloat16", {"model_name": "Given Name/2"}),
+    ("Carded-0.1M-v3", "Llama", SMALL, "bfloat16", {"card": CARD}),
+    ("Carded-0.1M-v3", "Qwen2", SMALL, "bfloat16", {"card": CARD, "overrides": OVERRIDES}),
+    ("Overridden", "Qwen2", SMALL, "bfloat16", {"overrides": OVERRIDES, "model_name": "N"}),
+    ("licenses", "Qwen2", SMALL, "bfloat16", {"card": "---\nlicense: [mit, x]\nbase_model: [a/b, c]\nlanguages: fr\n---\n"}),
 ]
 
 
@@ -176,8 +202,17 @@ def judge_drop_in(repaq, scratch, case, say):
         shutil.rmtree(place, ignore_errors=True)
         os.makedirs(place)
     make(folder, kind, config, {}, dtype)
+    options = dict(options)
+    card = options.pop("card", None)
+    if card:
+        with open(os.path.join(folder, "README.md"), "w", encoding="utf-8") as file:
+            file.write(card)
+    if "overrides" in options:
+        options["metadata_override"] = Path(scratch) / "overrides.json"
+        options["metadata_override"].write_text(json.dumps(options.pop("overrides")), encoding="utf-8")
     convert_upstream(folder, theirs, gguf.LlamaFileType.GUESSED, **options)
-    command = [repaq, "convert_hf_to_gguf", folder, "--outfile", mine] + (["--model-name", options["model_name"]] if options else [])
+    command = [repaq, "convert_hf_to_gguf", folder, "--outfile", mine] + (["--model-name", options["model_name"]] if "model_name" in options else [])
+    command += ["--metadata", str(options["metadata_override"])] if "metadata_override" in options else []
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
     problems = [done.stderr.strip()] if done.returncode else []
     if not problems and os.listdir(mine) != os.listdir(theirs):
