@@ -5,6 +5,7 @@
 #include "base/regex.h"
 #include "container/jsondoc.h"
 #include "formats/arch/arch.h"
+#include "ir/ggml.h"
 #include "ir/model.h"
 
 /* One tensor of the file: floats, which model.tensor[source] holds (a view where they are turned or stacked), or quantized weights one below the other. */
@@ -18,6 +19,9 @@ struct arranged {
     uint64_t head;           /* of weights: rows of a head that go from halves to pairs; 0: none */
     bool plus_one;           /* 1 is added to every value, in F32; of F16 tensors in F16 (conversion/gemma.py: torch adds in the tensor's own dtype) */
     bool always_f32;         /* whatever the type of the file (conversion/base.py, ModelBase.prepare_tensors) */
+    bool chosen;             /* `type` is what the tensor gets, by the rules of llama-quantize (plan/mix.h), and values that ggml would not take are refused */
+    enum ggml_type type;
+    const float *importance; /* of each column, of each of its matrices [matrices][columns]; NULL: none. Borrowed from the importance matrix */
 };
 
 /* Zero-initialise; free with arrange_free. */

@@ -8,6 +8,7 @@
 #include "formats/format.h"
 #include "formats/general.h"
 #include "formats/gguf_vocabulary.h"
+#include "formats/ggufcopy.h"
 #include "formats/ggufread.h"
 #include "formats/hfvocabulary.h"
 #include "formats/hyperkeys.h"
@@ -51,23 +52,26 @@ static enum status add_vocabulary(const struct gguf_input *input, struct gguf_li
     return STATUS_OK;
 }
 
-enum status gguf_head(const struct gguf_input *input, struct gguf_listing *listing, struct text *header, struct err *err)
+/* Metadata that follow from a checkpoint's config and side files. */
+static enum status set_pairs(const struct gguf_input *input, struct gguf_listing *listing, struct ggufile_writer *writer, struct err *err)
 {
     const struct arch *arch = input->arrangement->arch;
     const struct general_size size = general_measure(listing->tensor, listing->count);
+    ggufile_write_string(writer, "general.architecture", slice_of(arch->name));
+    TRY(hyperkeys_begin(writer, arch, input->config, err));
+    TRY(general_set(writer, input, &size, listing, err));
+    TRY(hyperkeys_set(writer, arch, input->config, listing->file_type, err));
+    ggufile_write_u32(writer, "general.quantization_version", 2);
+    return add_vocabulary(input, listing, writer, err);
+}
+
+enum status gguf_head(const struct gguf_input *input, struct gguf_listing *listing, struct text *header, struct err *err)
+{
     struct ggufile_writer writer = {.big_endian = input->options->big_endian, .bare = listing->count == 0};
     struct ggufile_entry *entry = mem_alloc(listing->count + 1, sizeof *entry, err);
     enum status status = entry == NULL ? STATUS_LIMIT : STATUS_OK;
-    ggufile_write_string(&writer, "general.architecture", slice_of(arch->name));
     if (status == STATUS_OK)
-        status = hyperkeys_begin(&writer, arch, input->config, err);
-    if (status == STATUS_OK)
-        status = general_set(&writer, input, &size, listing, err);
-    if (status == STATUS_OK)
-        status = hyperkeys_set(&writer, arch, input->config, listing->file_type, err);
-    ggufile_write_u32(&writer, "general.quantization_version", 2);
-    if (status == STATUS_OK)
-        status = add_vocabulary(input, listing, &writer, err);
+        status = input->copy != NULL ? ggufcopy_head(input, listing, &writer, err) : set_pairs(input, listing, &writer, err);
     if (status == STATUS_OK) {
         list_tensors(listing, entry);
         status = ggufile_write_layout(&writer, entry, listing->count, header, &listing->bytes, err);

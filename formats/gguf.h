@@ -4,7 +4,16 @@
 
 #include "formats/arrange.h"
 #include "formats/source.h"
+#include "container/ggufile.h"
 #include "ir/ggml.h"
+
+/* A pair that is set, whatever the source has under this key. */
+struct gguf_pair {
+    const char *key;
+    enum ggufile_kind kind; /* a string, or a number or bool */
+    uint64_t bits;          /* of a number, in its low bytes */
+    const char *text;       /* of a string */
+};
 
 /* What the user says of the file. */
 struct gguf_options {
@@ -13,7 +22,17 @@ struct gguf_options {
     const char *pre;      /* tokenizer.ggml.pre; NULL: recognised */
     bool big_endian;
     bool vocab_only;      /* no tensors */
+    const struct gguf_pair *pair; /* [pair_count]: set at the end, in this order (of a GGUF source) */
+    size_t pair_count;
 };
+
+/* What the mixes of types look at. */
+struct gguf_hyper {
+    struct slice arch; /* general.architecture */
+    uint64_t layers, heads, key_heads, experts; /* 0: none; heads of the first layer */
+};
+
+struct ggufcopy;
 
 /* What a file is made of; all borrowed. */
 struct gguf_input {
@@ -21,6 +40,7 @@ struct gguf_input {
     struct source *source, *base; /* base: NULL if not given */
     const struct jsondoc *config;
     const struct gguf_options *options;
+    const struct ggufcopy *copy; /* the source is a GGUF file itself (formats/ggufcopy.h); NULL: it is none */
 };
 
 /* One tensor of the file. */

@@ -68,6 +68,17 @@ static enum status take_layout(const struct argument *row, const char *value, st
     return STATUS_OK;
 }
 
+static enum status take_word(const struct argument *row, const char *value, struct err *err)
+{
+    struct argument_list *list = row->value;
+    if (value[0] == '\0')
+        return bad_value(row, value, "a value that is not empty", err);
+    if (list->count == ARGUMENT_WORDS_MAX)
+        return err_set(err, STATUS_LIMIT, row->name, "found it more than %d times", ARGUMENT_WORDS_MAX);
+    list->word[list->count++] = value;
+    return STATUS_OK;
+}
+
 static enum status take_value(const struct argument *row, const char *value, struct err *err)
 {
     switch (row->kind) {
@@ -93,6 +104,8 @@ static enum status take_value(const struct argument *row, const char *value, str
         return take_real(row, value, err);
     case ARGUMENT_LAYOUT:
         return take_layout(row, value, err);
+    case ARGUMENT_LIST:
+        return take_word(row, value, err);
     }
     return bad_value(row, value, "something else", err);
 }

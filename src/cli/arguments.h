@@ -19,6 +19,13 @@ enum argument_kind {
     ARGUMENT_ZEROS,  /* enum zero_rule: word-add, field-mod, no-mask */
     ARGUMENT_REAL,   /* double, at least 0 */
     ARGUMENT_LAYOUT, /* enum variant: packed, unpacked */
+    ARGUMENT_LIST,   /* struct argument_list: may be repeated */
+};
+
+enum { ARGUMENT_WORDS_MAX = 256 };
+struct argument_list {
+    const char *word[ARGUMENT_WORDS_MAX]; /* borrowed from argv */
+    size_t count;
 };
 
 struct argument {

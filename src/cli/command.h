@@ -36,6 +36,7 @@ struct command {
     X(bundle, "bundle", "DIR FILE.zip [--force]", "pack a model directory into one zip of zstd entries, which is a SRC itself", false) \
     X(unbundle, "unbundle", "FILE.zip DIR [--force]", "unpack such an archive, byte for byte", false) \
     X(ms_to_vllm, "ms_to_vllm", "--model W.safetensors --json D.json [options]", "drop-in for msModelSlim's ms_to_vllm.py", false) \
+    X(llama_quantize, "llama-quantize", "[options] IN.gguf [OUT.gguf] TYPE [NTHREADS]", "drop-in for llama.cpp's llama-quantize", false) \
     X(convert_hf_to_gguf, "convert_hf_to_gguf", "MODEL_DIR [--outfile F] [--outtype T] [options]", "drop-in for llama.cpp's converter", false) \
     X(convert_llama_weights_to_hf, "convert_llama_weights_to_hf", "--input_dir DIR --output_dir DIR", "drop-in for transformers' script", false)
 

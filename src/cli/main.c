@@ -62,7 +62,9 @@ static const struct command *find_drop_in(const char *name)
                  {"convert_llama_weights_to_hf", "convert_llama_weights_to_hf"},
                  {"convert_hf_to_gguf", "convert_hf_to_gguf"},
                  {"convert-hf-to-gguf", "convert_hf_to_gguf"},
-                 {"convert.py", "convert_hf_to_gguf"}};
+                 {"convert.py", "convert_hf_to_gguf"},
+                 {"llama-quantize", "llama-quantize"},
+                 {"quantize", "llama-quantize"}};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         const size_t size = strlen(names[i].name);
         if (strncmp(name, names[i].name, size) == 0 && (name[size] == '\0' || strcmp(name + size, ".py") == 0))

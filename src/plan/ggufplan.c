@@ -31,6 +31,8 @@ static uint64_t columns_of(const struct arranged *arranged)
 static enum ggml_type float_type(const struct arranged *arranged, const struct tensor *source, const struct options *options)
 {
     uint64_t bytes;
+    if (arranged->chosen)
+        return arranged->type;
     if (arranged->always_f32)
         return GGML_F32;
     if (options->type == FILETYPE_NONE)
@@ -42,10 +44,23 @@ static enum ggml_type float_type(const struct arranged *arranged, const struct t
 static enum ggml_type value_type(const struct arranged *arranged, const struct options *options)
 {
     uint64_t bytes;
+    if (arranged->chosen)
+        return arranged->type;
     if (arranged->always_f32)
         return GGML_F32;
     const enum ggml_type type = filetype_type(options->type);
     return type == GGML_COUNT || ggml_row_bytes(type, columns_of(arranged), &bytes) ? type : GGML_F16;
+}
+
+/* The file's own bytes stay. */
+static bool is_kept(const struct model *model, const struct arranged *arranged)
+{
+    if (!arranged->chosen || arranged->plus_one || arranged->head != 0)
+        return false;
+    if (arranged->source != MODEL_NONE)
+        return ggml_of_dtype(model->tensor[arranged->source].dtype) == arranged->type;
+    const struct spec *spec = &model->weight[arranged->weight[0]].spec;
+    return arranged->weight_count == 1 && spec->grid == GRID_GGML_BLOCK && spec->block == (uint8_t)arranged->type;
 }
 
 enum status ggufplan_aim(struct aims *aims, const struct model *model, const struct arrangement *arrangement, const struct options *options, struct err *err)
@@ -54,7 +69,7 @@ enum status ggufplan_aim(struct aims *aims, const struct model *model, const str
         const struct arranged *arranged = &arrangement->tensor[i];
         if (arranged->source != MODEL_NONE) {
             const struct tensor *source = &model->tensor[arranged->source];
-            if (!dtype_is_plain_float(source->dtype)) {
+            if (!dtype_is_plain_float(source->dtype) && !is_kept(model, arranged)) {
                 char where[700];
                 return err_set(err, STATUS_UNSUPPORTED, model_where(model, arranged->source, where, sizeof where),
                                "found dtype %s, expected F32, F16 or BF16 in what becomes GGUF", dtype_name(source->dtype));
@@ -65,6 +80,10 @@ enum status ggufplan_aim(struct aims *aims, const struct model *model, const str
         }
         for (uint32_t w = 0; w < arranged->weight_count; w++) {
             struct aim *aim = &aims->weight[arranged->weight[w]];
+            if (is_kept(model, arranged)) {
+                aim->dense = false;
+                continue;
+            }
             const struct weight *weight = &model->weight[arranged->weight[w]];
             const enum ggml_type type = value_type(arranged, options);
             const bool kept = aim->dense; /* --keep names it */
@@ -95,6 +114,7 @@ static enum status append(struct plan *plan, struct output_tensor *output, enum 
                       (unsigned long long)ggufplan_columns(output), ggml_name(type));
         return err_try(err, "--tensor-type %s=F16", output->name);
     }
+    TRY(ggml_grid_build(&plan->arena, type, &plan->grids, err));
     if (!checked_mul(row_bytes, ggufplan_rows(output), &output->bytes) || !checked_add(plan->tensor_bytes, output->bytes, &plan->tensor_bytes))
         return err_set(err, STATUS_LIMIT, output->name, "the output is larger than 2^64 bytes");
     TRY(mem_grow((void **)&plan->tensor, &plan->tensor_capacity, plan->tensor_count + 1, sizeof *plan->tensor, err));
@@ -112,7 +132,7 @@ static enum status add_floats(struct plan *plan, uint32_t index, const struct op
     const struct gap gap = {plan->model, plan->survey, plan->aims, plan->target, options, 0, 0};
     TRY(gap_tensor(&gap, arranged->source, err));
     struct output_tensor output = {.name = arranged->name, .shape = arranged->shape, .rank = arranged->rank, .source = arranged->source};
-    output.step = block || arranged->plus_one ? STEP_BLOCKS : same ? STEP_COPY : STEP_CAST;
+    output.step = block || arranged->plus_one || (arranged->chosen && !same) ? STEP_BLOCKS : same ? STEP_COPY : STEP_CAST;
     output.exactness = block ? EXACTNESS_LOSSY : cast->inexact > 0 ? EXACTNESS_ROUNDED : same ? EXACTNESS_BYTES : EXACTNESS_EXACT;
     if (output.step == STEP_BLOCKS)
         output.source = index;
@@ -145,6 +165,11 @@ static enum status add_values(struct plan *plan, uint32_t index, enum ggml_type 
 {
     const struct arranged *arranged = &plan->arrangement->tensor[index];
     struct output_tensor output = {.name = arranged->name, .shape = arranged->shape, .rank = arranged->rank, .source = index, .step = STEP_BLOCKS};
+    if (is_kept(plan->model, arranged)) {
+        output.step = STEP_COPY;
+        output.source = plan->model->weight[arranged->weight[0]].role[ROLE_CODES];
+        return append(plan, &output, type, err);
+    }
     TRY(check_values(plan, arranged, options, err));
     output.exactness = ggml_kind(type) == GGML_KIND_BLOCK ? EXACTNESS_LOSSY : EXACTNESS_EXACT;
     if (output.exactness == EXACTNESS_LOSSY && !options->requantize) {
@@ -329,7 +354,8 @@ enum status ggufplan_file(struct plan *plan, const struct gguf_input *gguf, cons
         const struct output_tensor *output = &plan->tensor[t];
         listed[t] = (struct gguf_tensor){output->name, output->shape, output->rank, output->type, output->bytes, 0};
     }
-    struct gguf_listing listing = {.file_type = (uint32_t)file_type_of(plan, options), .tensor = listed, .count = plan->tensor_count};
+    const enum filetype own = gguf->copy != NULL ? options->type : file_type_of(plan, options);
+    struct gguf_listing listing = {.file_type = (uint32_t)own, .tensor = listed, .count = plan->tensor_count};
     enum status status = gguf_head(gguf, &listing, &plan->file[0].header, err);
     if (status == STATUS_OK && listing.no_vocabulary)
         status = plan_warn(plan, err, "found no tokenizer: llama.cpp does not run a file without one (--base DIR with the model's own)");

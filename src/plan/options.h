@@ -9,8 +9,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct mix_rules;
+
 struct options {
     enum filetype type;       /* --type of a GGUF; FILETYPE_NONE: auto */
+    const struct mix_rules *mix; /* llama-quantize: its options, with this type; NULL: none of them */
     enum dtype dtype;         /* --dtype; DTYPE_NONE: keep */
     unsigned bits;            /* --bits; 0: keep */
     int64_t group;            /* --group-size; 0: keep, -1 per channel */

@@ -3,6 +3,7 @@
 #include "base/regex.h"
 #include "base/tree.h"
 #include "formats/tokencount.h"
+#include "plan/ggufmix.h"
 #include "plan/ggufplan.h"
 #include "plan/derive.h"
 #include "plan/directory.h"
@@ -109,19 +110,25 @@ static enum status arrange(struct pipeline *pipeline, const struct request *requ
         return STATUS_OK;
     struct source *base = request->base == NULL ? NULL : &pipeline->base;
     const struct jsondoc *config = pipeline->source.document != NULL || base == NULL ? pipeline->source.document : base->document;
-    if (config == NULL) {
+    const bool copy = pipeline->source.gguf;
+    if (config == NULL && !copy) {
         (void)err_set(err, STATUS_USAGE, request->source, "found no config.json, which says what the tensors are");
         return err_try(err, "--base DIR with the float model's");
     }
     if (request->options.exclude != NULL)
         TRY(regex_compile(&exclude, slice_of(request->options.exclude), "--exclude", STATUS_USAGE, err));
-    uint64_t tokens;
-    enum status status = tokencount_find(&pipeline->source, base, config, &tokens, err);
+    uint64_t tokens = 0;
+    enum status status = STATUS_OK;
+    if (copy)
+        status = ggufcopy_open(&pipeline->copy, &pipeline->source, request->reading.lenient, err);
+    else
+        status = tokencount_find(&pipeline->source, base, config, &tokens, err);
     if (status == STATUS_OK)
-        status = arrange_make(&pipeline->arrangement, &pipeline->model, config, exclude, tokens, err);
+        status = copy ? ggufcopy_arrange(&pipeline->copy, &pipeline->model, exclude, &pipeline->arrangement, err)
+                      : arrange_make(&pipeline->arrangement, &pipeline->model, config, exclude, tokens, err);
     regex_free(exclude);
-    pipeline->gguf = (struct gguf_input){&pipeline->arrangement, &pipeline->source, base, config, &request->gguf};
-    return status;
+    pipeline->gguf = (struct gguf_input){&pipeline->arrangement, &pipeline->source, base, config, &request->gguf, copy ? &pipeline->copy : NULL};
+    return status == STATUS_OK ? ggufmix_choose(&pipeline->arrangement, &pipeline->model, &pipeline->gguf, &request->options, err) : status;
 }
 
 static enum status survey_source(struct pipeline *pipeline, const struct request *request, const struct resources *resources, struct err *err)
@@ -179,7 +186,9 @@ enum status pipeline_plan(struct pipeline *pipeline, const struct request *reque
     TRY(source_open_at(&pipeline->source, resources->ops, request->source, parent_of(pipeline, request->destination), err));
     if (request->base != NULL)
         TRY(source_open_plain(&pipeline->base, resources->ops, request->base, err));
-    TRY(registry_read(&pipeline->source, request->from, request->reading, &pipeline->model, &pipeline->bid, err));
+    struct read_options reading = request->reading;
+    reading.as_stored = request->target->arranged && pipeline->source.gguf;
+    TRY(registry_read(&pipeline->source, request->from, reading, &pipeline->model, &pipeline->bid, err));
     TRY(check_asymmetric(pipeline, request, err));
     TRY(round_floats(pipeline, request, err));
     TRY(recode_weights(&pipeline->model, request->target, &request->options, err));
@@ -235,7 +244,7 @@ static enum status prove(struct pipeline *pipeline, const struct request *reques
     const char *place = request->directory ? staging->dir : staging_path(staging, pipeline->plan.file[0].name, &pipeline->arena, err);
     enum status status = place == NULL ? STATUS_LIMIT : source_open(&source, resources->ops, place, err);
     if (status == STATUS_OK)
-        status = registry_read(&source, NULL, (struct read_options){0}, &model, &bid, err);
+        status = registry_read(&source, NULL, (struct read_options){.as_stored = pipeline->gguf.copy != NULL}, &model, &bid, err);
     if (status == STATUS_OK && strcmp(model.format, request->target->name) != 0)
         status = err_set(err, STATUS_DIFFERS, staging->dir, "what was written reads as %s, expected %s", model.format, request->target->name);
     if (status == STATUS_OK)
@@ -295,6 +304,7 @@ void pipeline_free(struct pipeline *pipeline)
     survey_free(&pipeline->survey);
     aim_free(&pipeline->aims);
     arrange_free(&pipeline->arrangement);
+    ggufcopy_free(&pipeline->copy);
     fetch_close(&pipeline->fetch);
     model_free(&pipeline->model);
     source_close(&pipeline->source);

@@ -2,6 +2,7 @@
 #ifndef REPAQ_PIPELINE_H
 #define REPAQ_PIPELINE_H
 
+#include "formats/ggufcopy.h"
 #include "formats/registry.h"
 #include "plan/compare.h"
 #include "plan/plan.h"
@@ -34,6 +35,7 @@ struct pipeline {
     struct fetch fetch;
     struct arrangement arrangement; /* of a GGUF */
     struct gguf_input gguf;
+    struct ggufcopy copy;           /* of a GGUF that is made of a GGUF */
     struct aims aims;
     struct survey survey;
     struct plan plan;

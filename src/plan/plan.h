@@ -3,6 +3,7 @@
 #define REPAQ_PLAN_H
 
 #include "base/text.h"
+#include "codec/ggml_grid.h"
 #include "formats/format.h"
 #include "formats/gguf.h"
 #include "plan/options.h"
@@ -66,6 +67,7 @@ struct plan {
     const struct arrangement *arrangement; /* borrowed; NULL: the target is no GGUF */
     const struct format *target;
     struct arena arena;
+    struct ggml_grids grids;     /* of the types in a GGUF; their tables are in the arena */
     struct spec *spec;           /* [model->weight_count]; in the arena; grid GRID_DENSE: becomes floats */
     size_t kept_count;           /* weights that keep their codes */
     struct file_names names;

@@ -58,19 +58,20 @@ static enum status load_weights(const struct making *making, const struct arrang
     return values_load(making->maker->fetch, &plan->model->weight[index], rows, making->scratch, values, err);
 }
 
-/* One row of values to its place; plus_one changes them. */
-static enum status store_row(const struct making *making, const struct arranged *arranged, float *values, uint8_t *place, struct err *err)
+/* Row `row` of the output, of these values, to its place; plus_one changes them. */
+static enum status store_row(const struct making *making, const struct arranged *arranged, uint64_t row, float *values, uint8_t *place, struct err *err)
 {
     const uint64_t columns = ggufplan_columns(making->output);
     const bool half = arranged->plus_one && making->maker->plan->model->tensor[arranged->source].dtype == DTYPE_F16;
     for (uint64_t i = 0; arranged->plus_one && i < columns; i++)
         values[i] = half ? half_from_f16(half_to_f16(values[i] + 1.0f)) : values[i] + 1.0f;
-    if (making->output->dtype != DTYPE_NONE) {
+    const uint64_t matrix = arranged->rank < 2 ? 0 : row / arranged->shape[arranged->rank - 2];
+    if (making->output->dtype != DTYPE_NONE && !arranged->chosen) {
         half_store(making->output->dtype, values, (size_t)columns, place, NULL);
         return STATUS_OK;
     }
-    const struct ggml_codec_row row = {values, NULL, columns};
-    if (ggml_codec_finite(values, columns) && ggml_codec_quantize(making->output->type, &row, NULL, place) &&
+    const struct ggml_codec_row stored = {values, arranged->importance == NULL ? NULL : arranged->importance + matrix * columns, columns};
+    if (ggml_codec_finite(values, columns) && ggml_codec_quantize(making->output->type, &stored, &making->maker->plan->grids, place) &&
         ggml_codec_valid(making->output->type, place, columns))
         return STATUS_OK;
     return err_set(err, STATUS_CORRUPT, making->output->name, "found a row with values that are NaN, infinite, or too large for %s (R-NONFINITE)",
@@ -117,7 +118,7 @@ enum status tile_blocks_make(const struct making *making, struct err *err)
                                            : load_weights(making, arranged, row, count, &values, err));
         for (uint64_t r = 0; r < count; r++) { /* heads are whole: a turned row stays among those at hand */
             const uint64_t from = view_turned(arranged->head == 0 ? TURN_NONE : TURN_TO_PAIRS, arranged->head, r);
-            TRY(store_row(making, arranged, values + from * columns, making->data + (done + r) * making->row_bytes, err));
+            TRY(store_row(making, arranged, row + r, values + from * columns, making->data + (done + r) * making->row_bytes, err));
         }
         done += count;
     }

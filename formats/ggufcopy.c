@@ -1,0 +1,190 @@
+#include "formats/ggufcopy.h"
+
+#include "container/ggufile_value.h"
+#include "ir/filetype.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { QUANTIZATION_VERSION = 2, GUESSED = 1024 };
+
+/* --- hyper-parameters ---------------------------------------------------------------------------------------------------------------- */
+
+/* A count by "<architecture>.NAME", of the first layer where each has its own; 0 where there is none. */
+static enum status take_count(const struct ggufcopy *copy, const char *name, uint64_t *count, struct err *err)
+{
+    const struct ggufile *file = &copy->set.file[0];
+    char key[128];
+    struct ggufile_array array;
+    int64_t first = 0;
+    bool present;
+    (void)snprintf(key, sizeof key, "%.*s.%s", (int)(copy->hyper.arch.size < 64 ? copy->hyper.arch.size : 64), copy->hyper.arch.data, name);
+    const struct ggufile_value *value = ggufile_find(file, key);
+    *count = 0;
+    if (value == NULL)
+        return STATUS_OK;
+    if (value->kind != GGUFILE_ARRAY)
+        return ggufile_value_u64(file, key, count, &present, err);
+    TRY(ggufile_value_array(file, key, GGUFILE_KIND_COUNT, &array, &present, err));
+    if (!ggufile_value_integer(&array, 0, &first) || first < 0)
+        return err_set(err, STATUS_CORRUPT, file->path, "found %s without a count for the first layer", key);
+    *count = (uint64_t)first;
+    return STATUS_OK;
+}
+
+static enum status take_hyper(struct ggufcopy *copy, struct err *err)
+{
+    struct gguf_hyper *hyper = &copy->hyper;
+    bool present;
+    TRY(ggufile_value_string(&copy->set.file[0], "general.architecture", &hyper->arch, &present, err));
+    if (!present)
+        return err_set(err, STATUS_CORRUPT, copy->set.file[0].path, "found no general.architecture");
+    TRY(take_count(copy, "block_count", &hyper->layers, err));
+    TRY(take_count(copy, "attention.head_count", &hyper->heads, err));
+    TRY(take_count(copy, "attention.head_count_kv", &hyper->key_heads, err));
+    TRY(take_count(copy, "expert_count", &hyper->experts, err));
+    char key[128];
+    (void)snprintf(key, sizeof key, "%.*s.attention.head_count_kv", (int)(hyper->arch.size < 64 ? hyper->arch.size : 64), hyper->arch.data);
+    if (ggufile_find(&copy->set.file[0], key) == NULL)
+        hyper->key_heads = hyper->heads;
+    return STATUS_OK;
+}
+
+enum status ggufcopy_open(struct ggufcopy *copy, struct source *source, bool lenient, struct err *err)
+{
+    const char *path = source_path(source, source->only, err);
+    if (path == NULL)
+        return STATUS_LIMIT;
+    TRY(ggufile_split_read(path, source->ops, lenient, &copy->set, err));
+    for (size_t f = 0; f < copy->set.count; f++)
+        if (copy->set.file[f].big_endian)
+            return err_set(err, STATUS_UNSUPPORTED, copy->set.file[f].path, "found a big-endian file, expected little endian where GGUF becomes GGUF");
+    return take_hyper(copy, err);
+}
+
+void ggufcopy_free(struct ggufcopy *copy)
+{
+    ggufile_split_free(&copy->set);
+    *copy = (struct ggufcopy){0};
+}
+
+/* --- tensors ------------------------------------------------------------------------------------------------------------------------- */
+
+static enum status add_tensor(struct model *model, const struct ggufile_tensor *tensor, uint32_t index, struct arrangement *arrangement, struct err *err)
+{
+    struct arranged arranged = {.name = model->tensor[index].name, .rank = GGUFILE_DIMS_MAX, .source = index};
+    while (arranged.rank > 1 && tensor->dims[arranged.rank - 1] == 1)
+        arranged.rank--;
+    uint64_t *shape = arena_alloc(&model->arena, arranged.rank, sizeof *shape, err);
+    uint32_t *weight = arena_alloc(&model->arena, 1, sizeof *weight, err);
+    if (shape == NULL || weight == NULL)
+        return STATUS_LIMIT;
+    for (unsigned d = 0; d < arranged.rank; d++)
+        shape[d] = tensor->dims[arranged.rank - 1 - d];
+    arranged.shape = shape;
+    if (model->tensor[index].fate == FATE_CLAIMED) {
+        *weight = model->tensor[index].peer;
+        arranged.source = MODEL_NONE;
+        arranged.weight = weight;
+        arranged.weight_count = 1;
+    }
+    TRY(mem_grow((void **)&arrangement->tensor, &arrangement->capacity, arrangement->count + 1, sizeof *arrangement->tensor, err));
+    arrangement->tensor[arrangement->count++] = arranged;
+    return STATUS_OK;
+}
+
+enum status ggufcopy_arrange(const struct ggufcopy *copy, struct model *model, const struct regex *exclude, struct arrangement *arrangement, struct err *err)
+{
+    for (size_t f = 0; f < copy->set.count; f++) {
+        for (size_t t = 0; t < copy->set.file[f].tensor_count; t++) {
+            const struct ggufile_tensor *tensor = &copy->set.file[f].tensor[t];
+            const uint32_t index = model_find(model, slice_of(tensor->name));
+            bool excluded = false;
+            if (index == MODEL_NONE)
+                return err_set(err, STATUS_CORRUPT, copy->set.file[f].path, "found tensor %s only when it was read again", tensor->name);
+            if (exclude != NULL)
+                TRY(regex_search(exclude, slice_of(tensor->name), &excluded, err));
+            if (!excluded) {
+                TRY(add_tensor(model, tensor, index, arrangement, err));
+                continue;
+            }
+            TRY(mem_grow((void **)&arrangement->left, &arrangement->left_capacity, arrangement->left_count + 1, sizeof *arrangement->left, err));
+            arrangement->left[arrangement->left_count++] = (struct left_out){index, "excluded"};
+        }
+    }
+    return STATUS_OK;
+}
+
+/* --- metadata ------------------------------------------------------------------------------------------------------------------------ */
+
+/* The type of most tensors, the first to reach their number, as llama.cpp's loader guesses it where general.file_type is missing. */
+static uint32_t guess_type(const struct gguf_listing *listing)
+{
+    static const struct {
+        enum ggml_type type;
+        enum filetype filetype;
+    } others[] = {{GGML_Q3_K, FILETYPE_Q3_K_M}, {GGML_Q4_K, FILETYPE_Q4_K_M}, {GGML_Q5_K, FILETYPE_Q5_K_M}, {GGML_MXFP4, FILETYPE_F32}};
+    size_t count[GGML_COUNT] = {0}, most = 0;
+    enum ggml_type type = GGML_F32;
+    for (size_t t = 0; t < listing->count; t++) {
+        if (++count[listing->tensor[t].type] <= most)
+            continue;
+        type = listing->tensor[t].type;
+        most = count[type];
+    }
+    enum filetype filetype = ggml_kind(type) == GGML_KIND_INTEGER || type == GGML_F64 ? FILETYPE_F32 : filetype_of(type);
+    for (size_t o = 0; o < sizeof others / sizeof others[0]; o++)
+        if (others[o].type == type)
+            filetype = others[o].filetype;
+    return (uint32_t)filetype | GUESSED;
+}
+
+static void write_pair(struct ggufile_writer *writer, const struct gguf_pair *pair)
+{
+    if (pair->kind == GGUFILE_STRING)
+        ggufile_write_string(writer, pair->key, slice_of(pair->text));
+    else
+        ggufile_write_integer(writer, pair->key, pair->kind, pair->bits);
+}
+
+static bool is_split(struct slice key)
+{
+    return slice_is(key, "split.no") || slice_is(key, "split.count") || slice_is(key, "split.tensors.count");
+}
+
+/* True if one of pairs [first, count) sets the key. */
+static bool is_set(const struct gguf_pair *const *pair, size_t first, size_t count, struct slice key)
+{
+    for (size_t p = first; p < count; p++)
+        if (slice_is(key, pair[p]->key))
+            return true;
+    return false;
+}
+
+enum status ggufcopy_head(const struct gguf_input *input, struct gguf_listing *listing, struct ggufile_writer *writer, struct err *err)
+{
+    const struct ggufile *file = &input->copy->set.file[0];
+    const struct gguf_options *options = input->options;
+    uint32_t file_type = listing->file_type;
+    bool present = true;
+    if (file_type == FILETYPE_NONE)
+        TRY(ggufile_value_u32(file, "general.file_type", &file_type, &present, err));
+    const struct gguf_pair own[] = {
+        {"general.quantization_version", GGUFILE_U32, QUANTIZATION_VERSION, NULL},
+        {"general.file_type", GGUFILE_U32, present ? file_type : guess_type(listing), NULL},
+    };
+    const size_t count = 2 + options->pair_count; /* what is set, comes last, and once */
+    const struct gguf_pair **pair = mem_alloc(count, sizeof *pair, err);
+    if (pair == NULL)
+        return STATUS_LIMIT;
+    for (size_t p = 0; p < count; p++)
+        pair[p] = p < 2 ? &own[p] : &options->pair[p - 2];
+    for (size_t v = 0; v < file->value_count; v++)
+        if (!is_split(file->value[v].key) && !is_set(pair, 0, count, file->value[v].key))
+            ggufile_write_value(writer, &file->value[v]);
+    for (size_t p = 0; p < count; p++)
+        if (!is_set(pair, p + 1, count, slice_of(pair[p]->key)))
+            write_pair(writer, pair[p]);
+    free(pair);
+    return STATUS_OK;
+}

@@ -1,0 +1,135 @@
+/* The drop-in for llama.cpp's llama-quantize: same arguments, same bytes (ggml-org/llama.cpp:tools/quantize/quantize.cpp). */
+#include "cli/arguments.h"
+#include "cli/command.h"
+#include "cli/progress.h"
+#include "cli/quantize_words.h"
+#include "cli/report.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct llama_quantize_options {
+    struct request request;
+    struct mix_rules rules;
+    struct quantize_words words;
+    const char *output, *embedding;
+    struct text place; /* of the output where none is named */
+};
+
+#define LLAMA_QUANTIZE_ROWS(o) \
+    { \
+        {"--allow-requantize", ARGUMENT_FLAG, &(o)->request.options.requantize, NULL, "round blocks of a quantized source anew (lossy)"}, \
+        {"--leave-output-tensor", ARGUMENT_FLAG, &(o)->rules.leave_output, NULL, "output.weight stays as it is"}, \
+        {"--pure", ARGUMENT_FLAG, &(o)->rules.pure, NULL, "no mix: TYPE for all tensors that are quantized"}, \
+        {"--output-tensor-type", ARGUMENT_STRING, &(o)->output, "T", "the type of output.weight"}, \
+        {"--token-embedding-type", ARGUMENT_STRING, &(o)->embedding, "T", "the type of the token embeddings"}, \
+        {"--tensor-type", ARGUMENT_LIST, &(o)->words.type, "REGEX=T", "a type for what the pattern is found in; may be repeated, the first that fits counts"}, \
+        {"--override-kv", ARGUMENT_LIST, &(o)->words.pair, "K=T:V", "set a pair of the metadata; T is int, float, bool or str; may be repeated"}, \
+        {"--dry-run", ARGUMENT_FLAG, &(o)->request.dry_run, NULL, "print types and sizes, and stop"}, \
+    }
+
+static const char usage[] = "repaq llama-quantize [options] IN.gguf [OUT.gguf] TYPE [NTHREADS]";
+
+void command_llama_quantize_help(void)
+{
+    struct llama_quantize_options options;
+    const struct argument rows[] = LLAMA_QUANTIZE_ROWS(&options);
+    arguments_help(rows, sizeof rows / sizeof rows[0]);
+}
+
+/* The words before the first that is no option or its value. */
+static int count_options(const struct argument *row, size_t count, int argc, char **argv)
+{
+    int at = 0;
+    while (at < argc && strncmp(argv[at], "--", 2) == 0) {
+        bool flag = strchr(argv[at], '=') != NULL;
+        for (size_t r = 0; r < count; r++)
+            flag = flag || (row[r].kind == ARGUMENT_FLAG && strcmp(row[r].name, argv[at]) == 0);
+        at += flag ? 1 : 2;
+    }
+    return at < argc ? at : argc;
+}
+
+/* "DIR/ggml-model-Q4_K_M.gguf", beside the input. */
+static enum status default_place(struct llama_quantize_options *options, const char *name, struct err *err)
+{
+    const char *source = options->request.source, *slash = strrchr(source, '/');
+    text_add(&options->place, source, slash == NULL ? 0 : (size_t)(slash - source) + 1);
+    text_format(&options->place, "ggml-model-%s.gguf", name);
+    options->request.destination = options->place.data;
+    return text_check(&options->place, err);
+}
+
+/* IN [OUT] TYPE [NTHREADS] */
+static enum status take_places(struct session *session, int argc, char **argv, struct llama_quantize_options *options, struct err *err)
+{
+    enum filetype *type = &options->request.options.type;
+    const char *name;
+    if (argc < 2) {
+        (void)err_set(err, STATUS_USAGE, "llama-quantize", "found %d of the arguments IN.gguf and TYPE", argc);
+        return err_try(err, "%s", usage);
+    }
+    options->request.source = argv[0];
+    int at = 1;
+    const bool named = !quantize_words_file_type(argv[at], type, &name);
+    if (named) {
+        options->request.destination = argv[at++];
+        if (at == argc || !quantize_words_file_type(argv[at], type, &name)) {
+            (void)err_set(err, STATUS_USAGE, "TYPE", "found \"%s\", expected a type of GGUF files", at == argc ? "" : argv[at]);
+            return err_try(err, "a name such as Q4_K_M, its number, or COPY");
+        }
+    } else {
+        TRY(default_place(options, name, err));
+    }
+    if (++at < argc) {
+        char *end;
+        const long threads = strtol(argv[at], &end, 10);
+        if (end == argv[at])
+            return err_set(err, STATUS_USAGE, "NTHREADS", "found \"%s\", expected a number", argv[at]);
+        if (threads > 0)
+            session->resources.threads = threads < UINT32_MAX ? (unsigned)threads : UINT32_MAX;
+    }
+    return command_check_resources(session, "NTHREADS", err);
+}
+
+static enum status parse(struct session *session, int argc, char **argv, struct llama_quantize_options *options, struct err *err)
+{
+    const struct argument rows[] = LLAMA_QUANTIZE_ROWS(options);
+    const size_t count = sizeof rows / sizeof rows[0];
+    const int words = count_options(rows, count, argc, argv);
+    const struct arguments arguments = {rows, count, NULL, 0, usage};
+    size_t places;
+    TRY(arguments_parse(&arguments, words, argv, &places, err));
+    TRY(take_places(session, argc - words, argv + words, options, err));
+    TRY(quantize_words_type("--output-tensor-type", options->output, &options->rules.output, err));
+    TRY(quantize_words_type("--token-embedding-type", options->embedding, &options->rules.embedding, err));
+    TRY(quantize_words_take(&options->words, &options->rules, &options->request.gguf, err));
+    struct request *request = &options->request;
+    const char *slash = strrchr(request->destination, '/');
+    options->rules.type = request->options.type;
+    request->options.mix = &options->rules;
+    request->options.one_file = slash == NULL ? request->destination : slash + 1;
+    return STATUS_OK;
+}
+
+enum status command_llama_quantize(struct session *session, int argc, char **argv, struct err *err)
+{
+    struct llama_quantize_options options = {
+        .request = {.target = registry_find("gguf"), .from = "gguf", .force = true, .options = {.dtype = DTYPE_NONE, .type = FILETYPE_NONE}},
+        .rules = {.output = GGML_COUNT, .embedding = GGML_COUNT},
+    };
+    struct pipeline pipeline = {0};
+    enum status status = parse(session, argc, argv, &options, err);
+    const double start = progress_seconds();
+    if (status == STATUS_OK)
+        status = pipeline_plan(&pipeline, &options.request, &session->resources, err);
+    if (status == STATUS_OK && !options.request.dry_run)
+        status = pipeline_run(&pipeline, &options.request, &session->resources, err);
+    if (status == STATUS_OK)
+        report_text(&(struct report){&pipeline, &options.request, progress_seconds() - start});
+    pipeline_free(&pipeline);
+    quantize_words_free(&options.words);
+    text_free(&options.place);
+    return status;
+}

@@ -1,0 +1,103 @@
+#include "plan/ggufmix.h"
+
+#include "formats/ggufcopy.h"
+#include "formats/hyper.h"
+#include "plan/mix.h"
+
+#include <stdlib.h>
+
+/* Types that the converter writes itself, by rules of its own. */
+static bool is_plain(enum filetype type)
+{
+    return type == FILETYPE_NONE || type == FILETYPE_F32 || type == FILETYPE_F16 || type == FILETYPE_BF16 || type == FILETYPE_Q8_0;
+}
+
+static int by_layer(const void *a, const void *b)
+{
+    return mix_before(((const struct arranged *)a)->name, ((const struct arranged *)b)->name);
+}
+
+static int by_layer_of_pointer(const void *a, const void *b)
+{
+    return by_layer(*(const void *const *)a, *(const void *const *)b);
+}
+
+/* What a tensor is without another type; GGML_COUNT: codes of no block type. */
+static enum ggml_type stored_type(const struct model *model, const struct arranged *arranged)
+{
+    if (arranged->source != MODEL_NONE)
+        return arranged->always_f32 ? GGML_F32 : ggml_of_dtype(model->tensor[arranged->source].dtype);
+    const struct spec *spec = &model->weight[arranged->weight[0]].spec;
+    return spec->grid == GRID_GGML_BLOCK ? (enum ggml_type)spec->block : GGML_COUNT;
+}
+
+/* What config.json says. */
+static struct gguf_hyper hyper_of(const struct gguf_input *input)
+{
+    const struct arch *arch = input->arrangement->arch;
+    struct gguf_hyper hyper = {.arch = slice_of(arch->name)};
+    (void)hyper_count(arch, input->config, "n_layers|num_hidden_layers|n_layer|num_layers", &hyper.layers);
+    (void)hyper_count(arch, input->config, "num_attention_heads|n_head|n_heads", &hyper.heads);
+    hyper.key_heads = hyper.heads;
+    (void)hyper_count(arch, input->config, "num_key_value_heads|n_kv_heads", &hyper.key_heads);
+    (void)hyper_count(arch, input->config, "num_local_experts|num_experts|n_routed_experts", &hyper.experts);
+    return hyper;
+}
+
+/* Without an importance matrix some types are garbage; blocks are rounded anew only where it is allowed. */
+static enum status check(const struct mix_tensor *tensor, const struct mix_rules *rules, const struct options *options, bool drop_in, struct err *err)
+{
+    if (tensor->needs_importance && !rules->importance) {
+        (void)err_set(err, STATUS_UNREPRESENTABLE, tensor->name, "found no importance matrix, without which %s keeps too little", ggml_name(tensor->type));
+        return err_try(err, "--imatrix FILE, or a type of more bits");
+    }
+    if (!drop_in || options->requantize || tensor->type == tensor->stored || ggml_kind(tensor->stored) != GGML_KIND_BLOCK)
+        return STATUS_OK;
+    (void)err_set(err, STATUS_UNREPRESENTABLE, tensor->name, "found blocks of %s, which would be rounded anew to %s", ggml_name(tensor->stored),
+                  ggml_name(tensor->type));
+    return err_try(err, "--allow-requantize (lossy), or a source of floats");
+}
+
+static enum status choose(struct arranged **order, size_t count, const struct model *model, const struct gguf_input *input, const struct options *options,
+                          struct err *err)
+{
+    const struct mix_rules plain = {.type = options->type, .output = GGML_COUNT, .embedding = GGML_COUNT};
+    const struct mix_rules *rules = options->mix == NULL ? &plain : options->mix;
+    const struct gguf_hyper hyper = input->copy != NULL ? input->copy->hyper : hyper_of(input);
+    struct mix_tensor *tensor = mem_alloc(count + 1, sizeof *tensor, err);
+    if (tensor == NULL)
+        return STATUS_LIMIT;
+    for (size_t t = 0; t < count; t++)
+        tensor[t] = (struct mix_tensor){.name = order[t]->name, .shape = order[t]->shape, .rank = order[t]->rank, .stored = stored_type(model, order[t])};
+    enum status status = mix_choose(rules, &hyper, tensor, count, err);
+    for (size_t t = 0; t < count && status == STATUS_OK; t++) {
+        status = check(&tensor[t], rules, options, options->mix != NULL, err);
+        order[t]->type = tensor[t].type;
+        order[t]->chosen = tensor[t].type != GGML_COUNT;
+    }
+    free(tensor);
+    return status;
+}
+
+enum status ggufmix_choose(struct arrangement *arrangement, const struct model *model, const struct gguf_input *input, const struct options *options,
+                           struct err *err)
+{
+    const bool copy = input->copy != NULL;
+    if (copy && arrangement->count > 1)
+        qsort(arrangement->tensor, arrangement->count, sizeof *arrangement->tensor, by_layer);
+    for (size_t t = 0; copy && options->type == FILETYPE_NONE && t < arrangement->count; t++) {
+        arrangement->tensor[t].type = stored_type(model, &arrangement->tensor[t]);
+        arrangement->tensor[t].chosen = true;
+    }
+    if (copy ? options->type == FILETYPE_NONE : options->mix == NULL && is_plain(options->type))
+        return STATUS_OK;
+    struct arranged **order = mem_alloc(arrangement->count + 1, sizeof *order, err);
+    if (order == NULL)
+        return STATUS_LIMIT;
+    for (size_t t = 0; t < arrangement->count; t++)
+        order[t] = &arrangement->tensor[t];
+    qsort(order, arrangement->count, sizeof(struct arranged *), by_layer_of_pointer);
+    const enum status status = choose(order, arrangement->count, model, input, options, err);
+    free(order);
+    return status;
+}

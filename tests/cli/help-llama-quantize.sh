@@ -1,0 +1,2 @@
+# The options of llama-quantize.
+"$REPAQ" help llama-quantize

@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+"""llama-quantize against the recorded outputs of llama.cpp's own: whole files by sha256, and the types that --dry-run chooses.
+
+   tests/quantize/run.py --repaq BUILD/repaq [--golden DIR] [--only WORD]
+
+DIR (or $REPAQ_GOLDEN) is the golden data, laid out; without it there is nothing to compare with and the test says so."""
+import argparse
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+MODELS = ["llama-tiny", "qwen2-tiny"]
+TYPES = ["moe4-5", "cols288-12", "cols100-4", "falcon-12"]
+
+
+class Run:
+    def __init__(self, repaq, only):
+        self.repaq, self.only, self.passed, self.failed = repaq, only, 0, 0
+
+    def case(self, name, why):
+        if why is None:
+            self.passed += 1
+        else:
+            self.failed += 1
+            print(f"FAIL {name}: {why}")
+
+    def quantize(self, words, place):
+        return subprocess.run([self.repaq, "llama-quantize", *words], cwd=place, capture_output=True, text=True, check=False)
+
+
+def judge(result, recorded, place):
+    """None where repaq did what llama-quantize did."""
+    if recorded["rc"] != 0:
+        return None if result.returncode != 0 else "was accepted"
+    if result.returncode != 0:
+        return result.stderr.strip()
+    if "output" not in recorded:
+        return None
+    data = (place / recorded["output"]["file"]).read_bytes()
+    return None if hashlib.sha256(data).hexdigest() == recorded["output"]["sha256"] else "found other bytes"
+
+
+def manifest(run, golden, path, sources):
+    """All runs of one manifest, in order: some take the output of an earlier one."""
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        text = json.loads(path.read_text())
+        for source in sources:
+            if not (place / source.name).exists():
+                (place / source.name).symlink_to(source)
+        own = place / text["source"]["file"]
+        if not own.exists():
+            own.symlink_to(path.with_name(path.name.replace(".manifest.json", ".gguf")))
+        (place / "types.txt").write_text("attn_q=q8_0\nffn_up=q6_K  attn_output=q5_1\n")
+        for recorded in text["results"]:
+            if run.only is not None and run.only not in recorded["variant"]:
+                continue
+            out = place / recorded.get("output", {}).get("file", "none")
+            if out.is_symlink():
+                out.unlink()
+            run.case(f"{path.name} {recorded['variant']}", judge(run.quantize(recorded["args"], place), recorded, place))
+
+
+def types_of(output, names):
+    """Name -> type in the plan that --dry-run prints."""
+    found = {}
+    for line in output.splitlines():
+        words = line.split()
+        if len(words) > 2 and words[0] in names:
+            found[words[0]] = words[1]
+    return found
+
+
+def matrix(run, golden):
+    """The types of small models of many shapes, for every type of file."""
+    text = json.loads((golden / "gguf/types/type_matrix.json").read_text())
+    for model, row in text["models"].items():
+        for filetype, chosen in row["types"].items():
+            for kind, types in chosen.items():
+                if kind not in ("plain", "imatrix") or (run.only is not None and run.only not in f"{model} {filetype} {kind}"):
+                    continue
+                words = ["--dry-run"] + (["--imatrix", f"{model}.imatrix.gguf"] if kind == "imatrix" else [])
+                result = run.quantize([*words, f"{model}.gguf", filetype], golden / "gguf/types")
+                needy = isinstance(types, dict) or (kind == "plain" and chosen.get("needs_imatrix", False))
+                if needy:
+                    run.case(f"{model} {filetype} {kind}", None if result.returncode == 6 else "was accepted")
+                    continue
+                found = types_of(result.stdout, set(row["tensors"]))
+                want = dict(zip(row["tensors"], types))
+                wrong = [f"{n}: {found.get(n)}, expected {t}" for n, t in want.items() if found.get(n, "").upper() != t.upper()]
+                run.case(f"{model} {filetype} {kind}", result.stderr.strip() if result.returncode != 0 else wrong[0] if wrong else None)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--repaq", required=True)
+    parser.add_argument("--fixtures")
+    parser.add_argument("--golden", default=os.environ.get("REPAQ_GOLDEN"))
+    parser.add_argument("--only")
+    options = parser.parse_args()
+    if options.golden is None or not (Path(options.golden) / "gguf").is_dir():
+        print("no golden data: nothing compared\n0 passed, 0 failed")
+        return 0
+    golden = Path(options.golden).resolve()
+    run = Run(str(Path(options.repaq).resolve()), options.only)
+    inputs = [p for p in (golden / "gguf").iterdir() if p.is_file()]
+    for model in MODELS:
+        manifest(run, golden, golden / f"gguf/{model}.manifest.json", inputs)
+    for model in TYPES:
+        manifest(run, golden, golden / f"gguf/types/{model}.manifest.json", [p for p in (golden / "gguf/types").iterdir() if p.is_file()])
+    matrix(run, golden)
+    print(f"{run.passed} passed, {run.failed} failed")
+    return 1 if run.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
