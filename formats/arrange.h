@@ -5,6 +5,7 @@
 #include "base/regex.h"
 #include "container/jsondoc.h"
 #include "formats/arch/arch.h"
+#include "formats/imatrix.h"
 #include "ir/ggml.h"
 #include "ir/model.h"
 
@@ -21,12 +22,13 @@ struct arranged {
     bool always_f32;         /* whatever the type of the file (conversion/base.py, ModelBase.prepare_tensors) */
     bool chosen;             /* `type` is what the tensor gets, by the rules of llama-quantize (plan/mix.h), and values that ggml would not take are refused */
     enum ggml_type type;
-    const float *importance; /* of each column, of each of its matrices [matrices][columns]; NULL: none. Borrowed from the importance matrix */
+    const struct imatrix_entry *importance; /* of the columns of each of its matrices; NULL: none. Borrowed from `imatrix` */
 };
 
 /* Zero-initialise; free with arrange_free. */
 struct arrangement {
     const struct arch *arch;
+    const struct imatrix *imatrix; /* borrowed; NULL: none */
     struct arranged *tensor;  /* owned; in the order of the file */
     size_t count, capacity;
     struct left_out {

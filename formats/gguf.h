@@ -24,6 +24,7 @@ struct gguf_options {
     bool vocab_only;      /* no tensors */
     const struct gguf_pair *pair; /* [pair_count]: set at the end, in this order (of a GGUF source) */
     size_t pair_count;
+    const struct imatrix *imatrix; /* importance of columns; NULL: none */
 };
 
 /* What the mixes of types look at. */

@@ -75,6 +75,7 @@ static enum status take_word(const struct argument *row, const char *value, stru
         return bad_value(row, value, "a value that is not empty", err);
     if (list->count == ARGUMENT_WORDS_MAX)
         return err_set(err, STATUS_LIMIT, row->name, "found it more than %d times", ARGUMENT_WORDS_MAX);
+    list->name[list->count] = row->name;
     list->word[list->count++] = value;
     return STATUS_OK;
 }

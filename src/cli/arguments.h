@@ -25,6 +25,7 @@ enum argument_kind {
 enum { ARGUMENT_WORDS_MAX = 256 };
 struct argument_list {
     const char *word[ARGUMENT_WORDS_MAX]; /* borrowed from argv */
+    const char *name[ARGUMENT_WORDS_MAX]; /* of the option: rows may share a list, which keeps their order */
     size_t count;
 };
 

@@ -2,6 +2,7 @@
 #include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/progress.h"
+#include "cli/quantize_words.h"
 #include "cli/report.h"
 
 #include "base/limits.h"
@@ -14,6 +15,7 @@
 struct convert_options {
     struct request request;
     const char *to, *progress, *engine, *type;
+    struct quantize_words words;
     struct constraints constraints; /* of --for, as the next two */
     struct engine_limits limits;
     enum engine_id engine_id;
@@ -28,7 +30,8 @@ struct convert_options {
         {"--from", ARGUMENT_STRING, &(o)->request.from, "FORMAT", "the source's format, among those that its files allow"}, \
         {"--base", ARGUMENT_STRING, &(o)->request.base, "DIR", "the float model's directory: config.json and side files that SRC lacks"}, \
         {"--dtype", ARGUMENT_DTYPE, &(o)->request.options.dtype, "T", "f32, f16 or bf16 for float tensors, and for scales where FORMAT has a choice"}, \
-        {"--type", ARGUMENT_STRING, &(o)->type, "T", "gguf: auto (default), F32, F16, BF16 or Q8_0"}, \
+        {"--type", ARGUMENT_STRING, &(o)->type, "T", "gguf: auto (default), F32, F16, BF16, Q8_0, or a mix of llama-quantize such as Q4_K_M"}, \
+        QUANTIZE_WORDS_ROWS(&(o)->words), \
         {"--pre", ARGUMENT_STRING, &(o)->request.gguf.pre, "NAME", "gguf: the pre-tokenizer, where it is not recognised"}, \
         {"--model-name", ARGUMENT_STRING, &(o)->request.gguf.name, "NAME", "gguf: general.name; default: by README.md and the directory's name"}, \
         {"--metadata", ARGUMENT_STRING, &(o)->request.gguf.metadata, "FILE", "gguf: JSON of general.* values that go before all others"}, \
@@ -79,6 +82,22 @@ static enum status take_target(struct convert_options *options, struct err *err)
     return STATUS_OK;
 }
 
+/* How types differ from tensor to tensor. */
+static enum status take_words(struct convert_options *options, const struct file_ops *ops, struct err *err)
+{
+    struct request *request = &options->request;
+    const char *given = quantize_words_given(&options->words);
+    if (given == NULL)
+        return STATUS_OK;
+    if (!request->target->arranged || request->options.type == FILETYPE_NONE) {
+        (void)err_set(err, STATUS_USAGE, given, "found it without a type of GGUF files to differ from");
+        return err_try(err, "--to gguf --type with a type such as Q4_K_M, or leave it out");
+    }
+    TRY(quantize_words_take(&options->words, ops, &request->gguf, err));
+    request->options.mix = &options->words.rules;
+    return STATUS_OK;
+}
+
 /* --to gguf writes one file of the type that --type names. */
 static enum status take_type(struct convert_options *options, struct err *err)
 {
@@ -87,11 +106,11 @@ static enum status take_type(struct convert_options *options, struct err *err)
         (void)err_set(err, STATUS_USAGE, "--type", "found it with --to %s, which has no such types", request->target->name);
         return err_try(err, "--to gguf, or leave it out");
     }
-    if (options->type != NULL && strcasecmp(options->type, "auto") != 0) {
+    if (options->type != NULL && strcasecmp(options->type, "auto") != 0 && strcasecmp(options->type, "COPY") != 0) {
         request->options.type = filetype_find(slice_of(options->type));
         if (request->options.type == FILETYPE_NONE) {
             (void)err_set(err, STATUS_USAGE, "--type", "found \"%s\", expected a type of GGUF files", options->type);
-            return err_try(err, "one of: auto, F32, F16, BF16, Q8_0");
+            return err_try(err, "auto, COPY, F32, F16, BF16, Q8_0, or a name that llama-quantize takes, such as Q4_K_M");
         }
     }
     if (!request->target->arranged)
@@ -139,6 +158,7 @@ static enum status parse(struct session *session, int argc, char **argv, struct 
     TRY(command_check_resources(session, options->threads > LIMIT_THREADS_MAX ? "--threads" : "--memory", err));
     TRY(take_target(options, err));
     TRY(take_type(options, err));
+    TRY(take_words(options, session->resources.ops, err));
     return take_engine(options, err);
 }
 
@@ -168,5 +188,6 @@ enum status command_convert(struct session *session, int argc, char **argv, stru
     if (status == STATUS_OK)
         status = run(session, &options, &pipeline, err);
     pipeline_free(&pipeline);
+    quantize_words_free(&options.words);
     return status;
 }

@@ -11,22 +11,26 @@
 
 struct llama_quantize_options {
     struct request request;
-    struct mix_rules rules;
     struct quantize_words words;
-    const char *output, *embedding;
+    unsigned buffer; /* --max-buffer-size: nothing grows with a tensor here */
     struct text place; /* of the output where none is named */
 };
 
 #define LLAMA_QUANTIZE_ROWS(o) \
     { \
         {"--allow-requantize", ARGUMENT_FLAG, &(o)->request.options.requantize, NULL, "round blocks of a quantized source anew (lossy)"}, \
-        {"--leave-output-tensor", ARGUMENT_FLAG, &(o)->rules.leave_output, NULL, "output.weight stays as it is"}, \
-        {"--pure", ARGUMENT_FLAG, &(o)->rules.pure, NULL, "no mix: TYPE for all tensors that are quantized"}, \
-        {"--output-tensor-type", ARGUMENT_STRING, &(o)->output, "T", "the type of output.weight"}, \
-        {"--token-embedding-type", ARGUMENT_STRING, &(o)->embedding, "T", "the type of the token embeddings"}, \
+        {"--leave-output-tensor", ARGUMENT_FLAG, &(o)->words.leave_output, NULL, "output.weight stays as it is"}, \
+        {"--pure", ARGUMENT_FLAG, &(o)->words.pure, NULL, "no mix: TYPE for all tensors that are quantized"}, \
+        {"--imatrix", ARGUMENT_STRING, &(o)->words.matrix, "FILE", "how much each column counts, from llama-imatrix (GGUF or .dat)"}, \
+        {"--include-weights", ARGUMENT_LIST, &(o)->words.include, "WORD", "only entries of the importance matrix with this in their name; may be repeated"}, \
+        {"--exclude-weights", ARGUMENT_LIST, &(o)->words.exclude, "WORD", "all entries but those; may be repeated"}, \
+        {"--output-tensor-type", ARGUMENT_STRING, &(o)->words.output, "T", "the type of output.weight"}, \
+        {"--token-embedding-type", ARGUMENT_STRING, &(o)->words.embedding, "T", "the type of the token embeddings"}, \
         {"--tensor-type", ARGUMENT_LIST, &(o)->words.type, "REGEX=T", "a type for what the pattern is found in; may be repeated, the first that fits counts"}, \
+        {"--tensor-type-file", ARGUMENT_LIST, &(o)->words.type, "FILE", "such patterns, one after another"}, \
         {"--override-kv", ARGUMENT_LIST, &(o)->words.pair, "K=T:V", "set a pair of the metadata; T is int, float, bool or str; may be repeated"}, \
         {"--dry-run", ARGUMENT_FLAG, &(o)->request.dry_run, NULL, "print types and sizes, and stop"}, \
+        {"--max-buffer-size", ARGUMENT_COUNT, &(o)->buffer, "MIB", "taken, and without effect: memory does not grow with a tensor"}, \
     }
 
 static const char usage[] = "repaq llama-quantize [options] IN.gguf [OUT.gguf] TYPE [NTHREADS]";
@@ -102,13 +106,11 @@ static enum status parse(struct session *session, int argc, char **argv, struct 
     size_t places;
     TRY(arguments_parse(&arguments, words, argv, &places, err));
     TRY(take_places(session, argc - words, argv + words, options, err));
-    TRY(quantize_words_type("--output-tensor-type", options->output, &options->rules.output, err));
-    TRY(quantize_words_type("--token-embedding-type", options->embedding, &options->rules.embedding, err));
-    TRY(quantize_words_take(&options->words, &options->rules, &options->request.gguf, err));
+    TRY(quantize_words_take(&options->words, session->resources.ops, &options->request.gguf, err));
     struct request *request = &options->request;
     const char *slash = strrchr(request->destination, '/');
-    options->rules.type = request->options.type;
-    request->options.mix = &options->rules;
+    options->words.rules.strict = true;
+    request->options.mix = &options->words.rules;
     request->options.one_file = slash == NULL ? request->destination : slash + 1;
     return STATUS_OK;
 }
@@ -117,7 +119,6 @@ enum status command_llama_quantize(struct session *session, int argc, char **arg
 {
     struct llama_quantize_options options = {
         .request = {.target = registry_find("gguf"), .from = "gguf", .force = true, .options = {.dtype = DTYPE_NONE, .type = FILETYPE_NONE}},
-        .rules = {.output = GGML_COUNT, .embedding = GGML_COUNT},
     };
     struct pipeline pipeline = {0};
     enum status status = parse(session, argc, argv, &options, err);

@@ -1,5 +1,7 @@
 #include "cli/quantize_words.h"
 
+#include "base/limits.h"
+#include "base/mem.h"
 #include "codec/ggml_codec.h"
 
 #include <ctype.h>
@@ -43,22 +45,40 @@ enum status quantize_words_type(const char *where, const char *word, enum ggml_t
     return err_try(err, "q8_0, q6_K, f16 and the like");
 }
 
-/* PATTERN=TYPE */
-static enum status take_type(struct quantize_words *words, const char *word, struct err *err)
+/* PATTERN=TYPE, of `size` bytes. */
+static enum status take_type(struct quantize_words *words, const char *where, const char *word, size_t size, struct err *err)
 {
-    const char *equals = strchr(word, '=');
-    struct mix_override *override = &words->override[words->override_count];
-    if (equals == NULL || equals == word)
-        return err_set(err, STATUS_USAGE, "--tensor-type", "found \"%s\", expected PATTERN=TYPE", word);
-    TRY(quantize_words_type("--tensor-type", equals + 1, &override->type, err));
-    char *pattern = arena_copy(&words->arena, word, (size_t)(equals - word), err);
+    char *pattern = arena_copy(&words->arena, word, size, err), *equals = pattern == NULL ? NULL : strchr(pattern, '=');
     if (pattern == NULL)
         return STATUS_LIMIT;
+    if (equals == NULL || equals == pattern)
+        return err_set(err, STATUS_USAGE, where, "found \"%s\", expected PATTERN=TYPE", pattern);
+    TRY(mem_grow((void **)&words->override, &words->override_capacity, words->override_count + 1, sizeof *words->override, err));
+    struct mix_override *override = &words->override[words->override_count];
+    TRY(quantize_words_type(where, equals + 1, &override->type, err));
+    *equals = '\0';
     for (char *c = pattern; *c != '\0'; c++) /* as upstream: names of tensors are lower case */
         *c = (char)tolower((unsigned char)*c);
-    TRY(regex_compile(&override->pattern, slice_of(pattern), "--tensor-type", STATUS_USAGE, err));
+    TRY(regex_compile(&override->pattern, slice_of(pattern), where, STATUS_USAGE, err));
     words->override_count++;
     return STATUS_OK;
+}
+
+/* A file of such words, between white space. */
+static enum status take_type_file(struct quantize_words *words, const struct file_ops *ops, const char *path, struct err *err)
+{
+    struct text text = {0};
+    enum status status = file_slurp(ops, path, LIMIT_JSON_DOCUMENT_BYTES_MAX, &text, err);
+    for (size_t at = 0; status == STATUS_OK && at < text.size;) {
+        size_t end = at;
+        while (end < text.size && !isspace((unsigned char)text.data[end]))
+            end++;
+        if (end > at)
+            status = take_type(words, path, text.data + at, end - at, err);
+        at = end + 1;
+    }
+    text_free(&text);
+    return status;
 }
 
 /* A number as upstream takes it: what is none is 0, and the sign of an integer is dropped. */
@@ -100,20 +120,84 @@ static enum status take_pair(struct quantize_words *words, const char *word, str
     return pair->key == NULL ? STATUS_LIMIT : STATUS_OK;
 }
 
-enum status quantize_words_take(struct quantize_words *words, struct mix_rules *rules, struct gguf_options *options, struct err *err)
+const char *quantize_words_given(const struct quantize_words *words)
 {
-    struct gguf_pair *pair = arena_alloc(&words->arena, words->pair.count, sizeof *pair, err);
-    words->override = arena_alloc(&words->arena, words->type.count, sizeof *words->override, err);
-    if (pair == NULL || words->override == NULL)
+    const struct {
+        bool given;
+        const char *name;
+    } rows[] = {
+        {words->pure, "--pure"},
+        {words->leave_output, "--leave-output-tensor"},
+        {words->output != NULL, "--output-tensor-type"},
+        {words->embedding != NULL, "--token-embedding-type"},
+        {words->type.count > 0, "--tensor-type"},
+        {words->matrix != NULL, "--imatrix"},
+    };
+    for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++)
+        if (rows[r].given)
+            return rows[r].name;
+    return NULL;
+}
+
+/* What llama-quantize says of the importance matrix in the file; texts are cut at 127 bytes. */
+static enum status note_matrix(struct quantize_words *words, struct gguf_pair *pair, size_t *count, struct err *err)
+{
+    const struct imatrix *imatrix = &words->imatrix;
+    const char *texts[] = {words->matrix, imatrix->dataset};
+    static const char *const keys[] = {"quantize.imatrix.file", "quantize.imatrix.dataset"};
+    for (size_t t = 0; t < 2; t++) {
+        const size_t size = texts[t] == NULL ? 0 : strlen(texts[t]);
+        if (texts[t] == NULL)
+            continue;
+        const char *cut = arena_copy(&words->arena, texts[t], size < PAIR_BYTES_MAX ? size : PAIR_BYTES_MAX, err);
+        if (cut == NULL)
+            return STATUS_LIMIT;
+        pair[(*count)++] = (struct gguf_pair){keys[t], GGUFILE_STRING, 0, cut};
+    }
+    pair[(*count)++] = (struct gguf_pair){"quantize.imatrix.entries_count", GGUFILE_U32, imatrix_left(imatrix), NULL};
+    if (imatrix->chunks > 0)
+        pair[(*count)++] = (struct gguf_pair){"quantize.imatrix.chunks_count", GGUFILE_U32, (uint32_t)imatrix->chunks, NULL};
+    return STATUS_OK;
+}
+
+static enum status take_matrix(struct quantize_words *words, const struct file_ops *ops, struct gguf_options *options, struct gguf_pair *pair,
+                               struct err *err)
+{
+    if (words->include.count > 0 && words->exclude.count > 0)
+        return err_set(err, STATUS_USAGE, "--include-weights", "found --exclude-weights beside it, expected one of them");
+    if (words->matrix == NULL)
+        return STATUS_OK;
+    TRY(imatrix_open(&words->imatrix, ops, words->matrix, err));
+    if (words->exclude.count > 0)
+        imatrix_drop(&words->imatrix, words->exclude.word, words->exclude.count, false);
+    if (words->include.count > 0)
+        imatrix_drop(&words->imatrix, words->include.word, words->include.count, true);
+    if (imatrix_left(&words->imatrix) == 0)
+        return STATUS_OK;
+    options->imatrix = &words->imatrix;
+    return note_matrix(words, pair, &options->pair_count, err);
+}
+
+enum status quantize_words_take(struct quantize_words *words, const struct file_ops *ops, struct gguf_options *options, struct err *err)
+{
+    struct mix_rules *rules = &words->rules;
+    struct gguf_pair *pair = arena_alloc(&words->arena, words->pair.count + 4, sizeof *pair, err);
+    if (pair == NULL)
         return STATUS_LIMIT;
-    for (size_t t = 0; t < words->type.count; t++)
-        TRY(take_type(words, words->type.word[t], err));
+    *rules = (struct mix_rules){.output = GGML_COUNT, .embedding = GGML_COUNT, .pure = words->pure, .leave_output = words->leave_output};
+    TRY(quantize_words_type("--output-tensor-type", words->output, &rules->output, err));
+    TRY(quantize_words_type("--token-embedding-type", words->embedding, &rules->embedding, err));
+    for (size_t t = 0; t < words->type.count; t++) {
+        const char *name = words->type.name[t], *word = words->type.word[t];
+        TRY(strcmp(name, "--tensor-type") == 0 ? take_type(words, name, word, strlen(word), err) : take_type_file(words, ops, word, err));
+    }
     for (size_t p = 0; p < words->pair.count; p++)
         TRY(take_pair(words, words->pair.word[p], &pair[p], err));
-    rules->override = words->override;
-    rules->override_count = words->override_count;
     options->pair = pair;
     options->pair_count = words->pair.count;
+    TRY(take_matrix(words, ops, options, pair, err));
+    rules->override = words->override;
+    rules->override_count = words->override_count;
     return STATUS_OK;
 }
 
@@ -121,6 +205,8 @@ void quantize_words_free(struct quantize_words *words)
 {
     for (size_t o = 0; o < words->override_count; o++)
         regex_free(words->override[o].pattern);
+    free(words->override);
+    imatrix_free(&words->imatrix);
     arena_free(&words->arena);
     *words = (struct quantize_words){0};
 }

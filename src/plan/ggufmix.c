@@ -5,6 +5,7 @@
 #include "plan/mix.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* Types that the converter writes itself, by rules of its own. */
 static bool is_plain(enum filetype type)
@@ -45,35 +46,61 @@ static struct gguf_hyper hyper_of(const struct gguf_input *input)
 }
 
 /* Without an importance matrix some types are garbage; blocks are rounded anew only where it is allowed. */
-static enum status check(const struct mix_tensor *tensor, const struct mix_rules *rules, const struct options *options, bool drop_in, struct err *err)
+static enum status check(const struct mix_tensor *tensor, const struct mix_rules *rules, const struct options *options, struct err *err)
 {
     if (tensor->needs_importance && !rules->importance) {
         (void)err_set(err, STATUS_UNREPRESENTABLE, tensor->name, "found no importance matrix, without which %s keeps too little", ggml_name(tensor->type));
         return err_try(err, "--imatrix FILE, or a type of more bits");
     }
-    if (!drop_in || options->requantize || tensor->type == tensor->stored || ggml_kind(tensor->stored) != GGML_KIND_BLOCK)
+    if (!rules->strict || options->requantize || tensor->type == tensor->stored || ggml_kind(tensor->stored) != GGML_KIND_BLOCK)
         return STATUS_OK;
     (void)err_set(err, STATUS_UNREPRESENTABLE, tensor->name, "found blocks of %s, which would be rounded anew to %s", ggml_name(tensor->stored),
                   ggml_name(tensor->type));
     return err_try(err, "--allow-requantize (lossy), or a source of floats");
 }
 
+/* The importance of the columns of a tensor that is rounded. An entry of another size is an error, but for embeddings, whose columns are no sums of inputs. */
+static enum status weigh(struct arranged *arranged, const struct mix_tensor *tensor, const struct imatrix *imatrix, struct err *err)
+{
+    const struct imatrix_entry *entry = imatrix_find(imatrix, arranged->name);
+    const uint64_t columns = tensor->shape[tensor->rank - 1], matrices = tensor->rank > 2 ? tensor->shape[tensor->rank - 3] : 1;
+    const bool whole = tensor->rank <= 3; /* nobody stacks stacks */
+    if (entry != NULL && whole && entry->values == columns * matrices) {
+        arranged->importance = entry;
+        return STATUS_OK;
+    }
+    const bool embedding = strcmp(tensor->name, "token_embd.weight") == 0 || strcmp(tensor->name, "per_layer_token_embd.weight") == 0;
+    if (entry != NULL && !embedding)
+        return err_set(err, STATUS_UNREPRESENTABLE, tensor->name, "found %llu values in the importance matrix, expected %llu columns of %llu matrices",
+                       (unsigned long long)entry->values, (unsigned long long)columns, (unsigned long long)matrices);
+    if (!tensor->needs_importance)
+        return STATUS_OK;
+    (void)err_set(err, STATUS_UNREPRESENTABLE, tensor->name, "found no entry in the importance matrix, without which %s keeps too little",
+                  ggml_name(tensor->type));
+    return err_try(err, "an importance matrix of this model, or a type of more bits");
+}
+
 static enum status choose(struct arranged **order, size_t count, const struct model *model, const struct gguf_input *input, const struct options *options,
                           struct err *err)
 {
-    const struct mix_rules plain = {.type = options->type, .output = GGML_COUNT, .embedding = GGML_COUNT};
-    const struct mix_rules *rules = options->mix == NULL ? &plain : options->mix;
+    struct mix_rules rules = {.output = GGML_COUNT, .embedding = GGML_COUNT};
+    if (options->mix != NULL)
+        rules = *options->mix;
+    rules.type = options->type;
+    rules.importance = input->options->imatrix != NULL;
     const struct gguf_hyper hyper = input->copy != NULL ? input->copy->hyper : hyper_of(input);
     struct mix_tensor *tensor = mem_alloc(count + 1, sizeof *tensor, err);
     if (tensor == NULL)
         return STATUS_LIMIT;
     for (size_t t = 0; t < count; t++)
         tensor[t] = (struct mix_tensor){.name = order[t]->name, .shape = order[t]->shape, .rank = order[t]->rank, .stored = stored_type(model, order[t])};
-    enum status status = mix_choose(rules, &hyper, tensor, count, err);
+    enum status status = mix_choose(&rules, &hyper, tensor, count, err);
     for (size_t t = 0; t < count && status == STATUS_OK; t++) {
-        status = check(&tensor[t], rules, options, options->mix != NULL, err);
+        status = check(&tensor[t], &rules, options, err);
         order[t]->type = tensor[t].type;
         order[t]->chosen = tensor[t].type != GGML_COUNT;
+        if (status == STATUS_OK && rules.importance && tensor[t].type != tensor[t].stored && ggml_kind(tensor[t].type) == GGML_KIND_BLOCK)
+            status = weigh(order[t], &tensor[t], input->options->imatrix, err);
     }
     free(tensor);
     return status;
@@ -83,6 +110,7 @@ enum status ggufmix_choose(struct arrangement *arrangement, const struct model *
                            struct err *err)
 {
     const bool copy = input->copy != NULL;
+    arrangement->imatrix = input->options->imatrix;
     if (copy && arrangement->count > 1)
         qsort(arrangement->tensor, arrangement->count, sizeof *arrangement->tensor, by_layer);
     for (size_t t = 0; copy && options->type == FILETYPE_NONE && t < arrangement->count; t++) {

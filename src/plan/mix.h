@@ -22,6 +22,7 @@ struct mix_rules {
     bool pure;                           /* --pure: no mix, the file's type for all that is quantized */
     bool leave_output;                   /* --leave-output-tensor */
     bool importance;                     /* an importance matrix is given */
+    bool strict;                         /* blocks become no floats either, unless they may be rounded anew */
 };
 
 /* A tensor of the file. */

@@ -22,6 +22,7 @@ enum scratch_slot {
     SCRATCH_PARAM,  /* of groups that are rounded, as the next two */
     SCRATCH_WIDE,
     SCRATCH_DERIVED,
+    SCRATCH_IMPORTANCE, /* of the columns of one matrix */
     SCRATCH_STORE,  /* bytes to be written */
     SCRATCH_COUNT,
 };

@@ -58,19 +58,38 @@ static enum status load_weights(const struct making *making, const struct arrang
     return values_load(making->maker->fetch, &plan->model->weight[index], rows, making->scratch, values, err);
 }
 
-/* Row `row` of the output, of these values, to its place; plus_one changes them. */
-static enum status store_row(const struct making *making, const struct arranged *arranged, uint64_t row, float *values, uint8_t *place, struct err *err)
+/* The importance of columns that is at hand: that of one matrix. */
+struct weighing {
+    float *importance; /* [columns], in SCRATCH_IMPORTANCE; NULL: none */
+    uint64_t matrix;
+};
+
+static enum status weigh_row(const struct making *making, const struct arranged *arranged, uint64_t row, struct weighing *weighing, struct err *err)
+{
+    const uint64_t columns = ggufplan_columns(making->output), matrix = arranged->rank < 2 ? 0 : row / arranged->shape[arranged->rank - 2];
+    if (arranged->importance == NULL || (weighing->importance != NULL && weighing->matrix == matrix))
+        return STATUS_OK;
+    weighing->importance = scratch_take(making->scratch, SCRATCH_IMPORTANCE, columns * sizeof(float), err);
+    weighing->matrix = matrix;
+    if (weighing->importance == NULL)
+        return STATUS_LIMIT;
+    const struct imatrix *imatrix = making->maker->plan->arrangement->imatrix;
+    return imatrix_load(imatrix, arranged->importance, matrix * columns, columns, weighing->importance, err);
+}
+
+/* One row of values to its place; plus_one changes them. */
+static enum status store_row(const struct making *making, const struct arranged *arranged, const float *weights, float *values, uint8_t *place,
+                             struct err *err)
 {
     const uint64_t columns = ggufplan_columns(making->output);
     const bool half = arranged->plus_one && making->maker->plan->model->tensor[arranged->source].dtype == DTYPE_F16;
     for (uint64_t i = 0; arranged->plus_one && i < columns; i++)
         values[i] = half ? half_from_f16(half_to_f16(values[i] + 1.0f)) : values[i] + 1.0f;
-    const uint64_t matrix = arranged->rank < 2 ? 0 : row / arranged->shape[arranged->rank - 2];
     if (making->output->dtype != DTYPE_NONE && !arranged->chosen) {
         half_store(making->output->dtype, values, (size_t)columns, place, NULL);
         return STATUS_OK;
     }
-    const struct ggml_codec_row stored = {values, arranged->importance == NULL ? NULL : arranged->importance + matrix * columns, columns};
+    const struct ggml_codec_row stored = {values, weights, columns};
     if (ggml_codec_finite(values, columns) && ggml_codec_quantize(making->output->type, &stored, &making->maker->plan->grids, place) &&
         ggml_codec_valid(making->output->type, place, columns))
         return STATUS_OK;
@@ -105,6 +124,7 @@ enum status tile_blocks_make(const struct making *making, struct err *err)
     const uint64_t columns = ggufplan_columns(making->output), align = tile_blocks_align(plan, making->output);
     const uint64_t fit = TILE_VALUES_MAX / (columns + 1) / align * align, step = fit == 0 ? align : fit;
     const uint64_t part = arranged->weight_count > 0 ? plan->model->weight[arranged->weight[0]].out : UINT64_MAX;
+    struct weighing weighing = {0};
     for (uint64_t done = 0; done < making->tile.rows;) {
         const uint64_t row = making->tile.row0 + done, whole = part - row % part, left = making->tile.rows - done;
         const uint64_t most = left < whole ? left : whole, count = most < step ? most : step;
@@ -118,7 +138,8 @@ enum status tile_blocks_make(const struct making *making, struct err *err)
                                            : load_weights(making, arranged, row, count, &values, err));
         for (uint64_t r = 0; r < count; r++) { /* heads are whole: a turned row stays among those at hand */
             const uint64_t from = view_turned(arranged->head == 0 ? TURN_NONE : TURN_TO_PAIRS, arranged->head, r);
-            TRY(store_row(making, arranged, row + r, values + from * columns, making->data + (done + r) * making->row_bytes, err));
+            TRY(weigh_row(making, arranged, row + r, &weighing, err));
+            TRY(store_row(making, arranged, weighing.importance, values + from * columns, making->data + (done + r) * making->row_bytes, err));
         }
         done += count;
     }

@@ -55,10 +55,13 @@ def manifest(run, golden, path, sources):
         own = place / text["source"]["file"]
         if not own.exists():
             own.symlink_to(path.with_name(path.name.replace(".manifest.json", ".gguf")))
+        importance = path.with_name(path.name.replace(".manifest.json", ".imatrix.gguf"))
+        if importance.exists():
+            (place / f"imatrix.{importance.name.replace('.imatrix', '')}").symlink_to(importance)
         (place / "types.txt").write_text("attn_q=q8_0\nffn_up=q6_K  attn_output=q5_1\n")
         for recorded in text["results"]:
-            if run.only is not None and run.only not in recorded["variant"]:
-                continue
+            if (run.only is not None and run.only not in recorded["variant"]) or "--prune-layers" in recorded["args"]:
+                continue  # layers are not left out
             out = place / recorded.get("output", {}).get("file", "none")
             if out.is_symlink():
                 out.unlink()
