@@ -56,6 +56,10 @@ enum status ggufcopy_open(struct ggufcopy *copy, struct source *source, bool len
     if (path == NULL)
         return STATUS_LIMIT;
     TRY(ggufile_split_read(path, source->ops, lenient, &copy->set, err));
+    if (copy->set.count > 1) {
+        (void)err_set(err, STATUS_UNSUPPORTED, path, "found one of %zu shards, expected one file where GGUF becomes GGUF", copy->set.count);
+        return err_try(err, "merge them: llama-gguf-split --merge");
+    }
     for (size_t f = 0; f < copy->set.count; f++)
         if (copy->set.file[f].big_endian)
             return err_set(err, STATUS_UNSUPPORTED, copy->set.file[f].path, "found a big-endian file, expected little endian where GGUF becomes GGUF");
