@@ -270,6 +270,10 @@ static const struct cast_tally *cast_of(const struct plan *plan, const struct ou
     switch (output->step) {
     case STEP_SCALES:
         return &plan->survey->weight[output->source].scales;
+    case STEP_INPUT_SCALE:
+        return &plan->survey->weight[output->source].input;
+    case STEP_DEQ_SCALE:
+        return &plan->survey->weight[output->source].products;
     case STEP_BETA:
     case STEP_ZEROS:
         return &plan->survey->weight[output->source].zeros;
@@ -295,6 +299,16 @@ static enum status refuse_rounded(const struct plan *plan, const struct output_t
     return moves ? err_try(err, "leave --exact out, or --to %s, which holds what is stored", source->name) : err_try(err, "leave --exact out");
 }
 
+/* A stored deq_scale and quant_bias belong to the scales as they are stored. */
+static enum status check_products(const struct plan *plan, const struct output_tensor *output, struct err *err)
+{
+    const struct survey_weight *seen = output->step == STEP_DEQ_SCALE ? &plan->survey->weight[output->source] : NULL;
+    if (seen == NULL || output->exactness != EXACTNESS_BYTES || seen->scales.inexact + seen->input.inexact == 0)
+        return STATUS_OK;
+    (void)err_set(err, STATUS_UNREPRESENTABLE, output->name, "found the product of an input scale and scales that --dtype would round (R-SCALE)");
+    return err_try(err, "leave --dtype out: they keep their dtype, and deq_scale and quant_bias fit them");
+}
+
 static enum status tally_classes(struct plan *plan, bool exact, struct err *err)
 {
     for (size_t t = 0; t < plan->tensor_count; t++) {
@@ -303,6 +317,7 @@ static enum status tally_classes(struct plan *plan, bool exact, struct err *err)
         plan->count_of[output->exactness]++;
         if (exact && output->exactness == EXACTNESS_ROUNDED)
             return refuse_rounded(plan, output, err);
+        TRY(check_products(plan, output, err));
         if (output->exactness != EXACTNESS_ROUNDED || cast == NULL)
             continue;
         plan->tensor[t].zeroed = cast->underflow;

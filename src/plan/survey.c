@@ -168,8 +168,57 @@ static enum status survey_values(const struct surveying *context, uint32_t index
     return STATUS_OK;
 }
 
-static enum status survey_activation(const struct surveying *context, const struct weight *weight, struct survey_weight *result, struct err *err)
+static float round_to(enum dtype dtype, float value, struct cast_tally *tally)
 {
+    uint8_t stored[4];
+    float rounded;
+    half_store(dtype, &value, 1, stored, tally);
+    half_load(dtype, stored, 1, &rounded);
+    return rounded;
+}
+
+/* A product of two F32 is exact in a double. */
+static void tally_product(float input, float scale, struct cast_tally *tally)
+{
+    const double exact = (double)input * (double)scale;
+    const float product = input * scale;
+    tally->count++;
+    if (!isfinite(exact) || (double)product == exact)
+        return;
+    tally->inexact++;
+    if (isinf(product))
+        tally->overflow++;
+    else if (product == 0.0f)
+        tally->underflow++;
+    else
+        tally->max_relative = fmax(tally->max_relative, fabs(((double)product - exact) / exact));
+}
+
+/* What becomes of an input scale, and of deq_scale = input scale * scale where it is not stored. */
+static enum status survey_products(const struct surveying *context, uint32_t index, float input, struct scratch *scratch, struct survey_weight *result,
+                                   struct err *err)
+{
+    const struct weight *weight = &context->fetch->model->weight[index];
+    const enum dtype own = context->fetch->model->tensor[weight->role[ROLE_INPUT_SCALE]].dtype;
+    const struct aim *aim = context->aims == NULL ? NULL : &context->aims->weight[index];
+    if (aim == NULL || aim->dense || weight->spec.activation != ACTIVATION_STATIC)
+        return STATUS_OK;
+    const float kept = round_to(context->aims->floats == DTYPE_NONE ? own : context->aims->floats, input, &result->input);
+    const uint64_t step = SURVEY_PAIRS_MAX;
+    for (uint64_t out0 = 0; weight->role[ROLE_DEQ_SCALE] == MODEL_NONE && weight->groups == 1 && out0 < weight->out; out0 += step) {
+        const struct area area = {out0, weight->out - out0 < step ? weight->out - out0 : step, 0, 1};
+        struct params params;
+        TRY(params_load(context->fetch, weight, area, scratch, &params, err));
+        for (size_t i = 0; i < params.count; i++)
+            tally_product(kept, round_to(aim->dtype, params.scale[i], NULL), &result->products);
+    }
+    return STATUS_OK;
+}
+
+static enum status survey_activation(const struct surveying *context, uint32_t index, struct scratch *scratch, struct survey_weight *result,
+                                     struct err *err)
+{
+    const struct weight *weight = &context->fetch->model->weight[index];
     const uint32_t zero = weight->role[ROLE_INPUT_ZERO], scale = weight->role[ROLE_INPUT_SCALE];
     uint8_t stored[8] = {0};
     if (scale != MODEL_NONE) {
@@ -178,6 +227,7 @@ static enum status survey_activation(const struct surveying *context, const stru
         TRY(fetch_bytes(context->fetch, scale, 0, stored, dtype_bits(tensor->dtype) / 8, err));
         half_load(tensor->dtype, stored, 1, &input);
         result->groups.bad_scales += isfinite(input) ? 0 : 1;
+        TRY(survey_products(context, index, input, scratch, result, err));
     }
     if (zero == MODEL_NONE)
         return STATUS_OK;
@@ -328,7 +378,7 @@ static enum status survey_weight(const struct surveying *context, uint32_t index
     if (affine) {
         TRY(survey_params(context, index, scratch, result, err));
         TRY(survey_group_of(context, weight, scratch, result, err));
-        TRY(survey_activation(context, weight, result, err));
+        TRY(survey_activation(context, index, scratch, result, err));
         if (context->aims != NULL && context->aims->weight[index].blocks && result->groups.bad_scales + result->groups.bad_zeros == 0)
             TRY(survey_range(context, weight, scratch, result, err));
     }

@@ -48,7 +48,16 @@ static enum status make_one(const struct making *making, enum role role, struct 
     return STATUS_OK;
 }
 
-/* deq_scale of output channels [row0, row0 + rows) in F32, in SCRATCH_VALUE. */
+static float round_to(enum dtype dtype, float value)
+{
+    uint8_t stored[4];
+    float rounded;
+    half_store(dtype, &value, 1, stored, NULL);
+    half_load(dtype, stored, 1, &rounded);
+    return rounded;
+}
+
+/* deq_scale of output channels [row0, row0 + rows) in F32, in SCRATCH_VALUE: of both scales as they are written. */
 static enum status load_products(const struct making *making, struct tile tile, float **product, struct err *err)
 {
     struct params params;
@@ -58,8 +67,10 @@ static enum status load_products(const struct making *making, struct tile tile, 
     *product = scratch_take(making->scratch, SCRATCH_VALUE, tile.rows * sizeof **product, err);
     if (*product == NULL)
         return STATUS_LIMIT;
+    if (making->maker->plan->aims->floats != DTYPE_NONE)
+        input = round_to(making->maker->plan->aims->floats, input);
     for (uint64_t row = 0; row < tile.rows; row++)
-        (*product)[row] = input * params.scale[row];
+        (*product)[row] = input * round_to(making->spec->scale_dtype, params.scale[row]);
     return STATUS_OK;
 }
 

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """make.py KIND DIR [OPTION...]: a small checkpoint for a case. KIND: msmodelslim, packed, gptq, gptq_v2, awq, sharded, w8a16, static
-(W8A8 of compressed-tensors), short (compressed-tensors whose last group is).
+(W8A8 of compressed-tensors), products (W8A8 of msmodelslim, input scales of 0.1), short (compressed-tensors whose last group is).
 
 Options: asym (zeros that are not constant), rounded (scales that F16 cannot hold), flip (another value of one code), scale (one scale
 twice as large)."""
 import pathlib
+import struct
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "malformed"))
@@ -32,6 +33,14 @@ def main(kind, place, *options):
         checkpoint.make_awq(folder, table)
     elif kind == "static":
         modern.make_ct_int8(folder, checkpoint.weights(bits=8, group=-1), static=True)
+    elif kind == "products":
+        modern.make_ms_static(folder, checkpoint.weights(bits=8, group=-1))
+        path = folder / modern.MS_FILES[0]
+        tensors = checkpoint.read_tensors(path)
+        for name in tensors:
+            if name.endswith(".input_scale"):
+                tensors[name][2] = bytearray(struct.pack("<f", 0.1))
+        checkpoint.write_tensors(path, tensors)
     elif kind == "short":
         modern.make_ct(folder, checkpoint.weights(linears=(("model.layers.0.mlp.up_proj", 32, 80),)))
     elif kind == "sharded":

@@ -279,6 +279,10 @@ def undescribed(suffix):
 static_case("sound", 0)
 static_case("sound-f32-products", 0, wide=False)
 static_case("sound-to-w8a8", 0, to="msmodelslim", options=["--layout", "unpacked"])
+static_case("dtype-rounds-scales", 6, ("deq_scale", "R-SCALE", "leave --dtype out"), to="msmodelslim", options=["--layout", "unpacked", "--dtype", "bf16"])
+static_case("dtype-rounds-the-input-scale", 6, ("deq_scale", "R-SCALE"), to="msmodelslim", options=["--layout", "unpacked", "--dtype", "f16"],
+            action=tensor(".input_scale", lambda t: poke(t, 0, struct.pack("<f", 0.1))))
+static_case("dtype-f32", 0, to="msmodelslim", options=["--layout", "unpacked", "--dtype", "f32"])
 static_case("without-scales", 0, scales=False)
 static_case("without-scales-exact", 6, ("R-SCALE", "--exact"), options=["--exact"], scales=False)
 static_case("to-gptq", 6, ("R-ACTPARAM", "--weights-only"), to="gptq")
