@@ -46,6 +46,7 @@ struct convert_options {
         {"--exclude", ARGUMENT_STRING, &(o)->request.options.exclude, "REGEX", "tensors to drop (searched in the full tensor name)"}, \
         {"--for", ARGUMENT_STRING, &(o)->engine, "ENGINE", "obey what an engine takes of FORMAT (repaq check --engines)"}, \
         {"--max-shard-size", ARGUMENT_BYTES, &(o)->request.options.shard_bytes_max, "SIZE", "5GB; default: one output shard per source shard"}, \
+        {"--lenient", ARGUMENT_FLAG, &(o)->request.reading.lenient, NULL, "read GGUF files with gaps, or with tensors in another order than their list"}, \
         {"--exact", ARGUMENT_FLAG, &(o)->request.options.exact, NULL, "refuse even rounded scales"}, \
         {"--verify", ARGUMENT_FLAG, &(o)->request.verify, NULL, "read the result back and compare it with the source before it is put in place"}, \
         {"--dry-run", ARGUMENT_FLAG, &(o)->request.dry_run, NULL, "print the plan and stop"}, \
