@@ -32,7 +32,7 @@ static void decode_s(const uint8_t *block, float *x)
     for (int p = 0; p < 64; p++) {
         const unsigned number = block[2 + p] | (unsigned)(block[66 + p / 8] >> p % 8 & 1) << 8;
         const int scale = block[106 + p / 16] >> p / 8 % 2 * 4 & 15;
-        decode_point(ggml_grid_points[GGML_GRID_IQ3_S][number], coordinate_s, block[74 + p / 2] >> p % 2 * 4, d * (float)(1 + 2 * scale), x + 4 * p);
+        decode_point(ggml_grid_points[GGML_GRID_IQ3_S][number], coordinate_s, (unsigned)block[74 + p / 2] >> p % 2 * 4, d * (float)(1 + 2 * scale), x + 4 * p);
     }
 }
 

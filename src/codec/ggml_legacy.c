@@ -231,7 +231,7 @@ static bool encode_q2_0(const struct ggml_part *part, uint8_t *block)
     memset(block + 2, 0, 16);
     for (int j = 0; j < 64; j++) {
         const int32_t code = to_truncated(roundf(part->x[j] * id));
-        block[2 + j / 4] |= (uint8_t)(clamp(code, -1, 2) + 1) << 2 * (j % 4);
+        block[2 + j / 4] = (uint8_t)(block[2 + j / 4] | (unsigned)(clamp(code, -1, 2) + 1) << 2 * (j % 4));
     }
     return true;
 }
