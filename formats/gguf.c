@@ -15,6 +15,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* The tensors as the container lists them: the innermost dimension first. */
 static void list_tensors(const struct gguf_listing *listing, struct ggufile_entry *entry)
@@ -43,6 +44,10 @@ static enum status add_vocabulary(const struct gguf_input *input, struct gguf_li
     struct vocabulary vocabulary;
     struct hfvocabulary_finding finding;
     struct hfvocabulary_options options = {.architecture = input->arrangement->arch->name, .pre = input->options->pre};
+    static const char *const pieces[] = {"gemma", "gemma2", "phi3"}; /* made of a tokenizer.model only */
+    for (size_t p = 0; place != NULL && p < sizeof pieces / sizeof pieces[0]; p++)
+        if (strcmp(input->arrangement->arch->name, pieces[p]) == 0 && !source_has(place, "tokenizer.model"))
+            place = NULL;
     listing->no_vocabulary = place == NULL;
     if (place == NULL)
         return STATUS_OK;

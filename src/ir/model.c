@@ -107,10 +107,10 @@ enum status model_add_view(struct model *model, const struct tensor *tensor, con
 {
     uint32_t added;
     struct tensor whole = *tensor;
-    whole.file = view->literal != NULL ? 0 : model->tensor[view->piece[0].tensor].file;
     if (!checked_mul(model_elements(&whole), dtype_bits(whole.dtype) / 8, &whole.bytes))
         return err_set(err, STATUS_LIMIT, tensor->name, "found more than 2^64 bytes");
     TRY(check_view(model, &whole, view, err));
+    whole.file = view->literal != NULL ? 0 : model->tensor[view->piece[0].tensor].file;
     struct view *copy = arena_alloc(&model->arena, 1, sizeof *copy, err);
     if (copy == NULL)
         return STATUS_LIMIT;
