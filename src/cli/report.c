@@ -3,13 +3,24 @@
 #include "cli/emit.h"
 
 #include <math.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <sys/resource.h>
 
+/* ru_maxrss outlives an exec, so it may be the peak of the program that started this one; VmHWM is of this program alone. */
 uint64_t report_peak_memory(void)
 {
+    char line[256];
+    uint64_t kib = 0;
+    FILE *file = fopen("/proc/self/status", "re");
+    while (file != NULL && kib == 0 && fgets(line, sizeof line, file) != NULL)
+        (void)sscanf(line, "VmHWM: %" SCNu64, &kib);
+    if (file != NULL)
+        (void)fclose(file);
     struct rusage usage;
-    return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
+    if (kib == 0 && getrusage(RUSAGE_SELF, &usage) == 0)
+        kib = (uint64_t)usage.ru_maxrss;
+    return kib * 1024;
 }
 
 static void tensor_shape(const struct output_tensor *output, char buffer[128])
