@@ -3,11 +3,12 @@
 #define REPAQ_COMPARE_H
 
 #include "plan/fetch.h"
+#include "plan/rounding.h"
 #include "plan/run.h"
 
 struct compare_options {
     bool exact;       /* rounded scales count as differences */
-    bool lossy;       /* the second side's blocks were made by rounding anew: they are what the first side's values round to */
+    const struct rounding *rounding; /* the second side's blocks are what the first side's values round to, where they are not equal; NULL: they must be */
     double tolerance; /* largest |a - b| <= tolerance * largest |a| per tensor is equal; below 0: bits */
     const struct aims *aims; /* what --exclude names of the first side is not compared; NULL: all is */
 };

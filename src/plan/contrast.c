@@ -259,16 +259,8 @@ enum status contrast_weights(const struct contrast *contrast, struct pair *pair,
 
 static void contrast_value(struct pair *pair, struct spread *spread, const struct spot *place, float exact, enum dtype dtype, float stored)
 {
-    uint8_t cast[4];
-    float rounded;
-    half_store(dtype, &exact, 1, cast, NULL);
-    half_load(dtype, cast, 1, &rounded);
-    const struct spot spot = {place->what, place->out, place->in, (double)exact, (double)stored};
     difference_widen(spread, exact, stored);
-    if (difference_bits(rounded) != difference_bits(stored) && !(rounded == 0.0f && stored == 0.0f))
-        difference_note(pair, &pair->values, &spot);
-    else if (difference_bits(exact) != difference_bits(stored) && exact != stored)
-        difference_rounded(pair, &spot, true);
+    difference_of_cast(pair, place, exact, dtype, stored);
 }
 
 /* The all-zero group map is read as the survey reads it. */

@@ -11,7 +11,7 @@
 #define BLOCKS_ROWS UINT64_C(64)               /* a multiple of every layout's run along out */
 #define BLOCKS_VALUES (UINT64_C(1) << 18)      /* at a time */
 
-/* The side that is no GGUF file's: a weight, or a float tensor. */
+/* What the blocks are held against: a weight, or a float tensor. */
 struct other {
     const struct fetch *fetch;
     const struct weight *weight; /* NULL: a tensor */
@@ -25,10 +25,18 @@ static bool is_gguf(const struct fetch *fetch)
     return fetch->model->format != NULL && strcmp(fetch->model->format, "gguf") == 0;
 }
 
+/* Side a, where only it has blocks: those of side b are what was made last. */
+static bool is_left(const struct contrast *contrast, const struct pair *pair)
+{
+    return is_gguf(contrast->a) && pair->weight_a && !(is_gguf(contrast->b) && pair->weight_b);
+}
+
 bool contrast_blocks_meet(const struct contrast *contrast, const struct pair *pair)
 {
     const bool a = is_gguf(contrast->a) && pair->weight_a, b = is_gguf(contrast->b) && pair->weight_b;
-    return a != b && !(is_gguf(contrast->a) && is_gguf(contrast->b));
+    if (a && b)
+        return contrast->options->rounding != NULL && contrast->a->model->weight[pair->a].spec.block != contrast->b->model->weight[pair->b].spec.block;
+    return a != b;
 }
 
 /* Of what rounding to F16 changed: how much, and where most. */
@@ -96,11 +104,10 @@ static enum status load_plain(const struct other *other, uint64_t in, uint64_t o
 }
 
 /* The values that rounding a row anew gives: the blocks' own type, there and back. */
-static void round_row(enum ggml_type type, float *values, uint64_t in, uint8_t *blocks)
+static void round_row(enum ggml_type type, const struct ggml_codec_row *row, const struct ggml_grids *grids, float *values, uint8_t *blocks)
 {
-    const struct ggml_codec_row row = {values, NULL, in};
-    if (ggml_codec_quantize(type, &row, NULL, blocks))
-        ggml_codec_dequantize(type, blocks, in, values);
+    if (ggml_codec_quantize(type, row, grids, blocks))
+        ggml_codec_dequantize(type, blocks, row->elements, values);
 }
 
 static bool same_values(const float *a, const float *b, uint64_t count)
@@ -109,6 +116,21 @@ static bool same_values(const float *a, const float *b, uint64_t count)
         if (a[i] != b[i])
             return false;
     return true;
+}
+
+/* Whether a narrower float tensor holds what the blocks say, rounded once. */
+static bool cast_values(const float *blocks, enum dtype dtype, const float *stored, uint64_t count)
+{
+    struct pair pair = {0};
+    for (uint64_t i = 0; i < count && pair.values == 0; i++)
+        difference_of_cast(&pair, &(struct spot){"value", 0, i, 0, 0}, blocks[i], dtype, stored[i]);
+    return pair.values == 0;
+}
+
+static void note_casts(struct pair *pair, const float *blocks, enum dtype dtype, const float *stored, uint64_t row, uint64_t in)
+{
+    for (uint64_t k = 0; k < in; k++)
+        difference_of_cast(pair, &(struct spot){"value", row, k, 0, 0}, blocks[k], dtype, stored[k]);
 }
 
 static void note_row(struct pair *pair, const float *a, const float *b, uint64_t row, uint64_t in)
@@ -126,8 +148,34 @@ struct meeting {
     const struct weight *weight;
     struct scratch *scratch;
     bool left;                    /* the blocks are side a */
-    bool lossy;
+    const struct rounding *rounding; /* NULL: the values must be equal */
 };
+
+/* Rows of the other side as the blocks' own type holds them, by the importance of their columns where there was one. */
+static enum status round_rows(const struct meeting *meeting, uint64_t out0, uint64_t out, float *values, struct err *err)
+{
+    const struct other *other = &meeting->other;
+    const struct rounding *rounding = meeting->rounding;
+    const uint64_t in = meeting->weight->in;
+    const uint32_t index = other->weight != NULL ? (uint32_t)(other->weight - other->fetch->model->weight) : other->tensor;
+    const struct rounding_place *place = rounding_place_of(rounding, other->weight != NULL, index);
+    const enum ggml_type type = (enum ggml_type)meeting->weight->spec.block;
+    uint64_t row_bytes, at = UINT64_MAX;
+    float *importance = place == NULL ? NULL : scratch_take(other->scratch, SCRATCH_IMPORTANCE, in * sizeof *importance, err);
+    if ((place != NULL && importance == NULL) || !ggml_row_bytes(type, in, &row_bytes))
+        return STATUS_LIMIT;
+    uint8_t *blocks = scratch_take(other->scratch, SCRATCH_STORE, row_bytes, err);
+    if (blocks == NULL)
+        return STATUS_LIMIT;
+    for (uint64_t o = 0; o < out; o++) {
+        const uint64_t matrix = place == NULL ? 0 : place->matrix + (out0 + o) / place->rows;
+        if (place != NULL && matrix != at)
+            TRY(imatrix_load(rounding->imatrix, place->entry, matrix * in, in, importance, err));
+        at = matrix;
+        round_row(type, &(struct ggml_codec_row){values + o * in, importance, in}, rounding->grids, values + o * in, blocks);
+    }
+    return STATUS_OK;
+}
 
 /* Rows of both sides: equal, equal with rounded scales, or rounded anew where that was done. */
 static enum status contrast_rows(const struct meeting *meeting, uint64_t out0, uint64_t out, struct spread *spread, struct err *err)
@@ -146,15 +194,15 @@ static enum status contrast_rows(const struct meeting *meeting, uint64_t out0, u
             difference_rounded(pair, &(struct spot){"scale", out0, 0, (double)halved.wide, (double)halved.narrow}, true);
         return STATUS_OK;
     }
-    const enum ggml_type type = (enum ggml_type)meeting->weight->spec.block;
-    uint64_t row_bytes = 0;
-    if (meeting->lossy && ggml_row_bytes(type, in, &row_bytes) && ggml_kind(type) == GGML_KIND_BLOCK) {
-        uint8_t *again = scratch_take(other->scratch, SCRATCH_STORE, row_bytes, err);
-        if (again == NULL)
-            return STATUS_LIMIT;
-        TRY(load_plain(other, in, out0, out, &values, err));
+    const enum dtype dtype = other->weight != NULL ? DTYPE_F32 : other->fetch->model->tensor[other->tensor].dtype;
+    if (dtype != DTYPE_F32 && (meeting->rounding == NULL || cast_values(blocks, dtype, values, count))) {
         for (uint64_t o = 0; o < out; o++)
-            round_row(type, values + o * in, in, again);
+            note_casts(pair, blocks + o * in, dtype, values + o * in, out0 + o, in);
+        return STATUS_OK;
+    }
+    if (meeting->rounding != NULL && ggml_kind((enum ggml_type)meeting->weight->spec.block) == GGML_KIND_BLOCK) {
+        TRY(load_plain(other, in, out0, out, &values, err));
+        TRY(round_rows(meeting, out0, out, values, err));
     }
     for (uint64_t o = 0; o < out; o++)
         note_row(pair, meeting->left ? blocks + o * in : values + o * in, meeting->left ? values + o * in : blocks + o * in, out0 + o, in);
@@ -174,9 +222,15 @@ static enum status reads_trivially(struct other *other, struct err *err)
     return STATUS_OK;
 }
 
+/* out rows of in, of one matrix or of several. */
+static bool is_stack(const struct tensor *tensor, uint64_t out, uint64_t in)
+{
+    return tensor->rank >= 2 && tensor->shape[tensor->rank - 1] == in && model_elements(tensor) == out * in;
+}
+
 enum status contrast_blocks(const struct contrast *contrast, struct pair *pair, struct err *err)
 {
-    const bool left = is_gguf(contrast->a);
+    const bool left = is_left(contrast, pair);
     const struct fetch *blocks = left ? contrast->a : contrast->b, *rest = left ? contrast->b : contrast->a;
     const uint32_t index = left ? pair->b : pair->a;
     const bool weight = left ? pair->weight_b : pair->weight_a;
@@ -188,13 +242,13 @@ enum status contrast_blocks(const struct contrast *contrast, struct pair *pair, 
         .weight = &blocks->model->weight[left ? pair->a : pair->b],
         .scratch = left ? contrast->scratch_a : contrast->scratch_b,
         .left = left,
-        .lossy = contrast->options->lossy,
+        .rounding = contrast->options->rounding,
     };
     const struct weight *own = meeting.weight, *other = meeting.other.weight;
     struct spread spread = {0};
     meeting.other.affine = weight && (other->spec.grid == GRID_AFFINE_ZERO || other->spec.grid == GRID_AFFINE_BETA);
     const bool fits = weight ? other->out == own->out && other->in == own->in
-                             : model_is_2d(&rest->model->tensor[index], own->out, own->in) && dtype_is_plain_float(rest->model->tensor[index].dtype);
+                             : is_stack(&rest->model->tensor[index], own->out, own->in) && dtype_is_plain_float(rest->model->tensor[index].dtype);
     if (!fits) {
         difference_of_shape(pair, "other dimensions or dtype");
         return STATUS_OK;

@@ -59,6 +59,19 @@ bool difference_rounds_to(float a, enum dtype dtype_a, float b, enum dtype dtype
     return difference_bits(back) == difference_bits(narrow) && isfinite(back);
 }
 
+void difference_of_cast(struct pair *pair, const struct spot *place, float exact, enum dtype dtype, float stored)
+{
+    uint8_t cast[4];
+    float rounded;
+    half_store(dtype, &exact, 1, cast, NULL);
+    half_load(dtype, cast, 1, &rounded);
+    const struct spot spot = {place->what, place->out, place->in, (double)exact, (double)stored};
+    if (difference_bits(rounded) != difference_bits(stored) && !(rounded == 0.0f && stored == 0.0f))
+        difference_note(pair, &pair->values, &spot);
+    else if (difference_bits(exact) != difference_bits(stored) && exact != stored)
+        difference_rounded(pair, &spot, true);
+}
+
 void difference_widen(struct spread *spread, float a, float b)
 {
     const double difference = fabs((double)a - (double)b);

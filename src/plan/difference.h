@@ -24,6 +24,8 @@ void difference_rounded(struct pair *pair, const struct spot *spot, bool a_is_wi
 uint32_t difference_bits(float value);
 /* Equal bits, or one is the other rounded to its own narrower dtype. */
 bool difference_rounds_to(float a, enum dtype dtype_a, float b, enum dtype dtype_b);
+/* A value and what a float tensor holds of it: equal, rounded once to `dtype`, or different. */
+void difference_of_cast(struct pair *pair, const struct spot *place, float exact, enum dtype dtype, float stored);
 /* A difference that is no number is larger than any tolerance. */
 void difference_widen(struct spread *spread, float a, float b);
 /* With --tolerance the bits do not matter as long as the largest difference is small. */

@@ -239,8 +239,11 @@ static enum status prove(struct pipeline *pipeline, const struct request *reques
     struct model model = {0};
     struct fetch fetch = {0};
     struct bid bid;
+    struct rounding rounding;
     const bool lossy = request->target->arranged && pipeline->plan.count_of[EXACTNESS_LOSSY] > 0;
-    const struct compare_options options = {.exact = request->options.exact, .lossy = lossy, .aims = &pipeline->aims, .tolerance = -1};
+    if (lossy)
+        TRY(rounding_make(&rounding, &pipeline->plan, &pipeline->arena, err));
+    const struct compare_options options = {.exact = request->options.exact, .rounding = lossy ? &rounding : NULL, .aims = &pipeline->aims, .tolerance = -1};
     const char *place = request->directory ? staging->dir : staging_path(staging, pipeline->plan.file[0].name, &pipeline->arena, err);
     enum status status = place == NULL ? STATUS_LIMIT : source_open(&source, resources->ops, place, err);
     if (status == STATUS_OK)
