@@ -90,8 +90,9 @@ static enum status take_words(struct convert_options *options, const struct file
     const char *given = quantize_words_given(&options->words);
     if (given == NULL)
         return STATUS_OK;
-    if (!request->target->arranged || request->options.type == FILETYPE_NONE) {
-        (void)err_set(err, STATUS_USAGE, given, "found it without a type of GGUF files to differ from");
+    const char *idle = !request->target->arranged ? given : request->options.type == FILETYPE_NONE ? quantize_words_idle(&options->words) : NULL;
+    if (idle != NULL) {
+        (void)err_set(err, STATUS_USAGE, idle, "found it without a type of GGUF files to differ from");
         return err_try(err, "--to gguf --type with a type such as Q4_K_M, or leave it out");
     }
     TRY(quantize_words_take(&options->words, ops, &request->gguf, err));

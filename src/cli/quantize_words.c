@@ -139,6 +139,14 @@ const char *quantize_words_given(const struct quantize_words *words)
     return NULL;
 }
 
+const char *quantize_words_idle(const struct quantize_words *words)
+{
+    const bool single = words->output != NULL || words->embedding != NULL || words->type.count > 0;
+    if (words->pure || words->leave_output)
+        return words->pure ? "--pure" : "--leave-output-tensor";
+    return words->matrix != NULL && !single ? "--imatrix" : NULL;
+}
+
 /* What llama-quantize says of the importance matrix in the file; texts are cut at 127 bytes. */
 static enum status note_matrix(struct quantize_words *words, struct gguf_pair *pair, size_t *count, struct err *err)
 {

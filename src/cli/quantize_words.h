@@ -36,6 +36,8 @@ bool quantize_words_file_type(const char *word, enum filetype *type, const char 
 enum status quantize_words_type(const char *where, const char *word, enum ggml_type *type, struct err *err) WARN_UNUSED;
 /* The first option that was given; NULL: none. */
 const char *quantize_words_given(const struct quantize_words *words);
+/* The first that says nothing where the file has no type of its own (auto); NULL: none. */
+const char *quantize_words_idle(const struct quantize_words *words);
 /* What the words say, into words->rules (the type of the file is the caller's) and options, which borrow it. USAGE, and what reading the files gives. */
 enum status quantize_words_take(struct quantize_words *words, const struct file_ops *ops, struct gguf_options *options, struct err *err) WARN_UNUSED;
 void quantize_words_free(struct quantize_words *words);

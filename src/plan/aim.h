@@ -8,6 +8,7 @@
 struct aim {
     bool blocks;       /* codes, scales and zeros go into ggml's blocks as they are (codec/ggml_embed.h) */
     bool dense;        /* a float tensor: the target holds no codes, or --keep names it */
+    bool unheld;       /* no block holds such codes, and nobody asked for floats: refused, or rounded where that is allowed; dense */
     bool excluded;     /* --exclude names it */
     enum zero_kind zeros; /* how the target keeps those that are not 2^(bits-1); ZERO_MID if dense */
     uint8_t bits;      /* of the codes in the target */

@@ -106,6 +106,28 @@ static enum status choose(struct arranged **order, size_t count, const struct mo
     return status;
 }
 
+/* Without a type of the file's own: what options say of single tensors. */
+static enum status overrule(struct arrangement *arrangement, const struct model *model, const struct gguf_input *input, const struct options *options,
+                            struct err *err)
+{
+    struct mix_rules rules = *options->mix;
+    rules.importance = input->options->imatrix != NULL;
+    const struct gguf_hyper hyper = input->copy != NULL ? input->copy->hyper : hyper_of(input);
+    for (size_t t = 0; t < arrangement->count; t++) {
+        struct arranged *arranged = &arrangement->tensor[t];
+        struct mix_tensor tensor = {.name = arranged->name, .shape = arranged->shape, .rank = arranged->rank, .stored = stored_type(model, arranged)};
+        TRY(mix_overrule(&rules, &hyper, &tensor, err));
+        if (tensor.type == tensor.stored)
+            continue;
+        TRY(check(&tensor, &rules, options, err));
+        arranged->type = tensor.type;
+        arranged->chosen = true;
+        if (rules.importance && ggml_kind(tensor.type) == GGML_KIND_BLOCK)
+            TRY(weigh(arranged, &tensor, input->options->imatrix, err));
+    }
+    return STATUS_OK;
+}
+
 enum status ggufmix_choose(struct arrangement *arrangement, const struct model *model, const struct gguf_input *input, const struct options *options,
                            struct err *err)
 {
@@ -117,6 +139,8 @@ enum status ggufmix_choose(struct arrangement *arrangement, const struct model *
         arrangement->tensor[t].type = stored_type(model, &arrangement->tensor[t]);
         arrangement->tensor[t].chosen = true;
     }
+    if (options->mix != NULL && options->type == FILETYPE_NONE && !options->mix->strict)
+        return overrule(arrangement, model, input, options, err);
     if (copy ? options->type == FILETYPE_NONE : options->mix == NULL && is_plain(options->type))
         return STATUS_OK;
     struct arranged **order = mem_alloc(arrangement->count + 1, sizeof *order, err);

@@ -90,6 +90,7 @@ enum status ggufplan_aim(struct aims *aims, const struct model *model, const str
             const bool affine = weight->spec.grid == GRID_AFFINE_ZERO || weight->spec.grid == GRID_AFFINE_BETA;
             aim->blocks = !kept && type == GGML_COUNT && affine;
             aim->dense = !aim->blocks;
+            aim->unheld = aim->dense && !kept && type == GGML_COUNT;
             aim->zeros = ZERO_MID;
             if (aim->blocks)
                 aim->dtype = DTYPE_F16;
@@ -139,13 +140,14 @@ static enum status add_floats(struct plan *plan, uint32_t index, const struct op
     return append(plan, &output, type, err);
 }
 
-/* Activation parameters have no place in a GGUF file. */
+/* Activation parameters have no place in a GGUF file; of dynamic FP8 there are none. */
 static enum status check_activation(const struct weight *weight, const struct options *options, struct err *err)
 {
-    if (weight->spec.activation == ACTIVATION_NONE || options->weights_only)
+    const bool small = weight->spec.grid == GRID_MINIFLOAT;
+    if (weight->spec.activation == ACTIVATION_NONE || options->weights_only || (small && weight->role[ROLE_INPUT_SCALE] == MODEL_NONE))
         return STATUS_OK;
-    (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found %s int8 activations, which gguf cannot hold (R-ACTPARAM)",
-                  spec_activation_name(weight->spec.activation));
+    (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found %s %s activations, which gguf cannot hold (R-ACTPARAM)",
+                  spec_activation_name(weight->spec.activation), small ? "FP8" : "int8");
     return err_try(err, "--weights-only drops them");
 }
 
@@ -219,7 +221,8 @@ static enum status refuse_embedding(const struct arranged *arranged, const struc
     (void)err_set(err, STATUS_UNREPRESENTABLE, arranged->name,
                   "found %u-bit codes, code - zero in %lld..%lld, in groups of %llu%s: no block type holds them exactly (R-BLOCKS)", facts->bits,
                   (long long)facts->low, (long long)facts->high, (unsigned long long)facts->group, why);
-    return err_try(err, "--keep with a pattern that names it makes it floats; --allow-requantize rounds it to %s (lossy)", ggml_name(lossy_type(facts)));
+    return err_try(err, "--tensor-type %s=F32 makes it floats; --allow-requantize rounds it to %s (lossy)", arranged->name,
+                   ggml_name(lossy_type(facts)));
 }
 
 /* Each weight of the stack as it is: finite, ordered, its scales no less than F16 holds. */
@@ -258,6 +261,19 @@ static enum status add_embedded(struct plan *plan, uint32_t index, const struct 
     return append(plan, &output, lossy_type(&facts), err);
 }
 
+/* Codes on no grid of integers. */
+static enum status add_unheld(struct plan *plan, uint32_t index, const struct options *options, struct err *err)
+{
+    const struct arranged *arranged = &plan->arrangement->tensor[index];
+    const struct spec *spec = &plan->model->weight[arranged->weight[0]].spec;
+    const bool table = spec->grid == GRID_CODEBOOK;
+    if (options->requantize)
+        return add_values(plan, index, GGML_Q8_0, options, err);
+    (void)err_set(err, table ? STATUS_UNSUPPORTED : STATUS_UNREPRESENTABLE, arranged->name, "found %s, which no block type holds exactly (%s)",
+                  table ? "codes of a table (NF4, FP4)" : "floats of 4 or 8 bits", table ? "R-CODEBOOK" : "R-FP8");
+    return err_try(err, "--tensor-type %s=F32 makes it floats, --type F32 all of them; --allow-requantize rounds it to Q8_0 (lossy)", arranged->name);
+}
+
 /* --- all tensors ----------------------------------------------------------------------------------------------------------------- */
 
 /* Weights whose codes go into blocks, or whose values do. */
@@ -270,6 +286,8 @@ static enum status add_weights(struct plan *plan, uint32_t index, const struct o
             return err_set(err, STATUS_UNSUPPORTED, arranged->name, "found experts of one stack of which some become floats and some do not");
     if (aim->blocks)
         return add_embedded(plan, index, options, err);
+    if (aim->unheld)
+        return add_unheld(plan, index, options, err);
     const enum ggml_type type = value_type(arranged, options);
     return add_values(plan, index, type == GGML_COUNT ? ggml_of_dtype(aim->dtype) : type, options, err);
 }

@@ -359,23 +359,26 @@ static enum status find_override(const struct mix_rules *rules, const char *name
     return STATUS_OK;
 }
 
+/* What --token-embedding-type or --output-tensor-type says of it; GGML_COUNT: nothing. */
+static enum ggml_type type_of_place(const struct mix_rules *rules, const struct mix_tensor *tensor, const struct mix_override *override)
+{
+    const enum category category = category_of(tensor->name);
+    if (category == EMBD && (override == NULL || strcmp(tensor->name, "token_embd.weight") == 0))
+        return rules->embedding;
+    return category == OUTPUT ? rules->output : GGML_COUNT;
+}
+
 static enum status choose(struct choosing *choosing, struct mix_tensor *tensor, struct err *err)
 {
     const struct mix_rules *rules = choosing->rules;
-    const enum category category = category_of(tensor->name);
     const struct mix_override *override;
     tensor->type = tensor->stored;
     if (!may_quantize(rules, choosing->hyper, tensor))
         return STATUS_OK;
     TRY(find_override(rules, tensor->name, &override, err));
-    if (rules->embedding != GGML_COUNT && category == EMBD && (override == NULL || strcmp(tensor->name, "token_embd.weight") == 0)) {
-        tensor->type = rules->embedding;
+    tensor->type = type_of_place(rules, tensor, override);
+    if (tensor->type != GGML_COUNT)
         return STATUS_OK;
-    }
-    if (rules->output != GGML_COUNT && category == OUTPUT) {
-        tensor->type = rules->output;
-        return STATUS_OK;
-    }
     tensor->type = choosing->type;
     if (ggml_kind(choosing->type) != GGML_KIND_BLOCK)
         return STATUS_OK;
@@ -413,6 +416,22 @@ enum status mix_choose(const struct mix_rules *rules, const struct gguf_hyper *h
         tensor[t].needs_importance = may_quantize(rules, hyper, &tensor[t]) && needs_importance(rules, &tensor[t]);
     }
     return STATUS_OK;
+}
+
+enum status mix_overrule(const struct mix_rules *rules, const struct gguf_hyper *hyper, struct mix_tensor *tensor, struct err *err)
+{
+    const struct mix_override *override;
+    tensor->type = tensor->stored;
+    tensor->fell_back = tensor->needs_importance = false;
+    if (!may_quantize(rules, hyper, tensor))
+        return STATUS_OK;
+    TRY(find_override(rules, tensor->name, &override, err));
+    const enum ggml_type type = type_of_place(rules, tensor, override);
+    if (type == GGML_COUNT && override == NULL)
+        return STATUS_OK;
+    tensor->type = type != GGML_COUNT ? type : override->type;
+    tensor->needs_importance = needs_importance(rules, tensor);
+    return fit(tensor, err);
 }
 
 int mix_before(const char *a, const char *b)

@@ -39,6 +39,8 @@ struct mix_tensor {
 /* Chooses for all tensors of a file; their order is llama-quantize's (mix_before), because the mixes count. UNREPRESENTABLE where no type fits a shape;
  * CORRUPT where a name has no layer of the model and the mix asks for it. */
 enum status mix_choose(const struct mix_rules *rules, const struct gguf_hyper *hyper, struct mix_tensor *tensor, size_t count, struct err *err) WARN_UNUSED;
+/* Where the file has no type of its own (auto): the type that an option names for this tensor, or `stored` where none does. Errors as mix_choose. */
+enum status mix_overrule(const struct mix_rules *rules, const struct gguf_hyper *hyper, struct mix_tensor *tensor, struct err *err) WARN_UNUSED;
 /* The order of llama-quantize's output: by the number of the layer, what has none first, then bytewise by name. <0, 0, >0. */
 int mix_before(const char *a, const char *b);
 
