@@ -1,6 +1,7 @@
 #include "cli/report.h"
 
 #include "cli/emit.h"
+#include "cli/report_types.h"
 
 #include <math.h>
 #include <inttypes.h>
@@ -52,20 +53,6 @@ static void print_plan(const struct plan *plan)
     for (size_t d = 0; d < plan->dropped_count; d++)
         (void)printf("  %-56s dropped: %s\n", plan->model->tensor[plan->dropped[d].tensor].name, plan->dropped[d].why);
     (void)printf("disk needed: %s\n", text_bytes(plan->file_bytes, bytes));
-}
-
-/* How many tensors went into each type of GGUF. */
-static void print_types(const struct plan *plan)
-{
-    uint64_t count[GGML_COUNT] = {0}, bytes[GGML_COUNT] = {0};
-    char size[32];
-    for (size_t t = 0; plan->arrangement != NULL && t < plan->tensor_count; t++) {
-        count[plan->tensor[t].type]++;
-        bytes[plan->tensor[t].type] += plan->tensor[t].bytes;
-    }
-    for (int type = 0; type < GGML_COUNT; type++)
-        if (count[type] > 0)
-            (void)printf("type      %-8s %llu tensors, %s\n", ggml_name((enum ggml_type)type), (unsigned long long)count[type], text_bytes(bytes[type], size));
 }
 
 /* The rounding that a weight's codes came from; NULL where they are the source's. */
@@ -140,7 +127,7 @@ void report_text(const struct report *report)
     (void)printf("%s %s (%s), %zu weight file%s of %s, %zu side files carried, %zu left behind\n", report->request->dry_run ? "would be " : "written  ",
                  report->request->destination, plan->target->name, plan->file_count, plan->file_count == 1 ? "" : "s", text_bytes(plan->file_bytes, bytes),
                  pipeline->carried, pipeline->left);
-    print_types(plan);
+    report_types_text(plan);
     print_classes(plan);
     print_losses(plan);
     if (report->request->dry_run)
