@@ -45,6 +45,7 @@ struct output_tensor {
     enum ggml_type type;    /* in a GGUF file; else GGML_COUNT */
     enum step step;
     enum exactness exactness;
+    bool checked;           /* COPY: what ggml refuses of the type is refused (ggml_codec_valid) */
     uint64_t zeroed;        /* CAST, DENSE: values that were not zero and are in this dtype */
 };
 
