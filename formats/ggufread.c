@@ -75,13 +75,18 @@ static enum status add_share(struct reading *reading, const struct share *share,
 /* Blocks whose fields are the parts of an affine weight: codes in a layout of their own, scales and betas F16. Others are blocks as a whole. */
 static const struct fields {
     enum ggml_type type;
-    uint8_t bits, take;   /* of a code; bytes of a block that are codes */
+    enum grid grid;
+    enum dtype scales;    /* the first field of a block */
+    uint8_t bits, take;   /* of a code; bytes that the codes of a block make */
     enum layout_id layout;
-    enum zero_kind zeros; /* BETA: behind the scale */
+    enum unfold unfold;
 } fields_of[] = {
-    {GGML_Q4_0, 4, 16, LAYOUT_BLOCK_IN4, ZERO_MID},
-    {GGML_Q4_1, 4, 16, LAYOUT_BLOCK_IN4, ZERO_BETA},
-    {GGML_Q8_0, 8, 32, LAYOUT_BYTE_INT8, ZERO_MID},
+    {GGML_Q4_0, GRID_AFFINE_ZERO, DTYPE_F16, 4, 16, LAYOUT_BLOCK_IN4, UNFOLD_NONE},
+    {GGML_Q4_1, GRID_AFFINE_BETA, DTYPE_F16, 4, 16, LAYOUT_BLOCK_IN4, UNFOLD_NONE},
+    {GGML_Q5_0, GRID_AFFINE_ZERO, DTYPE_F16, 5, 32, LAYOUT_BLOCK_IN5, UNFOLD_FIVE},
+    {GGML_Q5_1, GRID_AFFINE_BETA, DTYPE_F16, 5, 32, LAYOUT_BLOCK_IN5, UNFOLD_FIVE},
+    {GGML_Q8_0, GRID_AFFINE_ZERO, DTYPE_F16, 8, 32, LAYOUT_BYTE_INT8, UNFOLD_NONE},
+    {GGML_MXFP4, GRID_MINIFLOAT, DTYPE_F8_E8M0, 4, 16, LAYOUT_ROW_IN4, UNFOLD_NIBBLES},
 };
 
 /* A field of the weight's blocks as a tensor of its own: bytes [skip, skip + take) of each. */
@@ -90,13 +95,14 @@ struct field {
     const char *suffix;
     enum dtype dtype;
     uint64_t skip, take;
+    enum unfold unfold;
 };
 
 static enum status add_field(struct reading *reading, uint32_t index, uint32_t blocks, const struct field *field, struct err *err)
 {
     struct model *model = reading->model;
     const struct weight *weight = &model->weight[index];
-    const uint64_t shape[] = {weight->out, field->dtype == DTYPE_U8 ? weight->groups * field->take : weight->groups};
+    const uint64_t shape[] = {weight->out, weight->groups * field->take * 8 / dtype_bits(field->dtype)};
     const char *name = arena_format(&model->arena, err, "%s%s", weight->name, field->suffix);
     struct view_piece *piece = arena_alloc(&model->arena, 1, sizeof *piece, err);
     if (name == NULL || piece == NULL)
@@ -104,7 +110,7 @@ static enum status add_field(struct reading *reading, uint32_t index, uint32_t b
     *piece = (struct view_piece){blocks, field->skip};
     const struct tensor tensor = {.name = name, .shape = shape, .rank = 2, .dtype = field->dtype};
     const struct view view = {.piece = piece, .down = 1, .across = 1, .field_stride = model->tensor[blocks].bytes / (weight->out * weight->groups),
-                              .field_bytes = field->take};
+                              .field_bytes = field->take, .unfold = field->unfold};
     uint32_t added;
     TRY(model_add_view(model, &tensor, &view, &added, err));
     model_claim(model, index, field->role, added);
@@ -115,16 +121,17 @@ static enum status add_field(struct reading *reading, uint32_t index, uint32_t b
 static enum status add_fields(struct reading *reading, uint32_t index, uint32_t blocks, const struct fields *row, struct err *err)
 {
     struct spec *spec = &reading->model->weight[index].spec;
-    const uint64_t scales = row->zeros == ZERO_BETA ? 4 : 2;
-    spec->grid = row->zeros == ZERO_BETA ? GRID_AFFINE_BETA : GRID_AFFINE_ZERO;
+    const uint64_t scale = dtype_bits(row->scales) / 8, beta = row->grid == GRID_AFFINE_BETA ? 2 : 0;
+    spec->grid = row->grid;
     spec->bits = row->bits;
-    spec->zero_kind = row->zeros;
+    spec->zero_kind = row->grid == GRID_AFFINE_BETA ? ZERO_BETA : ZERO_MID;
+    spec->scale_dtype = row->scales;
     spec->codes_layout = (uint16_t)row->layout;
-    TRY(add_field(reading, index, blocks, &(struct field){ROLE_CODES, ".codes", DTYPE_U8, scales, row->take}, err));
-    TRY(add_field(reading, index, blocks, &(struct field){ROLE_SCALES, ".scales", DTYPE_F16, 0, 2}, err));
-    if (row->zeros != ZERO_BETA)
+    TRY(add_field(reading, index, blocks, &(struct field){ROLE_CODES, ".codes", DTYPE_U8, scale + beta, row->take, row->unfold}, err));
+    TRY(add_field(reading, index, blocks, &(struct field){ROLE_SCALES, ".scales", row->scales, 0, scale, UNFOLD_NONE}, err));
+    if (beta == 0)
         return STATUS_OK;
-    return add_field(reading, index, blocks, &(struct field){ROLE_BETA, ".biases", DTYPE_F16, 2, 2}, err);
+    return add_field(reading, index, blocks, &(struct field){ROLE_BETA, ".biases", DTYPE_F16, scale, 2, UNFOLD_NONE}, err);
 }
 
 /* Blocks are the codes of a weight named without ".weight". */

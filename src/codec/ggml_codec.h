@@ -30,8 +30,7 @@ bool ggml_codec_quantize_reference(enum ggml_type type, const struct ggml_codec_
 
 /* True where all values are finite: what llama-quantize demands of a tensor that it reads. */
 bool ggml_codec_finite(const float *values, uint64_t count);
-/* ggml_validate_row_data: true where all scales (of plain types: all values) are finite. elements are whole blocks of any type that has some, integers, F64 and
- * Q8_K among them; of Q8_1 ggml takes none. */
+/* ggml_validate_row_data: true where all scales (of plain types: all values) are finite. elements are whole blocks. */
 bool ggml_codec_valid(enum ggml_type type, const uint8_t *blocks, uint64_t elements);
 
 #endif

@@ -1,6 +1,7 @@
 #include "codec/ggml_embed.h"
 
 #include "base/le.h"
+#include "codec/ggml_field.h"
 #include "codec/half.h"
 
 #include <string.h>
@@ -227,5 +228,13 @@ void ggml_embed_row(enum ggml_type type, const struct ggml_embed_row *row, uint8
             .dead = row->scale[group] == 0.0f,
         };
         put_block(type, &block, blocks + first / elements * bytes);
+    }
+}
+
+void ggml_embed_mxfp4(const uint8_t *nibbles, const uint8_t *exponents, uint64_t blocks, uint8_t *data)
+{
+    for (uint64_t b = 0; b < blocks; b++) {
+        data[17 * b] = exponents[b];
+        ggml_field_halves(nibbles + 16 * b, data + 17 * b + 1);
     }
 }

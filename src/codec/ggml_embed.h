@@ -39,6 +39,8 @@ struct ggml_embed_row {
     const float *beta;     /* [groups]; NULL: zeros */
     uint64_t columns, group;
 };
+/* MXFP4: nibbles [blocks][16] of columns in order, low first, and exponents [blocks] into blocks [blocks][17]. Bits only move. */
+void ggml_embed_mxfp4(const uint8_t *nibbles, const uint8_t *exponents, uint64_t blocks, uint8_t *data);
 /* The row's blocks. The type holds them: ggml_embed_holds. */
 void ggml_embed_row(enum ggml_type type, const struct ggml_embed_row *row, uint8_t *blocks);
 

@@ -83,7 +83,8 @@ static enum status check_view(const struct model *model, const struct tensor *te
 {
     if (view->field_stride > 0) {
         const struct view_piece *piece = &view->piece[0];
-        const bool inside = view->field_bytes > 0 && view->field_bytes <= view->field_stride && piece->row0 <= view->field_stride - view->field_bytes;
+        const uint64_t taken = view->unfold == UNFOLD_FIVE ? view->field_bytes / 32 * 20 : view->field_bytes;
+        const bool inside = taken > 0 && taken <= view->field_stride && piece->row0 <= view->field_stride - taken;
         const uint64_t from = inside && piece->tensor < model->tensor_count && view->down == 1 && view->across == 1 ? model->tensor[piece->tensor].bytes : 0;
         if (from > 0 && from % view->field_stride == 0 && from / view->field_stride * view->field_bytes == tensor->bytes)
             return STATUS_OK;

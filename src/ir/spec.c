@@ -12,3 +12,8 @@ const char *spec_activation_name(enum activation activation)
     static const char *const names[] = {"none", "dynamic", "static"};
     return (unsigned)activation < sizeof names / sizeof names[0] ? names[activation] : "unknown";
 }
+
+bool spec_is_mxfp4(const struct spec *spec)
+{
+    return spec->grid == GRID_MINIFLOAT && spec->bits == 4 && spec->scale_dtype == DTYPE_F8_E8M0;
+}

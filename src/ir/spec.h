@@ -62,6 +62,7 @@ enum scale_rule {
 enum code_rule {
     CODE_STORED,
     CODE_F4_DOUBLED, /* F4 in half units, -12..12, counted from 16: 5 bits; the scales are exponents, and the scale is half of 2^(e - 127) */
+    CODE_NARROWED,   /* Q5_0's 5 bits, counted from 16, as 4 with a zero a group (codec/ggml_field.h) */
 };
 
 struct spec {
@@ -78,12 +79,14 @@ struct spec {
     uint64_t group;        /* consecutive input columns that share (scale, zero); = in for per-channel */
     enum activation activation;
     enum code_rule code_rule;
-    uint8_t block;         /* GRID_GGML_BLOCK: enum ggml_type of ir/ggml.h */
+    uint8_t block;         /* GRID_GGML_BLOCK, and what was read from one: enum ggml_type of ir/ggml.h */
     uint8_t form;          /* the row of its format's table (formats/format.h) */
     uint32_t experts;      /* stacked weights of out / experts channels each; 0: one weight of two dimensions */
     bool switched;         /* experts as MLX's switch layers hold them: no float checkpoint stores such a stack */
     uint16_t codes_layout; /* enum layout_id of codec/layout.h */
     uint16_t zeros_layout; /* ZERO_CODES */
 };
+/* FP4 in blocks of 32 with an exponent (E8M0) each. */
+bool spec_is_mxfp4(const struct spec *spec);
 
 #endif

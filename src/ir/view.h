@@ -25,6 +25,13 @@ enum turn {
 /* The row that stands at `row` of the turned order; rows are counted over all heads, each of `head` rows (even). */
 uint64_t view_turned(enum turn turn, uint64_t head, uint64_t row);
 
+/* What becomes of a field of ggml's blocks before it stands beside the others (codec/ggml_field.h). */
+enum unfold {
+    UNFOLD_NONE,    /* its bytes */
+    UNFOLD_NIBBLES, /* 16 bytes of nibbles j and j + 16: nibbles in order, two a byte, the first low */
+    UNFOLD_FIVE,    /* 4 bytes of fifth bits and 16 of nibbles j and j + 16: a byte a code, 32, j and j + 16 side by side */
+};
+
 /* A range of rows of one tensor. */
 struct view_piece {
     uint32_t tensor; /* index into model.tensor; may be a view itself, of a smaller index */
@@ -40,6 +47,7 @@ struct view {
     enum turn turn;                 /* of all rows of the view; with across == 1 */
     uint64_t field_stride;          /* not 0: of every so many bytes of the only piece, */
     uint64_t field_bytes;           /* those from byte row0 on, where others stand between them (fields of GGUF's blocks) */
+    enum unfold unfold;             /* with field_stride: field_bytes are those of the result */
     const void *literal;            /* the bytes themselves, in the arena; the rest is 0 then */
     const uint64_t *stride;         /* [rank] in elements, in the arena: element (i, j, ...) stands i * stride[0] + j * stride[1] + ... behind the tensor's
                                        own offset in its own file; the rest but swap is 0 then */

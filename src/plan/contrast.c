@@ -199,7 +199,10 @@ static float value_at(const struct side *side, uint64_t row, uint64_t k)
 /* Weights of another grid than integers: their values. */
 static enum status contrast_values(const struct contrast *contrast, struct pair *pair, struct err *err)
 {
-    const struct weight *a = &contrast->a->model->weight[pair->a], *b = &contrast->b->model->weight[pair->b];
+    struct weight both[2] = {contrast->a->model->weight[pair->a], contrast->b->model->weight[pair->b]};
+    const struct weight *const a = &both[0], *const b = &both[1];
+    if (spec_is_mxfp4(&a->spec) && spec_is_mxfp4(&b->spec)) /* of the codes, whose -0 ggml's values have not */
+        both[0].spec.block = both[1].spec.block = 0;
     const uint64_t rows = (UINT64_C(1) << 20) / a->in / CONTRAST_ROWS * CONTRAST_ROWS, step = rows == 0 ? CONTRAST_ROWS : rows;
     const bool alike = a->spec.grid == b->spec.grid;
     struct spread spread = {0};

@@ -31,8 +31,17 @@ static bool is_left(const struct contrast *contrast, const struct pair *pair)
     return is_gguf(contrast->a) && pair->weight_a && !(is_gguf(contrast->b) && pair->weight_b);
 }
 
+/* Codes and exponents, or integers that they were made: compared as any, for nothing was rounded to F16. */
+static bool is_mxfp4(const struct fetch *fetch, uint32_t weight)
+{
+    const struct spec *spec = &fetch->model->weight[weight].spec;
+    return spec->grid != GRID_GGML_BLOCK && spec->block == GGML_MXFP4;
+}
+
 bool contrast_blocks_meet(const struct contrast *contrast, const struct pair *pair)
 {
+    if (pair->weight_a && pair->weight_b && (is_mxfp4(contrast->a, pair->a) || is_mxfp4(contrast->b, pair->b)))
+        return false;
     const bool a = is_gguf(contrast->a) && pair->weight_a, b = is_gguf(contrast->b) && pair->weight_b;
     if (a && b)
         return contrast->options->rounding != NULL && contrast->a->model->weight[pair->a].spec.block != contrast->b->model->weight[pair->b].spec.block;

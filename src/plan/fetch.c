@@ -1,7 +1,7 @@
 #include "plan/fetch.h"
 
 #include "base/checked.h"
-
+#include "codec/ggml_field.h"
 #include "plan/strided.h"
 
 #include <stdlib.h>
@@ -70,6 +70,18 @@ static enum status fetch_view(const struct fetch *fetch, const struct view *view
     return STATUS_OK;
 }
 
+/* The field of one block as it is meant: where it stands, or in `place` of GGML_FIELD_CODES bytes. */
+static const uint8_t *unfolded(const struct view *view, const uint8_t *field, uint8_t *place)
+{
+    if (view->unfold == UNFOLD_NONE)
+        return field;
+    if (view->unfold == UNFOLD_NIBBLES)
+        ggml_field_pairs(field, place);
+    else
+        ggml_field_five(field, place);
+    return place;
+}
+
 /* Fields of blocks: whole blocks are read, some at a time, and their fields put together. */
 static enum status fetch_fields(const struct fetch *fetch, const struct view *view, uint64_t offset, uint8_t *data, uint64_t size, struct err *err)
 {
@@ -83,7 +95,8 @@ static enum status fetch_fields(const struct fetch *fetch, const struct view *vi
         TRY(fetch_bytes(fetch, view->piece[0].tensor, first * view->field_stride, blocks, count * view->field_stride, err));
         for (uint64_t b = 0; b < count && size > 0; b++) {
             const uint64_t at = offset % view->field_bytes, run = view->field_bytes - at < size ? view->field_bytes - at : size;
-            memcpy(data, blocks + b * view->field_stride + view->piece[0].row0 + at, (size_t)run);
+            uint8_t place[GGML_FIELD_CODES];
+            memcpy(data, unfolded(view, blocks + b * view->field_stride + view->piece[0].row0, place) + at, (size_t)run);
             data += run;
             offset += run;
             size -= run;

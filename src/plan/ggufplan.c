@@ -88,7 +88,7 @@ enum status ggufplan_aim(struct aims *aims, const struct model *model, const str
             const enum ggml_type type = value_type(arranged, options);
             const bool kept = aim->dense; /* --keep names it */
             const bool affine = weight->spec.grid == GRID_AFFINE_ZERO || weight->spec.grid == GRID_AFFINE_BETA;
-            aim->blocks = !kept && type == GGML_COUNT && affine;
+            aim->blocks = !kept && type == GGML_COUNT && (affine || spec_is_mxfp4(&weight->spec));
             aim->dense = !aim->blocks;
             aim->unheld = aim->dense && !kept && type == GGML_COUNT;
             aim->zeros = ZERO_MID;
@@ -105,9 +105,10 @@ enum status ggufplan_aim(struct aims *aims, const struct model *model, const str
 
 /* --- outputs ------------------------------------------------------------------------------------------------------------------- */
 
-static enum status append(struct plan *plan, struct output_tensor *output, enum ggml_type type, struct err *err)
+static enum status append(struct plan *plan, const struct output_tensor *made, enum ggml_type type, struct err *err)
 {
     uint64_t row_bytes;
+    struct output_tensor typed = *made, *const output = &typed;
     output->type = type;
     output->dtype = ggml_dtype(type);
     if (!ggml_row_bytes(type, ggufplan_columns(output), &row_bytes)) {
@@ -135,7 +136,6 @@ static enum status add_floats(struct plan *plan, uint32_t index, const struct op
     struct output_tensor output = {.name = arranged->name, .shape = arranged->shape, .rank = arranged->rank, .source = arranged->source};
     output.step = block || arranged->plus_one || (arranged->chosen && !same) ? STEP_BLOCKS : same ? STEP_COPY : STEP_CAST;
     output.exactness = block ? EXACTNESS_LOSSY : cast->inexact > 0 ? EXACTNESS_ROUNDED : same ? EXACTNESS_BYTES : EXACTNESS_EXACT;
-    output.checked = arranged->chosen;
     if (output.step == STEP_BLOCKS)
         output.source = index;
     return append(plan, &output, type, err);
@@ -144,11 +144,11 @@ static enum status add_floats(struct plan *plan, uint32_t index, const struct op
 /* Activation parameters have no place in a GGUF file; of dynamic FP8 there are none. */
 static enum status check_activation(const struct weight *weight, const struct options *options, struct err *err)
 {
-    const bool small = weight->spec.grid == GRID_MINIFLOAT;
+    const bool mxfp4 = spec_is_mxfp4(&weight->spec), small = weight->spec.grid == GRID_MINIFLOAT && !mxfp4;
     if (weight->spec.activation == ACTIVATION_NONE || options->weights_only || (small && weight->role[ROLE_INPUT_SCALE] == MODEL_NONE))
         return STATUS_OK;
     (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found %s %s activations, which gguf cannot hold (R-ACTPARAM)",
-                  spec_activation_name(weight->spec.activation), small ? "FP8" : "int8");
+                  spec_activation_name(weight->spec.activation), mxfp4 ? "MXFP4" : small ? "FP8" : "int8");
     return err_try(err, "--weights-only drops them");
 }
 
@@ -170,7 +170,6 @@ static enum status add_values(struct plan *plan, uint32_t index, enum ggml_type 
     struct output_tensor output = {.name = arranged->name, .shape = arranged->shape, .rank = arranged->rank, .source = index, .step = STEP_BLOCKS};
     if (is_kept(plan->model, arranged)) {
         output.step = STEP_COPY;
-        output.checked = true;
         output.source = plan->model->weight[arranged->weight[0]].role[ROLE_CODES];
         return append(plan, &output, type, err);
     }
@@ -242,6 +241,24 @@ static enum status check_embedded(const struct plan *plan, const struct arranged
     return STATUS_OK;
 }
 
+/* MXFP4 is a block type of its own: nibbles and exponents only move. */
+static enum status add_mxfp4(struct plan *plan, uint32_t index, const struct options *options, struct err *err)
+{
+    const struct arranged *arranged = &plan->arrangement->tensor[index];
+    const struct output_tensor output = {.name = arranged->name, .shape = arranged->shape, .rank = arranged->rank, .source = index, .step = STEP_EMBED};
+    for (uint32_t w = 0; w < arranged->weight_count; w++) {
+        const struct weight *weight = &plan->model->weight[arranged->weight[w]];
+        if (!spec_is_mxfp4(&weight->spec))
+            return err_set(err, STATUS_UNSUPPORTED, weight->name, "found codes that are no MXFP4 in a stack of experts of which some are");
+        TRY(check_activation(weight, options, err));
+        if (plan->survey->weight[arranged->weight[w]].exponent_max != UINT8_MAX)
+            continue;
+        (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found an exponent of 255, which is NaN, and which ggml does not take (R-E255)");
+        return err_try(err, "--to compressed-tensors or --to mlx: they hold it as it is");
+    }
+    return append(plan, &output, GGML_MXFP4, err);
+}
+
 static enum status add_embedded(struct plan *plan, uint32_t index, const struct options *options, struct err *err)
 {
     const struct arranged *arranged = &plan->arrangement->tensor[index];
@@ -286,6 +303,8 @@ static enum status add_weights(struct plan *plan, uint32_t index, const struct o
     for (uint32_t w = 1; w < arranged->weight_count; w++)
         if (plan->aims->weight[arranged->weight[w]].blocks != aim->blocks)
             return err_set(err, STATUS_UNSUPPORTED, arranged->name, "found experts of one stack of which some become floats and some do not");
+    if (aim->blocks && spec_is_mxfp4(&plan->model->weight[arranged->weight[0]].spec))
+        return add_mxfp4(plan, index, options, err);
     if (aim->blocks)
         return add_embedded(plan, index, options, err);
     if (aim->unheld)

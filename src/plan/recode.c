@@ -13,8 +13,7 @@
 static bool is_recoded(const struct weight *weight, const struct options *options)
 {
     const struct spec *spec = &weight->spec;
-    return spec->grid == GRID_MINIFLOAT && spec->scale_dtype == DTYPE_F8_E8M0 && spec->bits == 4 && spec->experts == 0 &&
-           (spec->activation == ACTIVATION_NONE || options->weights_only);
+    return spec_is_mxfp4(spec) && spec->experts == 0 && (spec->activation == ACTIVATION_NONE || options->weights_only);
 }
 
 static enum status is_kept(const struct regex *keep, const struct model *model, const struct weight *weight, bool *kept, struct err *err)

@@ -15,6 +15,7 @@ import subprocess
 
 import compressed
 import floats
+import gguf
 import gptq
 import mlx_affine
 import st
@@ -69,13 +70,13 @@ def compressed_config(activations=False):
                  "scale_dtype": "torch.uint8", "zp_dtype": "torch.uint8"}
     group = {"targets": ["Linear"], "weights": arguments, "input_activations": dict(arguments, dynamic=True) if activations else None,
              "output_activations": None, "format": "mxfp4-pack-quantized"}
-    return {"dtype": "bfloat16", "quantization_config": {"quant_method": "compressed-tensors", "format": "mxfp4-pack-quantized", "ignore": ["lm_head"],
+    return {**CONFIG, "dtype": "bfloat16", "quantization_config": {"quant_method": "compressed-tensors", "format": "mxfp4-pack-quantized", "ignore": ["lm_head"],
             "quantization_status": "compressed", "version": "0.14.0", "config_groups": {"group_0": group}}}
 
 
 def mlx_config():
     mine = {"group_size": 32, "bits": 4, "mode": "mxfp4", "lm_head": False}
-    return {"dtype": "bfloat16", "quantization": mine, "quantization_config": mine}
+    return {**CONFIG, "dtype": "bfloat16", "quantization": mine, "quantization_config": mine}
 
 
 def values(codes, scales, columns):
@@ -83,6 +84,22 @@ def values(codes, scales, columns):
     flat = [E2M1[code] for byte in codes for code in (byte & 15, byte >> 4)]
     flat = [value * math.ldexp(1.0, scales[at // 32] - 127) for at, value in enumerate(flat)]
     return [flat[at:at + columns] for at in range(0, len(flat), columns)]
+
+
+HEADS = 4
+CONFIG = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 64, "num_attention_heads": HEADS, "num_key_value_heads": HEADS,
+          "num_hidden_layers": 2, "intermediate_size": 64, "vocab_size": 4}
+
+
+def gguf_name(module):
+    layer, leaf = module.split(".")[2], module.split(".", 3)[3]
+    return "blk.%s.%s.weight" % (layer, next(short for short, long in gguf.MODULES.items() if long == leaf))
+
+
+def block_of(pairs, exponent):
+    """ggml's block: the exponent, then elements j and j + 16 in byte j."""
+    flat = [code for byte in pairs for code in (byte & 15, byte >> 4)]
+    return bytes([exponent]) + bytes(flat[j] | flat[j + 16] << 4 for j in range(16))
 
 
 class Case:
@@ -124,6 +141,25 @@ class Case:
         self.say("%s -> %s" % (os.path.basename(source), " ".join((target,) + flags)), problems)
         return written
 
+    def blocks(self, source, made, *flags):
+        """Into GGUF: every block's exponent and nibbles, q's rows in pairs; and back into both others. `made`: layers()."""
+        written = os.path.join(self.scratch, "file %d.gguf" % len(os.listdir(self.scratch)))
+        code, out, message = self.run("convert", source, written, "--to", "gguf", "--json", "--verify", *flags)
+        if code:
+            return self.say("%s -> gguf" % os.path.basename(source), ["exit %d: %s" % (code, message.strip()[:400])])
+        report, file, problems = json.loads(out), gguf.File(written), []
+        for module, (rows, columns, codes, scales) in made.items():
+            name = gguf_name(module)
+            groups = columns // 32
+            lines = [b"".join(block_of(codes[16 * at:16 * at + 16], scales[at]) for at in range(row * groups, row * groups + groups)) for row in range(rows)]
+            if module.endswith("q_proj"):
+                lines = gguf.rows_in_pairs(lines, HEADS)
+            if file.tensors.get(name) != ("MXFP4", (columns, rows), b"".join(lines)):
+                problems.append("%s differs" % name)
+            problems += ["%s is called %s" % (name, entry["class"]) for entry in report["tensors"] if entry["name"] == name and entry["class"] != "bytes"]
+        self.say("%s -> gguf" % " ".join((os.path.basename(source),) + flags), problems)
+        return written
+
     def integers(self, source, made, target, bits):
         written, classes, problems = self.convert(source, target, "--bits", str(bits), "--exact")
         found = READERS[target](written).weights if written else {}
@@ -137,11 +173,12 @@ class Case:
             problems += [module + ": called " + kind for name, kind in classes.items() if name.startswith(module + ".") and kind != "exact"]
         self.say("%s -> %s --bits %d" % (os.path.basename(source), target, bits), problems)
 
-    def dense(self, source, made):
+    def dense(self, source, made, zero=-0.0):
+        """`zero` is added to the values: 0 takes the sign of -0, which ggml's values have not."""
         written, _, problems = self.convert(source, "hf", "--dtype", "f32")
         found = st.read_directory(written)[0] if written else {}
         for module, (rows, columns, codes, scales) in made.items() if written else ():
-            wanted = [value for row in values(codes, scales, columns) for value in row]
+            wanted = [value + zero for row in values(codes, scales, columns) for value in row]
             problems += [module + ": values differ"] if found[module + ".weight"].data != floats.encode(wanted, "F32") else []
         self.say("%s -> hf" % os.path.basename(source), problems)
 
@@ -159,6 +196,20 @@ def moves(case, rng, name, exponents):
     case.bytes_only(first, "compressed-tensors", as_compressed(made))
     case.bytes_only(second, "mlx", as_mlx(made))
     return made, first, second
+
+
+def back(case, source, made):
+    """From GGUF: the bytes that there were, the float tensors as GGUF keeps them."""
+    plain = {"model.norm.weight": "F32"}
+    for target, encode in (("compressed-tensors", as_compressed), ("mlx", as_mlx)):
+        wanted = encode(made)
+        wanted.update({name: st.Tensor(dtype, wanted[name].shape, floats.encode(floats.decode(wanted[name].data, "BF16"), dtype))
+                       for name, dtype in plain.items()})
+        case.bytes_only(source, target, wanted)
+    for target, widths in INTEGERS.items():
+        case.integers(source, made, target, widths[-1])
+    case.refused(source, "gptq", 6, "R-FP8")
+    case.dense(source, made, 0.0)
 
 
 def halves(tensor, experts, row_bytes):
@@ -209,7 +260,13 @@ def judge(program, scratch):
         case.refused(source, "gptq", 6, "R-FP8")
         case.refused(source, "awq", 6, "R-FP8")
         case.refused(source, "mlx" if source is first else "compressed-tensors", 6, "R-GROUP", "--group-size", "64")
+        written = case.blocks(source, made)
+        if written:
+            back(case, written, made)
     _, whole, _ = moves(case, rng, "all exponents", ALL_EXPONENTS)
+    case.refused(whole, "gguf", 6, "R-E255")
+    finite, rest, _ = moves(case, rng, "finite exponents", (0, 254))
+    case.blocks(rest, finite)
     case.refused(whole, "gptq", 4, "R-NONFINITE", "--bits", "8")
     case.refused(whole, "hf", 4, "R-NONFINITE", "--dtype", "f32")
     _, wide, _ = moves(case, rng, "beyond F16", (103, 144))
@@ -219,6 +276,8 @@ def judge(program, scratch):
     case.bytes_only(active, "compressed-tensors", as_compressed(made))
     case.bytes_only(active, "mlx", as_mlx(made), "--weights-only")
     case.refused(active, "mlx", 6, "R-ACTPARAM")
+    case.refused(active, "gguf", 6, "R-ACTPARAM")
+    case.blocks(active, made, "--weights-only")
     case.refused(active, "gptq", 6, "R-ACTPARAM", "--bits", "8")
     gpt_oss(case, rng)
     shutil.rmtree(scratch)

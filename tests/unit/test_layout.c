@@ -26,6 +26,7 @@ static void rows_say_what_the_formats_say(void **state)
         ROW(NIBBLE_OUT, 4, 4, 8, OUT, OUT, true, WHOLE),
         ROW(NIBBLE_IN, 4, 4, 8, IN, OUT, true, WHOLE),
         {LAYOUT_BLOCK_IN4, NULL, 4, 4, 8, AXIS_IN, AXIS_OUT, false, TAIL_WHOLE, 16, 2, {1, 0}},
+        {LAYOUT_BLOCK_IN5, NULL, 5, 8, 8, AXIS_IN, AXIS_OUT, false, TAIL_WHOLE, 16, 2, {1, 0}},
         {LAYOUT_AWQ_OUT4, NULL, 4, 4, 32, AXIS_OUT, AXIS_IN, false, TAIL_WHOLE, 2, 4, {1, 0}},
         {LAYOUT_AWQ_FAST4, NULL, 4, 4, 16, AXIS_IN, AXIS_OUT, false, TAIL_WHOLE, 8, 4, {4, 64}},
         WORDS(WORD_IN, 2, IN, IN, WHOLE), WORDS(WORD_IN, 3, IN, IN, WHOLE), WORDS(WORD_IN, 4, IN, IN, WHOLE), WORDS(WORD_IN, 8, IN, IN, WHOLE),
@@ -60,7 +61,8 @@ static void runs_end_on_words(void **state)
     (void)state;
     static const uint64_t run[LAYOUT_COUNT] = {
         [LAYOUT_BYTE_INT4] = 1, [LAYOUT_BYTE_INT8] = 1, [LAYOUT_NIBBLE_OUT] = 2, [LAYOUT_NIBBLE_IN] = 2, [LAYOUT_AWQ_OUT4] = 8,
-        [LAYOUT_BLOCK_IN4] = 32,  [LAYOUT_AWQ_FAST4] = 64, [LAYOUT_WORD_IN2] = 16, [LAYOUT_WORD_IN3] = 32, [LAYOUT_WORD_IN4] = 8,   [LAYOUT_WORD_IN8] = 4,
+        [LAYOUT_BLOCK_IN4] = 32,  [LAYOUT_BLOCK_IN5] = 32,
+        [LAYOUT_AWQ_FAST4] = 64, [LAYOUT_WORD_IN2] = 16, [LAYOUT_WORD_IN3] = 32, [LAYOUT_WORD_IN4] = 8,   [LAYOUT_WORD_IN8] = 4,
         [LAYOUT_WORD_OUT2] = 16, [LAYOUT_WORD_OUT3] = 32, [LAYOUT_WORD_OUT4] = 8, [LAYOUT_WORD_OUT8] = 4,
         [LAYOUT_ROW_IN1] = 32,  [LAYOUT_ROW_IN2] = 16,  [LAYOUT_ROW_IN3] = 32,   [LAYOUT_ROW_IN4] = 8,
         [LAYOUT_ROW_IN5] = 32,  [LAYOUT_ROW_IN6] = 16,  [LAYOUT_ROW_IN7] = 32,   [LAYOUT_ROW_IN8] = 4,
@@ -90,8 +92,8 @@ static void sizes_follow_from_the_row(void **state)
 {
     (void)state;
     static const uint64_t size[LAYOUT_COUNT][2] = { /* of 48 x 64 codes */
-        [LAYOUT_BYTE_INT4] = {48, 64},  [LAYOUT_BYTE_INT8] = {48, 64},      [LAYOUT_NIBBLE_OUT] = {24, 64},
-        [LAYOUT_BLOCK_IN4] = {48, 32},
+        [LAYOUT_BYTE_INT4] = {48, 64}, [LAYOUT_BYTE_INT8] = {48, 64},      [LAYOUT_NIBBLE_OUT] = {24, 64},
+        [LAYOUT_BLOCK_IN4] = {48, 32},  [LAYOUT_BLOCK_IN5] = {48, 64},
         [LAYOUT_NIBBLE_IN] = {48, 32},  [LAYOUT_AWQ_OUT4] = {64, 4 * 6},    [LAYOUT_WORD_IN4] = {8, 4 * 48},
         [LAYOUT_WORD_IN8] = {16, 4 * 48}, [LAYOUT_WORD_OUT4] = {64, 4 * 6}, [LAYOUT_WORD_OUT8] = {64, 4 * 12},
         [LAYOUT_WORD_IN2] = {4, 4 * 48}, [LAYOUT_WORD_IN3] = {6, 4 * 48}, [LAYOUT_WORD_OUT2] = {64, 4 * 3}, [LAYOUT_ROW_IN1] = {48, 4 * 2},

@@ -143,7 +143,7 @@ static size_t bit_of(const struct layout *layout, size_t out, size_t in, const s
         static const size_t nibble_of_column[8] = {0, 4, 1, 5, 2, 6, 3, 7};
         field = place / 8 * 8 + nibble_of_column[place % 8];
     }
-    if (layout->id == LAYOUT_BLOCK_IN4) /* byte j of a block holds codes j and j + 16 */
+    if (layout->id == LAYOUT_BLOCK_IN4 || layout->id == LAYOUT_BLOCK_IN5) /* byte j of a block holds codes j and j + 16 */
         field = place / 32 * 32 + place % 16 * 2 + place / 16 % 2;
     const size_t field_bits = layout->field_bits, all = layout->word_bits;
     const size_t word_bits = layout->tail == TAIL_SPARE ? all / field_bits * field_bits : all;
