@@ -1,5 +1,6 @@
 #include "plan/decode.h"
 
+#include "codec/ggml_field.h"
 #include "codec/minifloat.h"
 #include "plan/derive.h"
 
@@ -30,6 +31,9 @@ enum status decode_part(const struct weight *weight, struct area area, struct st
     const size_t bad = pack_unpack(layout, inner, (size_t)part.out, (size_t)part.in, codes);
     for (uint64_t row = 0; weight->spec.code_rule == CODE_F4_DOUBLED && row < part.out; row++)
         minifloat_double_f4(codes.data + row * codes.stride, (size_t)part.in);
+    for (uint64_t row = 0; weight->spec.code_rule == CODE_NARROWED && row < part.out; row++)
+        for (uint64_t k = 0; k < part.in; k += GGML_FIELD_CODES) /* the layout's run */
+            ggml_field_narrow(codes.data + row * codes.stride + k);
     if (bad == 0)
         return STATUS_OK;
     (void)err_set(err, STATUS_CORRUPT, weight->name, "found %zu values outside -8..7 near row %llu, column %llu, expected one int4 a byte (R-NONFINITE)", bad,

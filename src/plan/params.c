@@ -2,6 +2,7 @@
 
 #include "base/checked.h"
 #include "base/le.h"
+#include "codec/ggml_field.h"
 #include "codec/group.h"
 #include "codec/half.h"
 #include "codec/minifloat.h"
@@ -185,6 +186,31 @@ uint64_t params_ambiguous(const struct fetch *fetch, const struct weight *weight
     return count;
 }
 
+/* --- zeros of codes -------------------------------------------------------------------------------------------------------- */
+
+#define NARROWED_BYTES (UINT64_C(1) << 20) /* codes at a time */
+
+/* Q5_0 as 4 bits: the zero follows from the codes. A group of zeros has the mid zero. */
+static enum status load_narrowed(const struct fetch *fetch, const struct weight *weight, struct area area, struct scratch *scratch, struct params *params,
+                                 struct err *err)
+{
+    const uint64_t bytes = area.in * GGML_FIELD_CODES, fit = NARROWED_BYTES / bytes, step = fit == 0 ? 1 : fit, row_bytes = weight->groups * GGML_FIELD_CODES;
+    for (uint64_t row = 0; row < area.out; row += step) {
+        const uint64_t rows = area.out - row < step ? area.out - row : step;
+        uint8_t *codes = scratch_take(scratch, SCRATCH_FIELD, rows * bytes, err);
+        if (codes == NULL)
+            return STATUS_LIMIT;
+        const struct layout_rect rect = {area.out0 + row, rows, area.in0 * GGML_FIELD_CODES, bytes};
+        TRY(fetch_rect(fetch, weight->role[ROLE_CODES], row_bytes, rect, codes, err));
+        for (uint64_t i = 0; i < rows * area.in; i++) {
+            uint8_t zero;
+            (void)ggml_field_zero(codes + i * GGML_FIELD_CODES, &zero);
+            params->zero[row * area.in + i] = params->scale[row * area.in + i] == 0.0f ? 8 : zero;
+        }
+    }
+    return STATUS_OK;
+}
+
 /* --- all of them ---------------------------------------------------------------------------------------------------------- */
 
 static enum status load_zeros(const struct fetch *fetch, const struct weight *weight, struct area area, struct scratch *scratch, struct params *params,
@@ -192,6 +218,8 @@ static enum status load_zeros(const struct fetch *fetch, const struct weight *we
 {
     const struct spec *spec = &weight->spec;
     const int32_t middle = 1 << (spec->bits - 1);
+    if (spec->code_rule == CODE_NARROWED)
+        return load_narrowed(fetch, weight, area, scratch, params, err);
     switch (spec->zero_kind) {
     case ZERO_CODES:
         return load_fields(fetch, weight, area, scratch, params, err);

@@ -9,6 +9,7 @@
 #include "plan/directory.h"
 #include "plan/experts.h"
 #include "plan/gap.h"
+#include "plan/narrow.h"
 #include "plan/offer.h"
 #include "plan/recode.h"
 
@@ -120,7 +121,7 @@ static enum status arrange(struct pipeline *pipeline, const struct request *requ
     uint64_t tokens = 0;
     enum status status = STATUS_OK;
     if (copy)
-        status = ggufcopy_open(&pipeline->copy, &pipeline->source, &request->gguf, request->reading.lenient, err);
+        status = ggufcopy_open(&pipeline->copy, &pipeline->source, request->reading.lenient, err);
     else
         status = tokencount_find(&pipeline->source, base, config, &tokens, err);
     if (status == STATUS_OK)
@@ -204,6 +205,7 @@ enum status pipeline_plan(struct pipeline *pipeline, const struct request *reque
         pipeline->left = directory.left;
     }
     TRY(fetch_open(&pipeline->fetch, resources->ops, &pipeline->model, err));
+    TRY(narrow_weights(&pipeline->model, &pipeline->fetch, request->target, &request->options, resources, err));
     TRY(survey_source(pipeline, request, resources, err));
     bool again = false;
     if (request->options.requantize && !request->target->arranged)

@@ -6,7 +6,7 @@
 Sources are every msModelSlim, AWQ and GPTQ folder of the fixtures (and of the models), and seeded random checkpoints. Each is
 converted to each target and back; what is written is read by the plain readers and compared, and where the plain reader
 predicts a refusal, repaq must give its exit code and leave nothing behind. Then the matrix: the random models of the seeds
-S .. S+N-1, through every ordered pair of formats (matrix.py), MXFP4 in its three encodings (mxfp4.py),
+S .. S+N-1, through every ordered pair of formats (matrix.py), MXFP4 in its encodings (mxfp4.py), Q5_0 (q5.py),
 and quantized fixtures into GGUF (gguf.py). A case's `#SEED` and its flags reproduce it:
 `--seed SEED --count 1 --only "#SEED "`. One line a case, then `N passed, N failed`, and how many were skipped.
 """
@@ -43,6 +43,7 @@ import mlx_affine
 import models
 import msmodelslim
 import mxfp4
+import q5
 import st
 import streams
 from st import Refusal
@@ -439,6 +440,7 @@ def main():
         with concurrent.futures.ProcessPoolExecutor(max_workers=min(os.cpu_count() or 1, 8)) as pool:
             first, second = pool.map(run_job, jobs), pool.map(matrix_job, pairs)
             third = [(mxfp4.judge(program, os.path.join(scratch, "mxfp4")), 0)] if a.only in "mxfp4" else []
+            third += [(q5.judge(program, os.path.join(scratch, "q5")), 0)] if a.only in "q5" else []
             third.append((gguf.judge(program, a.fixtures, os.path.join(scratch, "gguf"), a.only), 0))
             for part, left in [(self_test(), 0)] + third + [(part, 0) for part in first] + list(second):
                 for good, line in part:
