@@ -330,5 +330,39 @@ AVX2 static void again_centred(float d, const int8_t *scales, int half, const fl
     }
 }
 
-const struct ggml_k_search ggml_avx2_k = {find_offset, find_centred, find_three, again_offset, again_centred};
+static const struct ggml_k_search search = {find_offset, find_centred, find_three, again_offset, again_centred};
+
+static uint64_t super_blocks(enum ggml_type type, const struct ggml_part *row, uint64_t elements, uint8_t *to)
+{
+    for (uint64_t at = 0; at < elements; at += GGML_SUPER, to += ggml_block_bytes(type)) {
+        const struct ggml_part part = {.x = row->x + at, .weights = row->weights != NULL ? row->weights + at : NULL};
+        ggml_k_encode(type, &search, &part, to);
+    }
+    return elements;
+}
+
+uint64_t ggml_avx2_q2_k(const struct ggml_part *row, uint64_t elements, uint8_t *to)
+{
+    return super_blocks(GGML_Q2_K, row, elements, to);
+}
+
+uint64_t ggml_avx2_q3_k(const struct ggml_part *row, uint64_t elements, uint8_t *to)
+{
+    return super_blocks(GGML_Q3_K, row, elements, to);
+}
+
+uint64_t ggml_avx2_q4_k(const struct ggml_part *row, uint64_t elements, uint8_t *to)
+{
+    return super_blocks(GGML_Q4_K, row, elements, to);
+}
+
+uint64_t ggml_avx2_q5_k(const struct ggml_part *row, uint64_t elements, uint8_t *to)
+{
+    return super_blocks(GGML_Q5_K, row, elements, to);
+}
+
+uint64_t ggml_avx2_q6_k(const struct ggml_part *row, uint64_t elements, uint8_t *to)
+{
+    return super_blocks(GGML_Q6_K, row, elements, to);
+}
 #endif

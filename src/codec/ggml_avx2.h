@@ -3,6 +3,7 @@
 #ifndef REPAQ_GGML_AVX2_H
 #define REPAQ_GGML_AVX2_H
 
+#include "codec/ggml_fast.h"
 #include "codec/ggml_k.h"
 #include "codec/ggml_search.h"
 
@@ -26,16 +27,12 @@ struct ggml_avx2_found {
 void ggml_avx2_affine(const struct ggml_avx2_eight *eight, const struct ggml_search_affine *how, struct ggml_avx2_found *found);
 void ggml_avx2_centred(const struct ggml_avx2_eight *eight, int half, struct ggml_avx2_found *found); /* offset, least: 0 */
 
-extern const struct ggml_k_search ggml_avx2_k;
-
-/* As many whole blocks of a row as they can (all without weights, whole eights of blocks with them); returns the elements done. */
-uint64_t ggml_avx2_legacy_q8_0(const struct ggml_part *row, uint64_t elements, uint8_t *to);
-uint64_t ggml_avx2_legacy_q4_0(const struct ggml_part *row, uint64_t elements, uint8_t *to);
-uint64_t ggml_avx2_legacy_q4_1(const struct ggml_part *row, uint64_t elements, uint8_t *to);
-uint64_t ggml_avx2_legacy_q5_0(const struct ggml_part *row, uint64_t elements, uint8_t *to);
-uint64_t ggml_avx2_legacy_q5_1(const struct ggml_part *row, uint64_t elements, uint8_t *to);
-uint64_t ggml_avx2_iq4_nl(const struct ggml_part *row, uint64_t elements, uint8_t *to); /* whole eights in any case */
-uint64_t ggml_avx2_iq4_xs(const struct ggml_part *row, uint64_t elements, uint8_t *to);
+/* See ggml_fast_encode. Without weights all blocks of a row; with them, and of IQ4_NL in any case, whole eights of blocks of 32. */
+ggml_fast_encode ggml_avx2_legacy_q8_0, ggml_avx2_legacy_q4_0, ggml_avx2_legacy_q4_1, ggml_avx2_legacy_q5_0, ggml_avx2_legacy_q5_1;
+ggml_fast_encode ggml_avx2_q2_k, ggml_avx2_q3_k, ggml_avx2_q4_k, ggml_avx2_q5_k, ggml_avx2_q6_k, ggml_avx2_iq4_nl, ggml_avx2_iq4_xs;
+ggml_fast_decode ggml_avx2_decode_q8_0, ggml_avx2_decode_q4_0, ggml_avx2_decode_q4_1, ggml_avx2_decode_q5_0, ggml_avx2_decode_q5_1;
+ggml_fast_decode ggml_avx2_decode_q2_k, ggml_avx2_decode_q3_k, ggml_avx2_decode_q4_k, ggml_avx2_decode_q5_k, ggml_avx2_decode_q6_k;
+ggml_fast_decode ggml_avx2_decode_iq4_nl, ggml_avx2_decode_iq4_xs, ggml_avx2_decode_tq2_0, ggml_avx2_decode_mxfp4;
 #endif
 
 #endif

@@ -2,16 +2,11 @@
 #include "codec/ggml_kernels.h"
 
 #if defined(__x86_64__)
+#include "codec/ggml_lanes.h"
+
 #include <float.h>
-#include <immintrin.h>
 
-#define AVX2 __attribute__((target("avx2,f16c")))
 #define BLOCK 32
-
-AVX2 static inline __m256 magnitude(__m256 value)
-{
-    return _mm256_and_ps(value, _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff)));
-}
 
 AVX2 static inline void store_f16(uint8_t *to, float value)
 {
@@ -188,21 +183,215 @@ static uint64_t whole_eights(const struct ggml_part *row, uint64_t elements, uin
     return at;
 }
 
+/* --- eight blocks without weights ------------------------------------------------------------------------------------------- */
+
+/* The largest and the smallest of each of eight blocks and a start, in lane j those of block j. NaN are passed over. */
+struct ends {
+    __m256 most, least;
+};
+
+AVX2 static inline struct ends ends_of(const float *x, float start)
+{
+    __m256 most[8], least[8];
+    for (int j = 0; j < 8; j++, x += BLOCK) {
+        most[j] = _mm256_set1_ps(-start), least[j] = _mm256_set1_ps(start);
+        for (int i = 0; i < BLOCK; i += 8) {
+            const __m256 v = _mm256_loadu_ps(x + i);
+            most[j] = _mm256_max_ps(v, most[j]);
+            least[j] = _mm256_min_ps(v, least[j]);
+        }
+    }
+    for (int j = 0; j < 4; j++) {
+        most[j] = _mm256_max_ps(_mm256_unpacklo_ps(most[2 * j], most[2 * j + 1]), _mm256_unpackhi_ps(most[2 * j], most[2 * j + 1]));
+        least[j] = _mm256_min_ps(_mm256_unpacklo_ps(least[2 * j], least[2 * j + 1]), _mm256_unpackhi_ps(least[2 * j], least[2 * j + 1]));
+    }
+    for (int j = 0; j < 2; j++) {
+        most[j] = _mm256_max_ps(_mm256_shuffle_ps(most[2 * j], most[2 * j + 1], 0x44), _mm256_shuffle_ps(most[2 * j], most[2 * j + 1], 0xee));
+        least[j] = _mm256_min_ps(_mm256_shuffle_ps(least[2 * j], least[2 * j + 1], 0x44), _mm256_shuffle_ps(least[2 * j], least[2 * j + 1], 0xee));
+    }
+    return (struct ends){_mm256_max_ps(_mm256_permute2f128_ps(most[0], most[1], 0x20), _mm256_permute2f128_ps(most[0], most[1], 0x31)),
+                         _mm256_min_ps(_mm256_permute2f128_ps(least[0], least[1], 0x20), _mm256_permute2f128_ps(least[0], least[1], 0x31))};
+}
+
+/* The scales of eight blocks. */
+struct scales {
+    float inverse[8], least[8];
+    uint16_t d[8], m[8];
+};
+
+AVX2 static inline void store_halves(__m256 value, uint16_t *to)
+{
+    _mm_storeu_si128((__m128i *)(void *)to, _mm256_cvtps_ph(value, _MM_FROUND_TO_NEAREST_INT));
+}
+
+/* False where a block needs care: a scale so small or so large that codes may leave their range. */
+AVX2 static inline bool scales_of(__m256 d, struct scales *scales)
+{
+    const __m256 size = magnitude(d), zero = _mm256_setzero_ps(), is_zero = _mm256_cmp_ps(size, zero, _CMP_EQ_OQ);
+    const __m256 sound = _mm256_and_ps(_mm256_cmp_ps(size, _mm256_set1_ps(FLT_MIN), _CMP_GE_OQ), _mm256_cmp_ps(size, _mm256_set1_ps(FLT_MAX), _CMP_LE_OQ));
+    if (_mm256_movemask_ps(_mm256_or_ps(sound, is_zero)) != 255)
+        return false;
+    _mm256_storeu_ps(scales->inverse, _mm256_andnot_ps(is_zero, _mm256_div_ps(_mm256_set1_ps(1), d)));
+    store_halves(d, scales->d);
+    return true;
+}
+
+/* Words of codes of a block, of elements j and j + 16: as packing leaves them, to be put in order at the end. */
+struct words {
+    __m256i first, last;
+};
+
+AVX2 static inline __m256i ordered_bytes(struct words codes)
+{
+    return _mm256_permutevar8x32_epi32(_mm256_packus_epi16(codes.first, codes.last), _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+}
+
+AVX2 static inline void store_codes(struct words codes, bool five, uint8_t *to)
+{
+    if (five) {
+        put_fives(ordered_bytes(codes), to);
+        return;
+    }
+    const __m256i both = _mm256_permute4x64_epi64(_mm256_or_si256(codes.first, _mm256_slli_epi16(codes.last, 4)), 0xd8);
+    _mm_storeu_si128((__m128i *)(void *)to, _mm_packus_epi16(_mm256_castsi256_si128(both), _mm256_extracti128_si256(both, 1)));
+}
+
+AVX2 static inline struct words words_of(const __m256i *codes)
+{
+    return (struct words){_mm256_packus_epi32(codes[0], codes[1]), _mm256_packus_epi32(codes[2], codes[3])};
+}
+
+AVX2 static inline bool eight_q8_0(const float *x, uint8_t *to)
+{
+    struct scales scales;
+    const struct ends ends = ends_of(x, 0);
+    if (!scales_of(_mm256_div_ps(magnitude(_mm256_max_ps(ends.most, negative(ends.least))), _mm256_set1_ps(127)), &scales))
+        return false;
+    const __m256 below_half = _mm256_set1_ps(0x1.fffffep-2f), sign = _mm256_set1_ps(-0.0f);
+    for (int j = 0; j < 8; j++, x += BLOCK, to += 34) {
+        const __m256 by = _mm256_set1_ps(scales.inverse[j]);
+        __m256i codes[4];
+        for (int i = 0; i < 4; i++) { /* halves away from zero: the sum with a half reaches the next whole number by rounding */
+            const __m256 value = _mm256_mul_ps(_mm256_loadu_ps(x + 8 * i), by);
+            codes[i] = _mm256_cvttps_epi32(_mm256_add_ps(value, _mm256_or_ps(_mm256_and_ps(value, sign), below_half)));
+        }
+        const __m256i bytes = _mm256_packs_epi16(_mm256_packs_epi32(codes[0], codes[1]), _mm256_packs_epi32(codes[2], codes[3]));
+        le_store16(to, scales.d[j]);
+        _mm256_storeu_si256((__m256i *)(void *)(to + 2), _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)));
+    }
+    return true;
+}
+
+AVX2 static inline bool eight_centred(const float *x, bool five, uint8_t *to)
+{
+    const int half = five ? 16 : 8;
+    struct scales scales;
+    const struct ends ends = ends_of(x, 0);
+    const __m256 below = negative(ends.least);
+    if (_mm256_movemask_ps(_mm256_cmp_ps(ends.most, below, _CMP_EQ_OQ)) != 0) /* the first of both decides */
+        return false;
+    if (!scales_of(_mm256_div_ps(choose(greater(ends.most, below), ends.most, ends.least), _mm256_set1_ps((float)-half)), &scales))
+        return false;
+    const __m256 middle = _mm256_set1_ps((float)half + 0.5f);
+    const __m256i limit = _mm256_set1_epi16((short)(2 * half - 1));
+    for (int j = 0; j < 8; j++, x += BLOCK, to += five ? 22 : 18) {
+        const __m256 by = _mm256_set1_ps(scales.inverse[j]);
+        __m256i codes[4];
+        for (int i = 0; i < 4; i++)
+            codes[i] = _mm256_cvttps_epi32(_mm256_add_ps(_mm256_mul_ps(_mm256_loadu_ps(x + 8 * i), by), middle));
+        le_store16(to, scales.d[j]);
+        const struct words words = words_of(codes);
+        store_codes((struct words){_mm256_min_epi16(words.first, limit), _mm256_min_epi16(words.last, limit)}, five, to + 2);
+    }
+    return true;
+}
+
+AVX2 static inline bool eight_offset(const float *x, bool five, uint8_t *to)
+{
+    const int most = five ? 31 : 15;
+    struct scales scales;
+    const struct ends ends = ends_of(x, FLT_MAX);
+    if (_mm256_movemask_ps(_mm256_cmp_ps(ends.least, _mm256_setzero_ps(), _CMP_EQ_OQ)) != 0) /* the first zero's sign is stored */
+        return false;
+    if (!scales_of(_mm256_div_ps(_mm256_sub_ps(ends.most, ends.least), _mm256_set1_ps((float)most)), &scales))
+        return false;
+    _mm256_storeu_ps(scales.least, ends.least);
+    store_halves(ends.least, scales.m);
+    const __m256 half = _mm256_set1_ps(0.5f);
+    for (int j = 0; j < 8; j++, x += BLOCK, to += five ? 24 : 20) {
+        const __m256 by = _mm256_set1_ps(scales.inverse[j]), minus = _mm256_set1_ps(scales.least[j]);
+        __m256i codes[4];
+        for (int i = 0; i < 4; i++)
+            codes[i] = _mm256_cvttps_epi32(_mm256_add_ps(_mm256_mul_ps(_mm256_sub_ps(_mm256_loadu_ps(x + 8 * i), minus), by), half));
+        le_store16(to, scales.d[j]);
+        le_store16(to + 2, scales.m[j]);
+        store_codes(words_of(codes), five, to + 4);
+    }
+    return true;
+}
+
 /* --- rows ------------------------------------------------------------------------------------------------------------------- */
 
 AVX2 uint64_t ggml_avx2_legacy_q8_0(const struct ggml_part *row, uint64_t elements, uint8_t *to)
 {
-    for (uint64_t at = 0; at < elements; at += BLOCK, to += 34)
-        block_q8_0(row->x + at, to);
+    for (uint64_t at = 0; at < elements;) {
+        if (at + 8 * BLOCK <= elements && eight_q8_0(row->x + at, to)) {
+            at += 8 * BLOCK, to += 8 * 34;
+            continue;
+        }
+        for (int j = 0; j < 8 && at < elements; j++, at += BLOCK, to += 34)
+            block_q8_0(row->x + at, to);
+    }
     return elements;
+}
+
+AVX2 static inline void block_centred(const float *x, bool five, uint8_t *to)
+{
+    if (five)
+        put_fives(codes_centred(x, 16, to), to + 2);
+    else
+        put_nibbles(codes_centred(x, 8, to), to + 2);
+}
+
+AVX2 static inline void block_offset(const float *x, bool five, uint8_t *to)
+{
+    if (five)
+        put_fives(codes_offset(x, 31, to), to + 4);
+    else
+        put_nibbles(codes_offset(x, 15, to), to + 4);
+}
+
+AVX2 static inline void row_centred(const float *x, uint64_t elements, bool five, uint8_t *to)
+{
+    const uint32_t bytes = five ? 22 : 18;
+    for (uint64_t at = 0; at < elements;) {
+        if (at + 8 * BLOCK <= elements && eight_centred(x + at, five, to)) {
+            at += 8 * BLOCK, to += 8 * bytes;
+            continue;
+        }
+        for (int j = 0; j < 8 && at < elements; j++, at += BLOCK, to += bytes)
+            block_centred(x + at, five, to);
+    }
+}
+
+AVX2 static inline void row_offset(const float *x, uint64_t elements, bool five, uint8_t *to)
+{
+    const uint32_t bytes = five ? 24 : 20;
+    for (uint64_t at = 0; at < elements;) {
+        if (at + 8 * BLOCK <= elements && eight_offset(x + at, five, to)) {
+            at += 8 * BLOCK, to += 8 * bytes;
+            continue;
+        }
+        for (int j = 0; j < 8 && at < elements; j++, at += BLOCK, to += bytes)
+            block_offset(x + at, five, to);
+    }
 }
 
 AVX2 uint64_t ggml_avx2_legacy_q4_0(const struct ggml_part *row, uint64_t elements, uint8_t *to)
 {
     if (row->weights != NULL)
         return whole_eights(row, elements, 18, to);
-    for (uint64_t at = 0; at < elements; at += BLOCK, to += 18)
-        put_nibbles(codes_centred(row->x + at, 8, to), to + 2);
+    row_centred(row->x, elements, false, to);
     return elements;
 }
 
@@ -210,8 +399,7 @@ AVX2 uint64_t ggml_avx2_legacy_q4_1(const struct ggml_part *row, uint64_t elemen
 {
     if (row->weights != NULL)
         return whole_eights(row, elements, 20, to);
-    for (uint64_t at = 0; at < elements; at += BLOCK, to += 20)
-        put_nibbles(codes_offset(row->x + at, 15, to), to + 4);
+    row_offset(row->x, elements, false, to);
     return elements;
 }
 
@@ -219,8 +407,7 @@ AVX2 uint64_t ggml_avx2_legacy_q5_0(const struct ggml_part *row, uint64_t elemen
 {
     if (row->weights != NULL)
         return whole_eights(row, elements, 22, to);
-    for (uint64_t at = 0; at < elements; at += BLOCK, to += 22)
-        put_fives(codes_centred(row->x + at, 16, to), to + 2);
+    row_centred(row->x, elements, true, to);
     return elements;
 }
 
@@ -228,8 +415,7 @@ AVX2 uint64_t ggml_avx2_legacy_q5_1(const struct ggml_part *row, uint64_t elemen
 {
     if (row->weights != NULL)
         return whole_eights(row, elements, 24, to);
-    for (uint64_t at = 0; at < elements; at += BLOCK, to += 24)
-        put_fives(codes_offset(row->x + at, 31, to), to + 4);
+    row_offset(row->x, elements, true, to);
     return elements;
 }
 #endif

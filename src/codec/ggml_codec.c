@@ -1,6 +1,6 @@
 #include "codec/ggml_codec.h"
 
-#include "codec/ggml_avx2.h"
+#include "codec/ggml_fast.h"
 #include "codec/ggml_kernels.h"
 
 #include <math.h>
@@ -100,65 +100,22 @@ bool ggml_codec_needs_weights(enum ggml_type type)
     return types[type].kernel->needs_weights;
 }
 
-void ggml_codec_dequantize(enum ggml_type type, const uint8_t *blocks, uint64_t elements, float *values)
+/* --- rows ------------------------------------------------------------------------------------------------------------------- */
+
+void ggml_codec_dequantize_with(const struct ggml_fast *fast, enum ggml_type type, const uint8_t *blocks, uint64_t elements, float *values)
 {
     const struct ggml_kernel *kernel = types[type].kernel;
     const uint32_t size = ggml_block_elements(type), bytes = ggml_block_bytes(type);
+    if (fast != NULL && fast->decode[type] != NULL) {
+        fast->decode[type](blocks, elements, values);
+        return;
+    }
     for (uint64_t at = 0; at < elements; at += size, blocks += bytes)
         kernel->decode(blocks, values + at);
 }
 
-/* --- fast kernels, where the processor has them ------------------------------------------------------------------------------ */
-
-#if defined(__x86_64__)
-static uint64_t fast_k(enum ggml_type type, const struct ggml_part *row, uint64_t elements, uint8_t *blocks)
-{
-    for (uint64_t at = 0; at < elements; at += GGML_SUPER, blocks += ggml_block_bytes(type)) {
-        const struct ggml_part part = {.x = row->x + at, .weights = row->weights != NULL ? row->weights + at : NULL};
-        ggml_k_encode(type, &ggml_avx2_k, &part, blocks);
-    }
-    return elements;
-}
-
-/* Makes the first blocks of a row, and returns their elements. */
-static uint64_t quantize_fast(enum ggml_type type, const struct ggml_part *row, uint64_t elements, uint8_t *blocks)
-{
-    if (!ggml_avx2_usable())
-        return 0;
-    switch (type) {
-    case GGML_Q8_0:
-        return ggml_avx2_legacy_q8_0(row, elements, blocks);
-    case GGML_Q4_0:
-        return ggml_avx2_legacy_q4_0(row, elements, blocks);
-    case GGML_Q4_1:
-        return ggml_avx2_legacy_q4_1(row, elements, blocks);
-    case GGML_Q5_0:
-        return ggml_avx2_legacy_q5_0(row, elements, blocks);
-    case GGML_Q5_1:
-        return ggml_avx2_legacy_q5_1(row, elements, blocks);
-    case GGML_IQ4_NL:
-        return ggml_avx2_iq4_nl(row, elements, blocks);
-    case GGML_IQ4_XS:
-        return ggml_avx2_iq4_xs(row, elements, blocks);
-    case GGML_Q2_K:
-    case GGML_Q3_K:
-    case GGML_Q4_K:
-    case GGML_Q5_K:
-    case GGML_Q6_K:
-        return fast_k(type, row, elements, blocks);
-    default:
-        return 0;
-    }
-}
-#else
-static uint64_t quantize_fast(enum ggml_type type, const struct ggml_part *row, uint64_t elements, uint8_t *blocks)
-{
-    (void)type, (void)row, (void)elements, (void)blocks;
-    return 0;
-}
-#endif
-
-static bool quantize(enum ggml_type type, const struct ggml_codec_row *row, const struct ggml_grids *grids, bool fast, uint8_t *blocks)
+bool ggml_codec_quantize_with(const struct ggml_fast *fast, enum ggml_type type, const struct ggml_codec_row *row, const struct ggml_grids *grids,
+                              uint8_t *blocks)
 {
     const struct ggml_kernel *kernel = types[type].kernel;
     const uint32_t size = ggml_block_elements(type), bytes = ggml_block_bytes(type);
@@ -169,7 +126,7 @@ static bool quantize(enum ggml_type type, const struct ggml_codec_row *row, cons
             sum += row->values[i] * row->values[i];
         part.mean_square = sum / (float)row->elements;
     }
-    const uint64_t done = fast ? quantize_fast(type, &part, row->elements, blocks) : 0;
+    const uint64_t done = fast != NULL && fast->encode[type] != NULL ? fast->encode[type](&part, row->elements, blocks) : 0;
     blocks += done / size * bytes;
     for (uint64_t at = done; at < row->elements; at += size, blocks += bytes) {
         part.x = row->values + at;
@@ -180,14 +137,20 @@ static bool quantize(enum ggml_type type, const struct ggml_codec_row *row, cons
     return true;
 }
 
-bool ggml_codec_quantize(enum ggml_type type, const struct ggml_codec_row *row, const struct ggml_grids *grids, uint8_t *blocks)
+void ggml_codec_dequantize(enum ggml_type type, const uint8_t *blocks, uint64_t elements, float *values)
 {
-    return quantize(type, row, grids, true, blocks);
+    const struct ggml_fast *fast;
+    for (size_t s = 0; (fast = ggml_fast_set(s)) != NULL && fast->decode[type] == NULL; s++)
+        continue;
+    ggml_codec_dequantize_with(fast, type, blocks, elements, values);
 }
 
-bool ggml_codec_quantize_reference(enum ggml_type type, const struct ggml_codec_row *row, const struct ggml_grids *grids, uint8_t *blocks)
+bool ggml_codec_quantize(enum ggml_type type, const struct ggml_codec_row *row, const struct ggml_grids *grids, uint8_t *blocks)
 {
-    return quantize(type, row, grids, false, blocks);
+    const struct ggml_fast *fast;
+    for (size_t s = 0; (fast = ggml_fast_set(s)) != NULL && fast->encode[type] == NULL; s++)
+        continue;
+    return ggml_codec_quantize_with(fast, type, row, grids, blocks);
 }
 
 /* --- what is no number ------------------------------------------------------------------------------------------------------ */

@@ -25,8 +25,11 @@ void ggml_codec_dequantize(enum ggml_type type, const uint8_t *blocks, uint64_t 
 /* Blocks of a row. grids holds the type's (ggml_grid_build); may be NULL for types without. False where ggml aborts: values so large or weights so odd that a
  * scale is no number. What it wrote may still be no sound row: see ggml_codec_valid. */
 bool ggml_codec_quantize(enum ggml_type type, const struct ggml_codec_row *row, const struct ggml_grids *grids, uint8_t *blocks);
-/* The same by plain code alone, block by block: what fast kernels are held against. */
-bool ggml_codec_quantize_reference(enum ggml_type type, const struct ggml_codec_row *row, const struct ggml_grids *grids, uint8_t *blocks);
+/* The same by the kernels of one set (ggml_fast_set), or by plain code alone, block by block, with NULL: that is what sets are held against. */
+struct ggml_fast;
+bool ggml_codec_quantize_with(const struct ggml_fast *fast, enum ggml_type type, const struct ggml_codec_row *row, const struct ggml_grids *grids,
+                              uint8_t *blocks);
+void ggml_codec_dequantize_with(const struct ggml_fast *fast, enum ggml_type type, const uint8_t *blocks, uint64_t elements, float *values);
 
 /* True where all values are finite: what llama-quantize demands of a tensor that it reads. */
 bool ggml_codec_finite(const float *values, uint64_t count);

@@ -5,14 +5,13 @@
  *
  * The values are those of E2M1 doubled, so the scales are halved. A scale of NVFP4 is E4M3 without sign: e e e e m m m, bias 7. The factor of a whole
  * NVFP4 tensor is a tensor of its own. */
-#include "codec/ggml_kernels.h"
+#include "codec/ggml_fp4.h"
 
 #include <math.h>
 
-static const int8_t doubled[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+const int8_t ggml_fp4_doubled[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 
-/* 2^(e - 128); 255 stands for no number, and is 2^127 here. */
-static float half_exponent(uint8_t e)
+float ggml_fp4_half_exponent(uint8_t e)
 {
     const uint32_t bits = e < 2 ? 0x200000u << e : (uint32_t)(e - 1) << 23;
     float value;
@@ -48,9 +47,9 @@ static uint8_t scale_code(float value)
 static uint8_t nearest_value(float x, float d)
 {
     uint8_t nearest = 0;
-    float least = fabsf((float)doubled[0] * d - x);
+    float least = fabsf((float)ggml_fp4_doubled[0] * d - x);
     for (uint8_t i = 1; i < 16; i++) {
-        const float error = fabsf((float)doubled[i] * d - x);
+        const float error = fabsf((float)ggml_fp4_doubled[i] * d - x);
         if (error < least)
             least = error, nearest = i;
     }
@@ -61,7 +60,7 @@ static uint8_t nearest_value(float x, float d)
 static void decode_nibbles(const uint8_t *from, int half, float d, float *x)
 {
     for (int j = 0; j < half; j++)
-        x[j] = (float)doubled[low(from[j])] * d, x[j + half] = (float)doubled[high(from[j])] * d;
+        x[j] = (float)ggml_fp4_doubled[low(from[j])] * d, x[j + half] = (float)ggml_fp4_doubled[high(from[j])] * d;
 }
 
 static void encode_nibbles(const float *x, int half, float d, uint8_t *to)
@@ -72,7 +71,7 @@ static void encode_nibbles(const float *x, int half, float d, uint8_t *to)
 
 static void decode_mxfp4(const uint8_t *block, float *x)
 {
-    decode_nibbles(block + 1, 16, half_exponent(block[0]), x);
+    decode_nibbles(block + 1, 16, ggml_fp4_half_exponent(block[0]), x);
 }
 
 /* The largest value's exponent, less that of 4..6, by log2f: just below a power of two it rounds up. */
@@ -80,7 +79,7 @@ static bool encode_mxfp4(const struct ggml_part *part, uint8_t *block)
 {
     const float most = fabsf(extreme(part->x, 32));
     block[0] = most > 0 ? (uint8_t)to_truncated(floorf(log2f(most)) - 2 + 127) : 0;
-    encode_nibbles(part->x, 16, half_exponent(block[0]), block + 1);
+    encode_nibbles(part->x, 16, ggml_fp4_half_exponent(block[0]), block + 1);
     return true;
 }
 

@@ -12,12 +12,12 @@
 
 #define SUB 32
 
-static const int8_t table[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+const int8_t ggml_iq4_table[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
 
 static void decode_nibbles(const uint8_t *from, float d, float *x)
 {
     for (int j = 0; j < SUB / 2; j++)
-        x[j] = d * (float)table[low(from[j])], x[j + SUB / 2] = d * (float)table[high(from[j])];
+        x[j] = d * (float)ggml_iq4_table[low(from[j])], x[j + SUB / 2] = d * (float)ggml_iq4_table[high(from[j])];
 }
 
 static void decode_nl(const uint8_t *block, float *x)
@@ -25,27 +25,29 @@ static void decode_nl(const uint8_t *block, float *x)
     decode_nibbles(block + 2, f16_at(block), x);
 }
 
+int ggml_iq4_scale(const uint8_t *block, int b)
+{
+    return (block[4 + b / 2] >> 4 * (b % 2) & 15) | (int)((unsigned)le_load16(block + 2) >> 2 * b & 3) << 4;
+}
+
 static void decode_xs(const uint8_t *block, float *x)
 {
     const float d = f16_at(block);
-    const unsigned tops = le_load16(block + 2);
-    for (int b = 0; b < GGML_SUPER / SUB; b++) {
-        const int scale = (block[4 + b / 2] >> 4 * (b % 2) & 15) | (int)(tops >> 2 * b & 3) << 4;
-        decode_nibbles(block + 8 + 16 * b, d * (float)(scale - 32), x + SUB * b);
-    }
+    for (int b = 0; b < GGML_SUPER / SUB; b++)
+        decode_nibbles(block + 8 + 16 * b, d * (float)(ggml_iq4_scale(block, b) - 32), x + SUB * b);
 }
 
 /* The code of the nearest value; of two that are equally near, the upper one. */
 static uint8_t nearest_code(float x)
 {
-    if (x <= (float)table[0])
+    if (x <= (float)ggml_iq4_table[0])
         return 0;
-    if (x >= (float)table[15])
+    if (x >= (float)ggml_iq4_table[15])
         return 15;
     uint8_t above = 1;
-    while (above < 15 && !(x < (float)table[above]))
+    while (above < 15 && !(x < (float)ggml_iq4_table[above]))
         above++;
-    return x - (float)table[above - 1] < (float)table[above] - x ? above - 1 : above;
+    return x - (float)ggml_iq4_table[above - 1] < (float)ggml_iq4_table[above] - x ? above - 1 : above;
 }
 
 static void nearest_nibbles(const float *x, float inverse, uint8_t *to)
@@ -62,7 +64,7 @@ static struct sums table_sums(const float *x, const float *weights, float invers
 {
     struct sums sum = {0, 0};
     for (int j = 0; j < SUB; j++) {
-        const float q = (float)table[nearest_code(inverse * x[j])];
+        const float q = (float)ggml_iq4_table[nearest_code(inverse * x[j])];
         sum.qx += weights[j] * q * x[j];
         sum.q2 += weights[j] * q * q;
     }
@@ -72,7 +74,7 @@ static struct sums table_sums(const float *x, const float *weights, float invers
 /* The scale of 32 elements: the extreme one at an end of the table and at 15 places around it. */
 static float find_scale(const float *x, const float *weights)
 {
-    const float top = extreme(x, SUB), end = (float)table[0];
+    const float top = extreme(x, SUB), end = (float)ggml_iq4_table[0];
     if (fabsf(top) < GGML_SEARCH_TINY)
         return 0;
     struct sums sum = table_sums(x, weights, 1 / (-top / end));

