@@ -5,13 +5,24 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { QUANTIZATION_VERSION = 2, GUESSED = 1024 };
 
 /* --- hyper-parameters ---------------------------------------------------------------------------------------------------------------- */
 
-/* A count by "<architecture>.NAME", of the first layer where each has its own; 0 where there is none. */
-static enum status take_count(const struct ggufcopy *copy, const char *name, uint64_t *count, struct err *err)
+/* The last pair that the user sets under a key; NULL if there is none. */
+static const struct gguf_pair *find_pair(const struct gguf_options *options, const char *key, enum ggufile_kind kind)
+{
+    for (size_t p = options->pair_count; p > 0; p--)
+        if (strcmp(options->pair[p - 1].key, key) == 0)
+            return options->pair[p - 1].kind == kind ? &options->pair[p - 1] : NULL;
+    return NULL;
+}
+
+/* A count by "<architecture>.NAME", of the first layer where each has its own; 0 where there is none. What the user sets counts instead of a number
+ * (ggml-org/llama.cpp:src/llama-model-loader.cpp, GGUFMeta::GKV::set). */
+static enum status take_count(const struct ggufcopy *copy, const char *name, const struct gguf_options *options, uint64_t *count, struct err *err)
 {
     const struct ggufile *file = &copy->set.file[0];
     char key[128];
@@ -21,6 +32,11 @@ static enum status take_count(const struct ggufcopy *copy, const char *name, uin
     (void)snprintf(key, sizeof key, "%.*s.%s", (int)(copy->hyper.arch.size < 64 ? copy->hyper.arch.size : 64), copy->hyper.arch.data, name);
     const struct ggufile_value *value = ggufile_find(file, key);
     *count = 0;
+    const struct gguf_pair *pair = find_pair(options, key, GGUFILE_U32);
+    if (pair != NULL && (value == NULL || value->kind != GGUFILE_ARRAY)) {
+        *count = pair->bits;
+        return STATUS_OK;
+    }
     if (value == NULL)
         return STATUS_OK;
     if (value->kind != GGUFILE_ARRAY)
@@ -32,25 +48,28 @@ static enum status take_count(const struct ggufcopy *copy, const char *name, uin
     return STATUS_OK;
 }
 
-static enum status take_hyper(struct ggufcopy *copy, struct err *err)
+static enum status take_hyper(struct ggufcopy *copy, const struct gguf_options *options, struct err *err)
 {
     struct gguf_hyper *hyper = &copy->hyper;
     bool present;
     TRY(ggufile_value_string(&copy->set.file[0], "general.architecture", &hyper->arch, &present, err));
-    if (!present)
+    const struct gguf_pair *arch = find_pair(options, "general.architecture", GGUFILE_STRING);
+    if (arch != NULL)
+        hyper->arch = slice_of(arch->text);
+    if (!present && arch == NULL)
         return err_set(err, STATUS_CORRUPT, copy->set.file[0].path, "found no general.architecture");
-    TRY(take_count(copy, "block_count", &hyper->layers, err));
-    TRY(take_count(copy, "attention.head_count", &hyper->heads, err));
-    TRY(take_count(copy, "attention.head_count_kv", &hyper->key_heads, err));
-    TRY(take_count(copy, "expert_count", &hyper->experts, err));
+    TRY(take_count(copy, "block_count", options, &hyper->layers, err));
+    TRY(take_count(copy, "attention.head_count", options, &hyper->heads, err));
+    TRY(take_count(copy, "attention.head_count_kv", options, &hyper->key_heads, err));
+    TRY(take_count(copy, "expert_count", options, &hyper->experts, err));
     char key[128];
     (void)snprintf(key, sizeof key, "%.*s.attention.head_count_kv", (int)(hyper->arch.size < 64 ? hyper->arch.size : 64), hyper->arch.data);
-    if (ggufile_find(&copy->set.file[0], key) == NULL)
+    if (ggufile_find(&copy->set.file[0], key) == NULL && find_pair(options, key, GGUFILE_U32) == NULL)
         hyper->key_heads = hyper->heads;
     return STATUS_OK;
 }
 
-enum status ggufcopy_open(struct ggufcopy *copy, struct source *source, bool lenient, struct err *err)
+enum status ggufcopy_open(struct ggufcopy *copy, struct source *source, const struct gguf_options *options, bool lenient, struct err *err)
 {
     const char *path = source_path(source, source->only, err);
     if (path == NULL)
@@ -63,7 +82,7 @@ enum status ggufcopy_open(struct ggufcopy *copy, struct source *source, bool len
     for (size_t f = 0; f < copy->set.count; f++)
         if (copy->set.file[f].big_endian)
             return err_set(err, STATUS_UNSUPPORTED, copy->set.file[f].path, "found a big-endian file, expected little endian where GGUF becomes GGUF");
-    return take_hyper(copy, err);
+    return take_hyper(copy, options, err);
 }
 
 void ggufcopy_free(struct ggufcopy *copy)

@@ -13,8 +13,8 @@ struct ggufcopy {
     struct gguf_hyper hyper;
 };
 
-/* Reads the headers of the set that source->only belongs to. */
-enum status ggufcopy_open(struct ggufcopy *copy, struct source *source, bool lenient, struct err *err) WARN_UNUSED;
+/* Reads the headers of the set that source->only belongs to; architecture and counts that options set count instead of the file's (options: borrowed). */
+enum status ggufcopy_open(struct ggufcopy *copy, struct source *source, const struct gguf_options *options, bool lenient, struct err *err) WARN_UNUSED;
 /* The tensors of a model that was read as it is stored, in the order of the files; outer dimensions of 1 are dropped, as llama.cpp's writer does. What
  * `exclude` (NULL: none) names is left out. */
 enum status ggufcopy_arrange(const struct ggufcopy *copy, struct model *model, const struct regex *exclude, struct arrangement *arrangement,

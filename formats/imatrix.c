@@ -5,6 +5,7 @@
 #include "container/ggufile_value.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +31,10 @@ static enum status add_entry(struct imatrix *imatrix, const struct imatrix_entry
 static enum status take_counts(struct imatrix *imatrix, const struct ggufile_tensor *tensor, struct imatrix_entry *entry, struct err *err)
 {
     entry->parts = tensor->bytes / sizeof(float);
+    if (entry->parts > LIMIT_IMATRIX_COUNTS_MAX - imatrix->counts)
+        return err_set(err, STATUS_LIMIT, tensor->name, "found %llu counts after %llu, expected at most %u in a file", (unsigned long long)entry->parts,
+                       (unsigned long long)imatrix->counts, LIMIT_IMATRIX_COUNTS_MAX);
+    imatrix->counts += entry->parts;
     float *counts = arena_alloc(&imatrix->arena, entry->parts, sizeof *counts, err);
     if (counts == NULL)
         return STATUS_LIMIT;
@@ -61,6 +66,17 @@ static enum status take_pair(struct imatrix *imatrix, const struct ggufile *gguf
     return add_entry(imatrix, &entry, err);
 }
 
+/* NAME.counts belongs to sums. */
+static enum status check_counts(const struct ggufile *gguf, const struct ggufile_tensor *counts, struct err *err)
+{
+    char name[GGUFILE_NAME_BYTES_MAX + sizeof ".in_sum2"];
+    const int size = (int)(strlen(counts->name) - (sizeof ".counts" - 1));
+    (void)snprintf(name, sizeof name, "%.*s.in_sum2", size, counts->name);
+    if (ggufile_find_tensor(gguf, slice_of(name)) != NULL)
+        return STATUS_OK;
+    return err_set(err, STATUS_CORRUPT, counts->name, "found no %s beside it", name);
+}
+
 static enum status take_metadata(struct imatrix *imatrix, const struct ggufile *gguf, struct err *err)
 {
     struct ggufile_array array;
@@ -83,9 +99,12 @@ static enum status read_gguf(struct imatrix *imatrix, struct err *err)
     enum status status = take_metadata(imatrix, &gguf, err);
     if (status == STATUS_OK && gguf.big_endian)
         status = err_set(err, STATUS_UNSUPPORTED, imatrix->file.path, "found a big-endian file, expected little endian");
-    for (size_t t = 0; status == STATUS_OK && t < gguf.tensor_count; t++)
+    for (size_t t = 0; status == STATUS_OK && t < gguf.tensor_count; t++) {
         if (slice_ends(slice_of(gguf.tensor[t].name), ".in_sum2"))
             status = take_pair(imatrix, &gguf, &gguf.tensor[t], err);
+        else if (slice_ends(slice_of(gguf.tensor[t].name), ".counts"))
+            status = check_counts(&gguf, &gguf.tensor[t], err);
+    }
     imatrix->ones = true;
     ggufile_free(&gguf);
     return status;
@@ -127,6 +146,8 @@ static enum status read_old(struct imatrix *imatrix, struct err *err)
     uint64_t at = 0;
     int64_t entries = 0, number = 0, calls = 0, values = 0;
     TRY(take_i32(imatrix, &at, LIMIT_TENSORS_MAX, &entries, err));
+    if (entries < 1)
+        return err_set(err, STATUS_CORRUPT, imatrix->file.path, "found %lld entries, expected an importance matrix", (long long)entries);
     for (int64_t e = 0; e < entries; e++) {
         struct imatrix_entry entry = {.parts = 1};
         float *counts = arena_alloc(&imatrix->arena, 1, sizeof *counts, err);
@@ -156,23 +177,6 @@ static enum status read_old(struct imatrix *imatrix, struct err *err)
 
 /* --- both ---------------------------------------------------------------------------------------------------------------------------- */
 
-static enum status check_values(const struct imatrix *imatrix, struct err *err)
-{
-    float values[STEP];
-    for (size_t e = 0; e < imatrix->count; e++) {
-        const struct imatrix_entry *entry = &imatrix->entry[e];
-        for (uint64_t at = 0; at < entry->values; at += STEP) {
-            const uint64_t count = entry->values - at < STEP ? entry->values - at : STEP;
-            TRY(imatrix_load(imatrix, entry, at, count, values, err));
-            for (uint64_t i = 0; i < count; i++)
-                if (!isfinite(values[i]))
-                    return err_set(err, STATUS_CORRUPT, imatrix->file.path, "found %g as the importance of column %llu of %s (R-NONFINITE)",
-                                   (double)values[i], (unsigned long long)(at + i), entry->name);
-        }
-    }
-    return STATUS_OK;
-}
-
 enum status imatrix_open(struct imatrix *imatrix, const struct file_ops *ops, const char *path, struct err *err)
 {
     uint8_t magic[4] = {0};
@@ -184,7 +188,24 @@ enum status imatrix_open(struct imatrix *imatrix, const struct file_ops *ops, co
     TRY(memcmp(magic, "GGUF", 4) == 0 ? read_gguf(imatrix, err) : read_old(imatrix, err));
     if (imatrix->count == 0)
         return err_set(err, STATUS_CORRUPT, path, "found no entries, expected an importance matrix");
-    return check_values(imatrix, err);
+    return STATUS_OK;
+}
+
+enum status imatrix_check(const struct imatrix *imatrix, struct err *err)
+{
+    float values[STEP];
+    for (size_t e = 0; e < imatrix->count; e++) {
+        const struct imatrix_entry *entry = &imatrix->entry[e];
+        for (uint64_t at = 0; !entry->dropped && at < entry->values; at += STEP) {
+            const uint64_t count = entry->values - at < STEP ? entry->values - at : STEP;
+            TRY(imatrix_load(imatrix, entry, at, count, values, err));
+            for (uint64_t i = 0; i < count; i++)
+                if (!isfinite(values[i]))
+                    return err_set(err, STATUS_CORRUPT, imatrix->file.path, "found %g as the importance of column %llu of %s (R-NONFINITE)",
+                                   (double)values[i], (unsigned long long)(at + i), entry->name);
+        }
+    }
+    return STATUS_OK;
 }
 
 static bool has_word(const char *name, const char *const *word, size_t count)

@@ -26,6 +26,7 @@ struct imatrix {
     struct arena arena;
     struct imatrix_entry *entry; /* owned */
     size_t count, capacity;
+    uint64_t counts;             /* of all entries */
     struct map name;             /* -> index of entry */
     bool open;
     bool ones;                   /* a part that was never counted is ones; else its sums as they are */
@@ -33,10 +34,12 @@ struct imatrix {
     int64_t chunks;              /* of the data; 0: not stated */
 };
 
-/* Reads names and counts, and looks at all values: one that is no number is CORRUPT. */
+/* Reads names and counts. A GGUF file whose sums and counts do not belong together is CORRUPT, as is a count that is no number. */
 enum status imatrix_open(struct imatrix *imatrix, const struct file_ops *ops, const char *path, struct err *err) WARN_UNUSED;
 /* Drops the entries in whose name one of words [count] is found, or, with `keep`, all others. */
 void imatrix_drop(struct imatrix *imatrix, const char *const *word, size_t count, bool keep);
+/* Looks at all values of the entries that are left: one that is no number is CORRUPT. */
+enum status imatrix_check(const struct imatrix *imatrix, struct err *err) WARN_UNUSED;
 /* Entries that are left. */
 size_t imatrix_left(const struct imatrix *imatrix);
 /* NULL if there is none. */

@@ -74,8 +74,11 @@ static void print_text(const struct checkpoint *side, const char *const *path, c
     if (comparison->first == NULL)
         return;
     (void)printf("first difference: %s: %s\n", comparison->first->name, comparison->first->first);
-    (void)printf("differences: %llu codes, %llu zeros, %llu scales, %llu values\n", (unsigned long long)comparison->codes,
+    (void)printf("differences: %llu codes, %llu zeros, %llu scales, %llu values", (unsigned long long)comparison->codes,
                  (unsigned long long)comparison->zeros, (unsigned long long)comparison->scales, (unsigned long long)comparison->values);
+    if (comparison->activations > 0)
+        (void)printf(", %llu activation parameters", (unsigned long long)comparison->activations);
+    (void)printf("\n");
 }
 
 static void emit_pair(struct emit *emit, const struct pair *pair)
@@ -87,6 +90,7 @@ static void emit_pair(struct emit *emit, const struct pair *pair)
     emit_u64(emit, "zeros", pair->zeros);
     emit_u64(emit, "scales", pair->scales);
     emit_u64(emit, "values", pair->values);
+    emit_u64(emit, "activations", pair->activations);
     emit_double(emit, "max_relative_error", pair->max_relative);
     emit_string(emit, "first", pair->first[0] == '\0' ? NULL : pair->first);
     emit_end(emit, '}');
@@ -116,6 +120,7 @@ static void print_json(const struct checkpoint *side, const char *const *path, c
     emit_u64(&emit, "zeros", comparison->zeros);
     emit_u64(&emit, "scales", comparison->scales);
     emit_u64(&emit, "values", comparison->values);
+    emit_u64(&emit, "activations", comparison->activations);
     emit_end(&emit, '}');
     emit_double(&emit, "max_relative_error", comparison->max_relative);
     emit_array(&emit, "pairs", false);

@@ -182,6 +182,7 @@ static enum status take_matrix(struct quantize_words *words, const struct file_o
         imatrix_drop(&words->imatrix, words->include.word, words->include.count, true);
     if (imatrix_left(&words->imatrix) == 0)
         return STATUS_OK;
+    TRY(imatrix_check(&words->imatrix, err)); /* what is left: a broken entry can be excluded, as upstream */
     options->imatrix = &words->imatrix;
     return note_matrix(words, pair, &options->pair_count, err);
 }

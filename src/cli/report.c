@@ -3,7 +3,6 @@
 #include "cli/emit.h"
 #include "cli/report_types.h"
 
-#include <math.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -55,17 +54,6 @@ static void print_plan(const struct plan *plan)
     (void)printf("disk needed: %s\n", text_bytes(plan->file_bytes, bytes));
 }
 
-/* The rounding that a weight's codes came from; NULL where they are the source's. */
-static const struct round_tally *rounding_of(const struct plan *plan, size_t weight)
-{
-    return plan->model->weight[weight].origin == NULL ? NULL : &plan->rounding[weight];
-}
-
-static double rms_of(const struct round_tally *rounding)
-{
-    return rounding->weights == 0 ? 0 : sqrt((rounding->squares + rounding->squares_low) / (double)rounding->weights);
-}
-
 static void print_notes(const struct pipeline *pipeline)
 {
     for (size_t i = 0; i < pipeline->model.note_count; i++)
@@ -102,7 +90,7 @@ static void print_losses(const struct plan *plan)
     const char *worst = NULL;
     size_t count = 0;
     for (size_t w = 0; w < plan->model->weight_count; w++) {
-        const struct round_tally *rounding = rounding_of(plan, w);
+        const struct round_tally *rounding = plan_rounding(plan, w);
         if (rounding == NULL)
             continue;
         if (worst == NULL || rounding->max_error > all.max_error)
@@ -112,7 +100,7 @@ static void print_losses(const struct plan *plan)
     }
     if (count > 0)
         (void)printf("quantized %zu weights rounded to nearest: largest error %.3g (%s), root mean square %.3g\n", count, all.max_error, worst,
-                     rms_of(&all));
+                     round_tally_rms(&all));
 }
 
 void report_text(const struct report *report)
@@ -167,13 +155,15 @@ static void emit_tensor(struct emit *emit, const struct plan *plan, const struct
     emit_end(emit, ']');
     emit_string(emit, "step", plan_step_name(output->step));
     emit_string(emit, "class", plan_exactness_name(output->exactness));
-    const struct round_tally *rounding = output->step == STEP_CODES ? rounding_of(plan, output->source) : NULL;
+    const struct round_tally *rounding = output->step == STEP_CODES ? plan_rounding(plan, output->source) : NULL;
     if (output->zeroed > 0)
         emit_u64(emit, "zeroed", output->zeroed);
-    if (rounding != NULL) {
-        emit_double(emit, "max_error", rounding->max_error);
-        emit_double(emit, "rms_error", rms_of(rounding));
-    }
+    if (output->max_relative > 0)
+        emit_double(emit, "max_relative_error", output->max_relative);
+    if (rounding != NULL || output->max_error > 0)
+        emit_double(emit, "max_error", rounding != NULL ? rounding->max_error : output->max_error);
+    if (rounding != NULL)
+        emit_double(emit, "rms_error", round_tally_rms(rounding));
     emit_end(emit, '}');
 }
 

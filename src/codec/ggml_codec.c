@@ -53,6 +53,8 @@ enum scale_kind {
     SCALE_E8M0,      /* 255 is no number */
     SCALE_ANY,       /* every byte is a scale */
     SCALE_SCATTERED, /* IQ1_M */
+    SCALE_F64,
+    SCALE_UNKNOWN,   /* ggml does not look at the type, and refuses it */
 };
 
 static const struct type {
@@ -88,6 +90,13 @@ static const struct type {
     [GGML_TQ2_0] = {&ggml_ternary_tq2_0, SCALE_F16, 64, 64},
     [GGML_MXFP4] = {&ggml_fp4_mxfp4, SCALE_E8M0, 0, 0},
     [GGML_NVFP4] = {&ggml_fp4_nvfp4, SCALE_ANY, 0, 0},
+    [GGML_I8] = {NULL, SCALE_ANY, 0, 0},
+    [GGML_I16] = {NULL, SCALE_ANY, 0, 0},
+    [GGML_I32] = {NULL, SCALE_ANY, 0, 0},
+    [GGML_I64] = {NULL, SCALE_ANY, 0, 0},
+    [GGML_F64] = {NULL, SCALE_F64, 0, 0},
+    [GGML_Q8_K] = {NULL, SCALE_F32, 0, 0},
+    [GGML_Q8_1] = {NULL, SCALE_UNKNOWN, 0, 0},
 };
 
 bool ggml_codec_has(enum ggml_type type)
@@ -165,6 +174,14 @@ static bool finite_f16(uint16_t bits)
     return (bits & 0x7c00) != 0x7c00;
 }
 
+/* As an F32: ggml's own check narrows it. */
+static bool finite_f64(const uint8_t *bytes)
+{
+    double value;
+    memcpy(&value, bytes, sizeof value);
+    return fabs(value) < 0x1.ffffffp127; /* what rounds to no more than the largest F32 */
+}
+
 bool ggml_codec_finite(const float *values, uint64_t count)
 {
     uint32_t special = 0; /* bit 31: an exponent of all ones was seen */
@@ -189,15 +206,30 @@ static bool valid_block(const struct type *type, const uint8_t *block)
         return block[0] != 255;
     case SCALE_SCATTERED:
         return finite_f16(scattered_f16(block + type->first));
+    case SCALE_F64:
+        return finite_f64(block);
+    case SCALE_UNKNOWN:
+        return false;
     case SCALE_ANY:
         break;
     }
     return true;
 }
 
+/* Plain types of 16 bits, without a branch a value. */
+static bool valid_halves(const uint8_t *data, uint64_t count, uint16_t exponent)
+{
+    unsigned special = 0;
+    for (uint64_t i = 0; i < count; i++)
+        special |= (le_load16(data + 2 * i) & exponent) == exponent;
+    return special == 0;
+}
+
 bool ggml_codec_valid(enum ggml_type type, const uint8_t *blocks, uint64_t elements)
 {
     const uint32_t size = ggml_block_elements(type), bytes = ggml_block_bytes(type);
+    if (type == GGML_F16 || type == GGML_BF16)
+        return valid_halves(blocks, elements, type == GGML_F16 ? 0x7c00 : 0x7f80);
     for (uint64_t at = 0; at < elements; at += size, blocks += bytes)
         if (!valid_block(types + type, blocks))
             return false;

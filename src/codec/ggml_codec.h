@@ -33,7 +33,8 @@ void ggml_codec_dequantize_with(const struct ggml_fast *fast, enum ggml_type typ
 
 /* True where all values are finite: what llama-quantize demands of a tensor that it reads. */
 bool ggml_codec_finite(const float *values, uint64_t count);
-/* ggml_validate_row_data: true where all scales (of plain types: all values) are finite. elements are whole blocks. */
+/* ggml_validate_row_data: true where all scales (of plain types: all values) are finite. elements are whole blocks of any type that has some, integers, F64 and
+ * Q8_K among them; of Q8_1 ggml takes none. */
 bool ggml_codec_valid(enum ggml_type type, const uint8_t *blocks, uint64_t elements);
 
 #endif

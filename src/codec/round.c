@@ -175,6 +175,11 @@ void round_tally_add(struct round_tally *sum, const struct round_tally *part)
     add_twice(&sum->squares, &sum->squares_low, part->squares, part->squares_low);
 }
 
+double round_tally_rms(const struct round_tally *tally)
+{
+    return tally->weights == 0 ? 0 : sqrt((tally->squares + tally->squares_low) / (double)tally->weights);
+}
+
 /* --- a group ----------------------------------------------------------------------------------------------------------------- */
 
 static const struct round_kernels plain = {range_lanes, divide, measure_lanes};

@@ -41,6 +41,8 @@ struct round_tally {
 };
 /* Parts combine in any order: what is in squares does not depend on it, but for about the 100th bit. */
 void round_tally_add(struct round_tally *sum, const struct round_tally *part);
+/* Root mean square of the errors; 0 of no weights. */
+double round_tally_rms(const struct round_tally *tally);
 
 /* Rounds one group of count > 0 weights. codes: [count], a byte each. Adds to *tally, which may be NULL. A group of zeros gets scale 0, and codes and zero
  * 2^(bits-1); in MLX, scale -1e-7, bias 0 and codes 0. */

@@ -15,6 +15,9 @@ static const struct {
 #undef X
 };
 _Static_assert(sizeof rows / sizeof rows[0] == GGML_COUNT, "one row a type");
+#define X(id, name, text, elements, bytes, kind) _Static_assert((bytes) <= GGML_BLOCK_BYTES_MAX, text);
+#include "ir/ggml.def"
+#undef X
 
 /* Plain numbers that safetensors has as well. */
 static const struct {

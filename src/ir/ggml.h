@@ -15,6 +15,8 @@ enum ggml_type {
     GGML_COUNT, /* ids from here on are unknown; also "not given" */
 };
 
+enum { GGML_BLOCK_BYTES_MAX = 292 };
+
 enum ggml_kind {
     GGML_KIND_FLOAT,
     GGML_KIND_INTEGER,

@@ -2,6 +2,7 @@
 
 #include "base/pool.h"
 #include "plan/contrast.h"
+#include "plan/contrast_activation.h"
 #include "plan/contrast_blocks.h"
 #include "plan/pairs.h"
 
@@ -23,6 +24,12 @@ const char *compare_verdict_name(enum verdict verdict)
     return names[verdict];
 }
 
+static enum status contrast_coded(const struct contrast *contrast, struct pair *pair, struct err *err)
+{
+    TRY(contrast_weights(contrast, pair, err));
+    return contrast_activation(contrast, pair, err);
+}
+
 static enum status compare_pair(void *opaque, size_t index, unsigned worker, struct err *err)
 {
     const struct comparing *comparing = opaque;
@@ -37,7 +44,7 @@ static enum status compare_pair(void *opaque, size_t index, unsigned worker, str
     if (contrast_blocks_meet(&contrast, pair))
         TRY(contrast_blocks(&contrast, pair, err));
     else if (pair->weight_a && pair->weight_b)
-        TRY(contrast_weights(&contrast, pair, err));
+        TRY(contrast_coded(&contrast, pair, err));
     else if (pair->weight_a || pair->weight_b)
         TRY(contrast_with_float(&contrast, pair, err));
     else
@@ -48,6 +55,7 @@ static enum status compare_pair(void *opaque, size_t index, unsigned worker, str
         return STATUS_OK;
     pair->verdict = VERDICT_DIFFERS; /* what is only rounded differs as well when everything must be exact */
     *(pair->weight_a && pair->weight_b ? &pair->scales : &pair->values) += pair->rounded;
+    pair->activations += pair->rounded_activations;
     return STATUS_OK;
 }
 
@@ -60,6 +68,7 @@ static void sum_up(struct comparison *comparison)
         comparison->zeros += pair->zeros;
         comparison->scales += pair->scales;
         comparison->values += pair->values;
+        comparison->activations += pair->activations;
         if (pair->max_relative > comparison->max_relative)
             comparison->max_relative = pair->max_relative;
         if (comparison->first == NULL && pair->verdict >= VERDICT_DIFFERS)

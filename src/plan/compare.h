@@ -22,17 +22,18 @@ struct pair {
     uint32_t a, b;         /* index into the model's weights or tensors; MODEL_NONE: there is none */
     bool weight_a, weight_b; /* a and b are weights, not tensors */
     enum verdict verdict;
-    uint64_t codes, zeros, scales, values; /* differences of each kind */
+    uint64_t codes, zeros, scales, values, activations; /* differences of each kind */
     uint64_t rounded;      /* scales or values that one side rounds */
-    double max_relative;   /* of rounded scales or values */
-    char first[104];       /* the first difference in words; "" if there is none */
+    uint64_t rounded_activations; /* parameters of activations likewise */
+    double max_relative;   /* of what is rounded */
+    char first[120];       /* the first difference in words; "" if there is none */
 };
 
 struct comparison {
     struct pair *pair;     /* owned; sorted by name */
     size_t count, capacity;
     size_t count_of[VERDICT_COUNT];
-    uint64_t codes, zeros, scales, values; /* differences in all */
+    uint64_t codes, zeros, scales, values, activations; /* differences in all */
     double max_relative;
     const struct pair *first; /* the first pair that differs, NULL if none */
     struct arena arena;

@@ -136,6 +136,7 @@ static enum status add_floats(struct plan *plan, uint32_t index, const struct op
     struct output_tensor output = {.name = arranged->name, .shape = arranged->shape, .rank = arranged->rank, .source = arranged->source};
     output.step = block || arranged->plus_one || (arranged->chosen && !same) ? STEP_BLOCKS : same ? STEP_COPY : STEP_CAST;
     output.exactness = block ? EXACTNESS_LOSSY : cast->inexact > 0 ? EXACTNESS_ROUNDED : same ? EXACTNESS_BYTES : EXACTNESS_EXACT;
+    output.checked = arranged->chosen;
     if (output.step == STEP_BLOCKS)
         output.source = index;
     return append(plan, &output, type, err);
@@ -170,6 +171,7 @@ static enum status add_values(struct plan *plan, uint32_t index, enum ggml_type 
     struct output_tensor output = {.name = arranged->name, .shape = arranged->shape, .rank = arranged->rank, .source = index, .step = STEP_BLOCKS};
     if (is_kept(plan->model, arranged)) {
         output.step = STEP_COPY;
+        output.checked = true;
         output.source = plan->model->weight[arranged->weight[0]].role[ROLE_CODES];
         return append(plan, &output, type, err);
     }

@@ -32,6 +32,11 @@ static void add_sources(const struct plan *plan, const struct output_tensor *out
     if ((output->step == STEP_ZEROS || output->step == STEP_BETA) &&
         (weight->spec.zero_kind != ZERO_CODES || plan->spec[output->source].zero_kind == ZERO_BETA))
         wanted |= 1u << ROLE_SCALES;
+    const enum role stored = output->step == STEP_DEQ_SCALE ? ROLE_DEQ_SCALE : ROLE_QUANT_BIAS;
+    if ((output->step == STEP_DEQ_SCALE || output->step == STEP_QUANT_BIAS) && weight->role[stored] != MODEL_NONE)
+        wanted = 1u << stored; /* only moved */
+    if (output->step == STEP_SCALES && weight->role[ROLE_SCALES] == MODEL_NONE && weight->role[ROLE_DEQ_SCALE] != MODEL_NONE)
+        wanted = 1u << ROLE_DEQ_SCALE | 1u << ROLE_INPUT_SCALE; /* their quotient */
     size_t named = 0;
     text_string(text, "\"source\": [");
     if (carried)
@@ -61,8 +66,15 @@ static void add_tensor(const struct plan *plan, const struct output_tensor *outp
     text_string(text, ", ");
     add_sources(plan, output, text);
     text_format(text, ", \"step\": \"%s\", \"class\": \"%s\"", plan_step_name(output->step), plan_exactness_name(output->exactness));
+    const struct round_tally *rounding = output->step == STEP_CODES ? plan_rounding(plan, output->source) : NULL;
     if (output->zeroed > 0)
         text_format(text, ", \"zeroed\": %" PRIu64, output->zeroed);
+    if (output->max_relative > 0)
+        text_format(text, ", \"max_relative_error\": %.9g", output->max_relative);
+    if (rounding != NULL || output->max_error > 0)
+        text_format(text, ", \"max_error\": %.9g", rounding != NULL ? rounding->max_error : output->max_error);
+    if (rounding != NULL)
+        text_format(text, ", \"rms_error\": %.9g", round_tally_rms(rounding));
     text_format(text, ", \"xxh3_128\": \"%s\"}", hex);
 }
 

@@ -121,7 +121,7 @@ static enum status arrange(struct pipeline *pipeline, const struct request *requ
     uint64_t tokens = 0;
     enum status status = STATUS_OK;
     if (copy)
-        status = ggufcopy_open(&pipeline->copy, &pipeline->source, request->reading.lenient, err);
+        status = ggufcopy_open(&pipeline->copy, &pipeline->source, &request->gguf, request->reading.lenient, err);
     else
         status = tokencount_find(&pipeline->source, base, config, &tokens, err);
     if (status == STATUS_OK)

@@ -318,17 +318,25 @@ static enum status tally_classes(struct plan *plan, bool exact, struct err *err)
         if (exact && output->exactness == EXACTNESS_ROUNDED)
             return refuse_rounded(plan, output, err);
         TRY(check_products(plan, output, err));
+        if (output->step == STEP_QUANT_BIAS)
+            plan->tensor[t].max_error = plan->survey->weight[output->source].bias_error;
         if (output->exactness != EXACTNESS_ROUNDED || cast == NULL)
             continue;
         plan->tensor[t].zeroed = cast->underflow;
         plan->zeroed += cast->underflow;
         const double largest = cast->underflow > 0 ? 1.0 : cast->max_relative; /* what became zero is off by all of itself */
-        if (plan->max_relative_of != NULL && largest <= plan->max_relative)
+        plan->tensor[t].max_relative = largest;
+        if (largest <= plan->max_relative)
             continue;
         plan->max_relative = largest;
         plan->max_relative_of = output->name;
     }
     return STATUS_OK;
+}
+
+const struct round_tally *plan_rounding(const struct plan *plan, size_t index)
+{
+    return plan->model->weight[index].origin == NULL || plan->rounding == NULL ? NULL : &plan->rounding[index];
 }
 
 /* The survey goes before the report is printed. */

@@ -45,7 +45,10 @@ struct output_tensor {
     enum ggml_type type;    /* in a GGUF file; else GGML_COUNT */
     enum step step;
     enum exactness exactness;
+    bool checked;           /* COPY: what ggml refuses of the type is refused (ggml_codec_valid) */
     uint64_t zeroed;        /* CAST, DENSE: values that were not zero and are in this dtype */
+    double max_relative;    /* largest relative error of what is rounded; 0: of none, or not measured */
+    double max_error;       /* of a computed quant_bias, in its own units */
 };
 
 struct output_file {
@@ -106,6 +109,8 @@ struct plan_input {
 enum status plan_make(struct plan *plan, const struct plan_input *input, struct err *err) WARN_UNUSED;
 /* True if weight `index` keeps its codes: it is neither dequantized nor excluded. */
 bool plan_keeps(const struct plan *plan, size_t index);
+/* What rounding did to the codes of weight `index`; NULL where they are the source's. */
+const struct round_tally *plan_rounding(const struct plan *plan, size_t index);
 /* The row of the target's table that a weight which keeps its codes is stored by. */
 const struct form *plan_form(const struct plan *plan, size_t index);
 /* refused[w], [model->weight_count]: the target cannot hold weight w as it is (UNREPRESENTABLE, or UNSUPPORTED for codes of another grid). Other errors

@@ -194,6 +194,36 @@ static void tally_product(float input, float scale, struct cast_tally *tally)
         tally->max_relative = fmax(tally->max_relative, fabs(((double)product - exact) / exact));
 }
 
+/* input scale * scale of output channels. */
+struct products {
+    uint64_t out0;
+    size_t count;
+    const float *value; /* [count] */
+};
+
+/* What a computed quant_bias = rne(bias / deq_scale - input zero * sum of codes) loses: its input zero is an integer (an I8), so it is what the quotient
+ * does. */
+static enum status survey_biases(const struct surveying *context, const struct weight *weight, struct products products, struct scratch *scratch,
+                                 double *largest, struct err *err)
+{
+    const uint32_t bias = weight->role[ROLE_LAYER_BIAS];
+    if (weight->role[ROLE_QUANT_BIAS] != MODEL_NONE || bias == MODEL_NONE)
+        return STATUS_OK;
+    const enum dtype dtype = context->fetch->model->tensor[bias].dtype;
+    const uint64_t size = dtype_bits(dtype) / 8;
+    uint8_t *stored = scratch_take(scratch, SCRATCH_DENSE, products.count * size, err);
+    if (stored == NULL)
+        return STATUS_LIMIT;
+    TRY(fetch_bytes(context->fetch, bias, products.out0 * size, stored, products.count * size, err));
+    for (size_t i = 0; i < products.count; i++) {
+        float value;
+        half_load(dtype, stored + i * size, 1, &value);
+        const double own = products.value[i] == 0.0f ? 0.0 : (double)value / (double)products.value[i];
+        *largest = fmax(*largest, fabs(nearbyint(own) - own));
+    }
+    return STATUS_OK;
+}
+
 /* What becomes of an input scale, and of deq_scale = input scale * scale where it is not stored. */
 static enum status survey_products(const struct surveying *context, uint32_t index, float input, struct scratch *scratch, struct survey_weight *result,
                                    struct err *err)
@@ -209,8 +239,12 @@ static enum status survey_products(const struct surveying *context, uint32_t ind
         const struct area area = {out0, weight->out - out0 < step ? weight->out - out0 : step, 0, 1};
         struct params params;
         TRY(params_load(context->fetch, weight, area, scratch, &params, err));
-        for (size_t i = 0; i < params.count; i++)
-            tally_product(kept, round_to(aim->dtype, params.scale[i], NULL), &result->products);
+        for (size_t i = 0; i < params.count; i++) {
+            const float scale = round_to(aim->dtype, params.scale[i], NULL);
+            tally_product(kept, scale, &result->products);
+            params.scale[i] = kept * scale;
+        }
+        TRY(survey_biases(context, weight, (struct products){out0, params.count, params.scale}, scratch, &result->bias_error, err));
     }
     return STATUS_OK;
 }

@@ -17,6 +17,7 @@ struct survey_weight {
     struct cast_tally zeros;    /* of the offsets or betas in the dtype that the target will hold; count 0 if it holds none */
     struct cast_tally input;    /* of the input scale of static activations in the dtype that the target will hold */
     struct cast_tally products; /* of input scale * scale in F32, both as the target will hold them; count 0 if a deq_scale is stored */
+    double bias_error;          /* what rounding takes of a quant_bias that is computed, in its own units: at most 0.5 */
     struct cast_tally values;   /* of the dequantized weight in its dtype; count 0 if it keeps its codes */
     struct round_tally rounding; /* of a weight whose codes are rounded anew */
     struct survey_embed {

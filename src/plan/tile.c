@@ -82,7 +82,8 @@ struct tile_cut tile_cut(const struct plan *plan, const struct output_tensor *ou
 
 static enum status make_copy(const struct making *making, struct err *err)
 {
-    return fetch_bytes(making->maker->fetch, making->output->source, making->tile.row0, making->data, making->tile.rows, err);
+    TRY(fetch_bytes(making->maker->fetch, making->output->source, making->tile.row0, making->data, making->tile.rows, err));
+    return making->output->checked ? tile_blocks_check(making, err) : STATUS_OK;
 }
 
 static enum status make_cast(const struct making *making, struct err *err)

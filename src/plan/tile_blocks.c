@@ -58,15 +58,16 @@ static enum status load_weights(const struct making *making, const struct arrang
     return values_load(making->maker->fetch, &plan->model->weight[index], rows, making->scratch, values, err);
 }
 
-/* The importance of columns that is at hand: that of one matrix. */
+/* The row that is made, and the importance of columns that is at hand: that of one matrix. */
 struct weighing {
     float *importance; /* [columns], in SCRATCH_IMPORTANCE; NULL: none */
-    uint64_t matrix;
+    uint64_t matrix, row;
 };
 
 static enum status weigh_row(const struct making *making, const struct arranged *arranged, uint64_t row, struct weighing *weighing, struct err *err)
 {
     const uint64_t columns = ggufplan_columns(making->output), matrix = arranged->rank < 2 ? 0 : row / arranged->shape[arranged->rank - 2];
+    weighing->row = row;
     if (arranged->importance == NULL || (weighing->importance != NULL && weighing->matrix == matrix))
         return STATUS_OK;
     weighing->importance = scratch_take(making->scratch, SCRATCH_IMPORTANCE, columns * sizeof(float), err);
@@ -77,8 +78,23 @@ static enum status weigh_row(const struct making *making, const struct arranged 
     return imatrix_load(imatrix, arranged->importance, matrix * columns, columns, weighing->importance, err);
 }
 
+/* A row that ggml makes no blocks of. */
+static enum status refuse_row(const struct making *making, const float *values, const struct weighing *weighing, struct err *err)
+{
+    const struct output_tensor *output = making->output;
+    const unsigned long long row = weighing->row;
+    const uint64_t columns = ggufplan_columns(output);
+    for (uint64_t i = 0; i < columns; i++)
+        if (!ggml_codec_finite(values + i, 1))
+            return err_set(err, STATUS_CORRUPT, output->name, "found %g in row %llu, column %llu, expected a number (R-NONFINITE)", (double)values[i], row,
+                           (unsigned long long)i);
+    (void)err_set(err, STATUS_CORRUPT, output->name, "found row %llu, whose values%s give no finite scale of %s (R-NONFINITE)", row,
+                  weighing->importance != NULL ? " and their importance" : "", ggml_name(output->type));
+    return err_try(err, "--tensor-type with a pattern that names it and =BF16, or =F32");
+}
+
 /* One row of values to its place; plus_one changes them. */
-static enum status store_row(const struct making *making, const struct arranged *arranged, const float *weights, float *values, uint8_t *place,
+static enum status store_row(const struct making *making, const struct arranged *arranged, const struct weighing *weighing, float *values, uint8_t *place,
                              struct err *err)
 {
     const uint64_t columns = ggufplan_columns(making->output);
@@ -89,12 +105,11 @@ static enum status store_row(const struct making *making, const struct arranged 
         half_store(making->output->dtype, values, (size_t)columns, place, NULL);
         return STATUS_OK;
     }
-    const struct ggml_codec_row stored = {values, weights, columns};
+    const struct ggml_codec_row stored = {values, weighing->importance, columns};
     if (ggml_codec_finite(values, columns) && ggml_codec_quantize(making->output->type, &stored, &making->maker->plan->grids, place) &&
         ggml_codec_valid(making->output->type, place, columns))
         return STATUS_OK;
-    return err_set(err, STATUS_CORRUPT, making->output->name, "found a row with values that are NaN, infinite, or too large for %s (R-NONFINITE)",
-                   ggml_name(making->output->type));
+    return refuse_row(making, values, weighing, err);
 }
 
 /* Rows of MXFP4 into ggml's blocks: head rows may turn. */
@@ -131,11 +146,42 @@ static enum status embed_rows(const struct making *making, const struct arranged
     const bool betas = params.beta != NULL && plan->survey->weight[arranged->weight[row / out]].groups.fractions > 0;
     for (uint64_t r = 0; r < count; r++) {
         const uint64_t from = view_turned(arranged->head == 0 ? TURN_NONE : TURN_TO_PAIRS, arranged->head, r), first = from * weight->groups;
-        const struct ggml_embed_row given = {codes.data + from * codes.stride, params.scale + first, params.zero + first, betas ? params.beta + first : NULL,
-                                             weight->in, weight->groups == 1 ? weight->in : weight->spec.group};
+        const struct ggml_embed_row given = {
+            codes.data + from * codes.stride,   params.scale + first, params.zero + first,
+            betas ? params.beta + first : NULL, weight->in,           weight->groups == 1 ? weight->in : weight->spec.group};
         ggml_embed_row(making->output->type, &given, place + r * making->row_bytes);
     }
     return STATUS_OK;
+}
+
+/* The blocks from byte `from` of the output on, of which data holds `count`. */
+static enum status check_blocks(const struct output_tensor *output, uint64_t from, const uint8_t *data, uint64_t count, struct err *err)
+{
+    const uint64_t size = ggml_block_elements(output->type), bytes = ggml_block_bytes(output->type);
+    if (ggml_codec_valid(output->type, data, count * size))
+        return STATUS_OK;
+    uint64_t bad = 0;
+    while (bad + 1 < count && ggml_codec_valid(output->type, data + bad * bytes, size))
+        bad++;
+    const uint64_t element = (from / bytes + bad) * size, columns = ggufplan_columns(output);
+    const bool plain = ggml_kind(output->type) != GGML_KIND_BLOCK;
+    return err_set(err, STATUS_CORRUPT, output->name, "found %s that is NaN or infinite in row %llu, column %llu, of type %s (R-NONFINITE)",
+                   plain ? "a value" : "the scale of a block", (unsigned long long)(element / columns), (unsigned long long)(element % columns),
+                   ggml_name(output->type));
+}
+
+enum status tile_blocks_check(const struct making *making, struct err *err)
+{
+    const struct output_tensor *output = making->output;
+    const uint64_t bytes = ggml_block_bytes(output->type), begin = making->tile.row0, end = begin + making->tile.rows;
+    const uint64_t first = (begin + bytes - 1) / bytes * bytes, last = end / bytes * bytes;
+    uint8_t block[GGML_BLOCK_BYTES_MAX];
+    if (first < last)
+        TRY(check_blocks(output, first, making->data + (first - begin), (last - first) / bytes, err));
+    if (last < begin || last == end) /* a tile ends at a byte: the block there is whole only in the source */
+        return STATUS_OK;
+    TRY(fetch_bytes(making->maker->fetch, output->source, last, block, bytes, err));
+    return check_blocks(output, last, block, 1, err);
 }
 
 enum status tile_blocks_make(const struct making *making, struct err *err)
@@ -160,7 +206,7 @@ enum status tile_blocks_make(const struct making *making, struct err *err)
         for (uint64_t r = 0; r < count; r++) { /* heads are whole: a turned row stays among those at hand */
             const uint64_t from = view_turned(arranged->head == 0 ? TURN_NONE : TURN_TO_PAIRS, arranged->head, r);
             TRY(weigh_row(making, arranged, row + r, &weighing, err));
-            TRY(store_row(making, arranged, weighing.importance, values + from * columns, making->data + (done + r) * making->row_bytes, err));
+            TRY(store_row(making, arranged, &weighing, values + from * columns, making->data + (done + r) * making->row_bytes, err));
         }
         done += count;
     }

@@ -239,6 +239,10 @@ static enum status load_blocks(const struct fetch *fetch, const struct weight *w
     if (blocks == NULL)
         return STATUS_LIMIT;
     TRY(fetch_bytes(fetch, weight->role[ROLE_CODES], rows.out0 * row_bytes, blocks, rows.out * row_bytes, err));
+    for (uint64_t row = 0; row < rows.out; row++)
+        if (!ggml_codec_valid(type, blocks + row * row_bytes, weight->in))
+            return err_set(err, STATUS_CORRUPT, weight->name, "found the scale of a block of %s that is NaN or infinite in row %llu (R-NONFINITE)",
+                           ggml_name(type), (unsigned long long)(rows.out0 + row));
     ggml_codec_dequantize(type, blocks, rows.out * weight->in, values);
     return STATUS_OK;
 }

@@ -3,7 +3,8 @@
 (W8A8 of compressed-tensors), products (W8A8 of msmodelslim, input scales of 0.1), short (compressed-tensors whose last group is).
 
 Options: asym (zeros that are not constant), rounded (scales that F16 cannot hold), flip (another value of one code), scale (one scale
-twice as large)."""
+twice as large). Of static: bias (a layer bias, and an input scale of 0.1). Of products: deq_scale, quant_bias, input_scale, input_offset (a bit of its first value is
+another)."""
 import pathlib
 import struct
 import sys
@@ -33,6 +34,13 @@ def main(kind, place, *options):
         checkpoint.make_awq(folder, table)
     elif kind == "static":
         modern.make_ct_int8(folder, checkpoint.weights(bits=8, group=-1), static=True)
+        if "bias" in options:
+            path = folder / "model.safetensors"
+            tensors = checkpoint.read_tensors(path)
+            rows = tensors[defects.UP + ".weight"][1][0]
+            tensors[defects.UP + ".bias"] = ["F32", [rows], modern.f32([0.013 * (n + 1) for n in range(rows)])]
+            tensors[defects.UP + ".input_scale"][2] = bytearray(modern.f16([0.1]))
+            checkpoint.write_tensors(path, tensors)
     elif kind == "products":
         modern.make_ms_static(folder, checkpoint.weights(bits=8, group=-1))
         path = folder / modern.MS_FILES[0]
@@ -40,6 +48,13 @@ def main(kind, place, *options):
         for name in tensors:
             if name.endswith(".input_scale"):
                 tensors[name][2] = bytearray(struct.pack("<f", 0.1))
+                module = name[:-len(".input_scale")]
+                tenth = struct.unpack("<f", tensors[name][2])[0]
+                scales = struct.unpack("<%df" % (len(tensors[module + ".weight_scale"][2]) // 4), tensors[module + ".weight_scale"][2])
+                products = [struct.unpack("<i", struct.pack("<f", tenth * scale))[0] for scale in scales]
+                tensors[module + ".deq_scale"][2] = bytearray(struct.pack("<%dq" % len(products), *products))
+        for role in options:
+            tensors[defects.UP + "." + role][2][1] ^= 0x40
         checkpoint.write_tensors(path, tensors)
     elif kind == "short":
         modern.make_ct(folder, checkpoint.weights(linears=(("model.layers.0.mlp.up_proj", 32, 80),)))

@@ -4,3 +4,4 @@ $MAKE products SRC
 "$REPAQ" convert CT MS --to msmodelslim --layout unpacked | grep "^rounding"
 "$REPAQ" convert CT MS16 --to msmodelslim --layout unpacked --dtype f16 | grep "^rounding"
 "$REPAQ" convert SRC CT16 --to compressed-tensors --dtype f16 | grep "^rounding"
+grep -oE 'q_proj.deq_scale.*"max_relative_error": [0-9.e-]*' MS/repaq-manifest.json | grep -oE '"max.*'

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """make_seeds.py DIR [--flips N]: seeds for the harnesses: DIR/json, DIR/safetensors, DIR/index, DIR/ggufile, DIR/torch, DIR/pickle,
-DIR/sentencepiece, DIR/hftokenizer, DIR/ggml and DIR/formats, the same files every time.
+DIR/sentencepiece, DIR/hftokenizer, DIR/ggml, DIR/imatrix, DIR/ggufcopy and DIR/formats, the same files every time.
 
 Sound small checkpoints of every format, every named defect of tests/malformed, and seeded byte flips of the sound ones."""
 import argparse
@@ -87,6 +87,42 @@ def gguf_seeds():
     return seeds
 
 
+def copy_seeds():
+    """A small llama of two blocks in several types, for fuzz_ggufcopy: with each type that it may become."""
+    rng, seeds = random.Random(20261129), []
+    names = [b"token_embd.weight"] + [b"blk.%d.%s.weight" % (block, part) for block in range(2) for part in (b"attn_v", b"ffn_down", b"attn_norm")]
+    for kind, row in ((0, 1024), (1, 512), (30, 512), (2, 144), (12, 144), (14, 210), (39, 136)):
+        file = Gguf(3, "<", len(names), 6)
+        file.pair(b"general.architecture", 8, file.string(b"llama")).pair(b"general.file_type", 4, file.pack("I", 1))
+        for key, value in ((b"block_count", 2), (b"attention.head_count", 4), (b"attention.head_count_kv", 1), (b"expert_count", 0)):
+            file.pair(b"llama." + key, 4, file.pack("I", value))
+        at, body = 0, b""
+        for name in names:
+            rows = 1 if b"norm" in name else 2
+            own, size = (0, 1024) if rows == 1 else (kind, row * 2)
+            file.tensor(name, (256,) if rows == 1 else (256, 2), own, at)
+            half = struct.pack("<%de" % (size // 2), *(rng.gauss(0, 0.1) for _ in range(size // 2)))
+            body += half + bytes(-size % 32)
+            at = len(body)
+        sound = file.end(0) + body
+        seeds += [bytes([how]) + sound for how in (0, 1, 7 | 64, 63, 15 | 64, 2 | 64 | 128, 25 | 64, 38 | 64, 36 | 64)]
+    return seeds
+
+
+def imatrix_seeds():
+    def entry(name, calls, values):
+        return struct.pack("<i", len(name)) + name + struct.pack("<2i%df" % len(values), calls, len(values), *values)
+    old = struct.pack("<i", 2) + entry(b"blk.0.attn_q.weight", 2, (1, 2, 3, 4)) + entry(b"output.weight", 0, (1, 0))
+    seeds = [old, old + struct.pack("<i", 9), old + struct.pack("<2i", 9, 4) + b"wiki", struct.pack("<i", -1) + old, struct.pack("<i", 1 << 30) + old[4:]]
+    for parts, counts in ((1, (4.0,)), (2, (2.5, 0.0)), (2, (-1.0, float("inf")))):
+        file = Gguf(3, "<", 2, 3)
+        file.pair(b"imatrix.datasets", 9, file.array(8, 1, file.string(b"wiki"))).pair(b"imatrix.chunk_count", 4, file.pack("I", 7))
+        file.pair(b"imatrix.chunk_size", 4, file.pack("I", 512)).tensor(b"a.in_sum2", (4, parts), 0, 0).tensor(b"a.counts", (1, parts), 0, 32)
+        sums = struct.pack("<%df" % (4 * parts), *range(4 * parts))
+        seeds.append(file.end(0) + sums + bytes(-len(sums) % 32) + struct.pack("<%df" % parts, *counts) + bytes(32 - 4 * parts))
+    return seeds
+
+
 def bundle(folder, how):
     """A checkpoint directory as one input of fuzz_formats."""
     descriptions = sorted(folder.glob("quant_model_description*.json"))
@@ -150,7 +186,7 @@ def main():
     parser.add_argument("--flips", type=int, default=20, help="a tenth of the damaged copies of each kind")
     options = parser.parse_args()
     seeds = {"json": list(JSON_TEXTS), "safetensors": [], "index": list(INDEX_TEXTS), "ggufile": gguf_seeds(), "formats": [], "torch": [], "pickle": [],
-             "ggml": list(ggml_rows()), "sentencepiece": sentencepiece_seeds(), "hftokenizer": list(TOKENIZER_TEXTS)}
+             "ggml": list(ggml_rows()), "imatrix": imatrix_seeds(), "ggufcopy": copy_seeds(), "sentencepiece": sentencepiece_seeds(), "hftokenizer": list(TOKENIZER_TEXTS)}
     scratch = pathlib.Path(tempfile.mkdtemp(prefix="repaq-seeds-"))
     for number, kind in enumerate(malformed.KINDS):
         folder = scratch / kind

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 import checkpoint
 import defects
 import determinism
+import gguf_copy
 import kills
 import modern
 import modern_defects  # noqa: F401  registers its cases with defects
@@ -226,7 +227,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repaq", required=True, type=os.path.abspath)
     parser.add_argument("--fixtures", help="not used: every checkpoint is made here")
-    parser.add_argument("--only", default="", help="run the cases whose name contains this; kills and determinism are names too")
+    parser.add_argument("--only", default="", help="run the cases whose name contains this; kills, determinism and gguf-copy are names too")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--flips", type=int, default=150, help="byte flips for each of the formats")
     parser.add_argument("--all-prefixes", action="store_true", help="every length, not a sample of them")
@@ -244,7 +245,8 @@ def main():
         passed += not faults
         failed += bool(faults)
     for name, cases in (("kills", lambda: kills.cases(options.repaq, options.scratch, options.seed)),
-                        ("determinism", lambda: determinism.cases(options.repaq, options.scratch))):
+                        ("determinism", lambda: determinism.cases(options.repaq, options.scratch)),
+                        ("gguf-copy", lambda: gguf_copy.cases(options.repaq, options.scratch))):
         if options.only and options.only != name:
             continue
         for title, faults in cases():
