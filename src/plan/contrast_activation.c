@@ -67,7 +67,7 @@ static void describe(const struct tally *tally, struct pair *pair)
 /* Adds what was found to the pair, after what was found before it. */
 static void settle(struct tally *tally, double tolerance, struct pair *pair)
 {
-    if (tally->differs > 0 && tolerance >= 0 && tally->apart <= tolerance * tally->largest) {
+    if (tally->differs > 0 && tolerance >= 0 && isfinite(tally->apart) && tally->apart <= tolerance * tally->largest) {
         tally->rounded += tally->differs;
         tally->differs = 0;
         tally->max_relative = tally->largest > 0 ? tally->apart / tally->largest : 0;

@@ -84,7 +84,7 @@ void difference_tolerate(struct pair *pair, double tolerance, const struct sprea
 {
     if (tolerance < 0 || pair->verdict != VERDICT_DIFFERS)
         return;
-    if (spread->difference > tolerance * spread->largest)
+    if (isinf(spread->difference) || spread->difference > tolerance * spread->largest)
         return;
     pair->verdict = VERDICT_ROUNDED;
     pair->max_relative = spread->largest > 0 ? spread->difference / spread->largest : 0;
