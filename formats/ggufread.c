@@ -282,40 +282,33 @@ static enum status note_oddities(const struct reading *reading, struct err *err)
     return STATUS_OK;
 }
 
-/* The file's metadata as the documents of a checkpoint directory. */
 /* The tokenizer files. What cannot be rebuilt is told, and hinders nothing else. */
 static enum status make_tokenizer(struct reading *reading, struct err *err)
 {
     struct source *source = reading->source;
-    struct text text[4] = {{0}};
-    static const char *const names[] = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "tokenizer.model"};
     struct vocabulary vocabulary;
+    struct text model = {0};
     struct err why = {0};
     uint64_t context = 0;
     if (ggufile_find(reading->gguf, GGUF_VOCABULARY_MODEL) == NULL)
         return STATUS_OK;
     (void)hyper_count(reading->arch, source->document, "max_position_embeddings", &context);
     enum status status = gguf_vocabulary_read(reading->gguf, &source->arena, &vocabulary, &why);
-    if (status == STATUS_OK)
-        status = hfrebuild_tokenizer(&vocabulary, &source->arena, &text[0], &why);
-    if (status == STATUS_OK)
-        status = hfrebuild_config(&vocabulary, context, &text[1], &why);
-    if (status == STATUS_OK)
-        status = hfrebuild_special(&vocabulary, &text[2], &why);
     if (status == STATUS_OK && vocabulary.kind == VOCABULARY_LLAMA)
-        status = hfrebuild_model(&vocabulary, &source->arena, &text[3], &why);
+        status = hfrebuild_model(&vocabulary, &source->arena, &model, &why);
+    if (status == STATUS_OK)
+        status = hfrebuild_files(source, &vocabulary, (struct hfrebuild_options){.tokens_max = context}, &why);
+    if (status == STATUS_OK && vocabulary.kind == VOCABULARY_LLAMA)
+        status = source_make(source, "tokenizer.model", &model, &why);
+    text_free(&model);
     if (status == STATUS_UNSUPPORTED || status == STATUS_UNREPRESENTABLE)
-        status = model_add_note(reading->model, err, "no tokenizer files are made: %s: %s", why.where, why.what);
-    else if (status != STATUS_OK && err != NULL)
+        return model_add_note(reading->model, err, "no tokenizer files are made: %s: %s", why.where, why.what);
+    if (status != STATUS_OK && err != NULL)
         *err = why;
-    for (size_t t = 0; t < 4; t++) {
-        if (status == STATUS_OK && text[t].size > 0 && why.what[0] == '\0')
-            status = source_make(source, names[t], &text[t], err);
-        text_free(&text[t]);
-    }
     return status;
 }
 
+/* The file's metadata as the documents of a checkpoint directory. */
 static enum status make_documents(struct reading *reading, struct err *err)
 {
     struct text config = {0}, generation = {0};

@@ -270,12 +270,12 @@ static void put_templates(const struct vocabulary *vocabulary, struct text *text
     text_string(text, "\n  ]");
 }
 
-enum status hfrebuild_config(const struct vocabulary *vocabulary, uint64_t tokens_max, struct text *text, struct err *err)
+enum status hfrebuild_config(const struct vocabulary *vocabulary, struct hfrebuild_options options, struct text *text, struct err *err)
 {
-    const bool sentencepiece = vocabulary->kind == VOCABULARY_LLAMA;
+    const bool llama = vocabulary->kind == VOCABULARY_LLAMA && !options.plain;
     text_format(text, "{\n  \"add_bos_token\": %s,\n  \"add_eos_token\": %s", adds_bos(vocabulary) ? "true" : "false",
                 adds_eos(vocabulary) ? "true" : "false");
-    if (sentencepiece)
+    if (llama)
         text_format(text, ",\n  \"add_prefix_space\": %s,\n  \"legacy\": false",
                     is_set(vocabulary, VOCABULARY_KEY_ADD_SPACE_PREFIX, true) ? "true" : "false");
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
@@ -288,9 +288,9 @@ enum status hfrebuild_config(const struct vocabulary *vocabulary, uint64_t token
     }
     put_templates(vocabulary, text);
     text_string(text, ",\n  \"clean_up_tokenization_spaces\": false");
-    if (tokens_max > 0)
-        text_format(text, ",\n  \"model_max_length\": %llu", (unsigned long long)tokens_max);
-    text_format(text, ",\n  \"tokenizer_class\": \"%s\"\n}\n", sentencepiece ? "LlamaTokenizer" : "PreTrainedTokenizerFast");
+    if (options.tokens_max > 0)
+        text_format(text, ",\n  \"model_max_length\": %llu", (unsigned long long)options.tokens_max);
+    text_format(text, ",\n  \"tokenizer_class\": \"%s\"\n}\n", llama ? "LlamaTokenizer" : "PreTrainedTokenizerFast");
     return text_check(text, err);
 }
 
@@ -368,4 +368,21 @@ enum status hfrebuild_model(const struct vocabulary *vocabulary, struct arena *a
     }
     sentencepiece_write(&model, text);
     return text_check(text, err);
+}
+
+enum status hfrebuild_files(struct source *source, const struct vocabulary *vocabulary, struct hfrebuild_options options, struct err *err)
+{
+    static const char *const names_of[] = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"};
+    struct text text[3] = {{0}};
+    enum status status = hfrebuild_tokenizer(vocabulary, &source->arena, &text[0], err);
+    if (status == STATUS_OK)
+        status = hfrebuild_config(vocabulary, options, &text[1], err);
+    if (status == STATUS_OK)
+        status = hfrebuild_special(vocabulary, &text[2], err);
+    for (size_t t = 0; t < 3; t++) {
+        if (status == STATUS_OK)
+            status = source_make(source, names_of[t], &text[t], err);
+        text_free(&text[t]);
+    }
+    return status;
 }

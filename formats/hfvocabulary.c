@@ -245,7 +245,7 @@ static enum status take_tiktoken(struct run *run, const struct text *file, struc
         return err_set(err, STATUS_CORRUPT, "tokenizer.model", "found %u tokens with the special ones, expected vocab_size %llu", vocabulary->count,
                        (unsigned long long)run->options->tokens);
     TRY(set_special(run, vocabulary->count, err));
-    const uint32_t specials = vocabulary->count - 256;
+    const uint32_t specials = vocabulary->count - TIKTOKEN_SPECIAL_TOKENS;
     if (vocabulary_find(vocabulary, VOCABULARY_KEY_BOS_ID) == NULL)
         TRY(vocabulary_set_id(vocabulary, VOCABULARY_KEY_BOS_ID, specials, arena, err));
     return vocabulary_find(vocabulary, VOCABULARY_KEY_EOS_ID) != NULL ? STATUS_OK

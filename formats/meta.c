@@ -10,6 +10,7 @@
  * (meta-llama/llama:llama/model.py, huggingface/transformers:src/transformers/models/llama/convert_llama_weights_to_hf.py) */
 #include "formats/format.h"
 #include "formats/metaparams.h"
+#include "formats/metatokens.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -330,6 +331,8 @@ static enum status describe(struct meta *meta, const char *wanted, struct err *e
         status = source_make_config(meta->source, model, &config, err);
     if (status == STATUS_OK)
         status = source_make(meta->source, "generation_config.json", &generation, err);
+    if (status == STATUS_OK)
+        status = metatokens_make(meta->source, model, version, err);
     text_free(&config);
     text_free(&generation);
     return status;

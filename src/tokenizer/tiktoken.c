@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SPECIAL_COUNT = 256, TOKEN_BYTES_MAX = 1024 };
+enum { TOKEN_BYTES_MAX = 1024 };
 
 /* The special tokens that have a name; the others are reserved ones, numbered through. */
 struct named {
@@ -205,7 +205,7 @@ static enum status make_tokens(struct run *run, bool first, struct text *text, s
 {
     const struct named *const named = first ? names_first : names_later;
     const size_t named_count = first ? sizeof names_first / sizeof names_first[0] : sizeof names_later / sizeof names_later[0];
-    TRY(vocabulary_pad(run->vocabulary, (uint64_t)run->count + SPECIAL_COUNT, run->arena, err));
+    TRY(vocabulary_pad(run->vocabulary, (uint64_t)run->count + TIKTOKEN_SPECIAL_TOKENS, run->arena, err));
     for (uint32_t i = 0; i < run->count; i++) {
         text->size = 0;
         bytelevel_encode(run->raw[i].bytes, text);
@@ -213,7 +213,7 @@ static enum status make_tokens(struct run *run, bool first, struct text *text, s
     }
     unsigned reserved = 0;
     size_t next = 0;
-    for (uint32_t i = 0; i < SPECIAL_COUNT; i++) {
+    for (uint32_t i = 0; i < TIKTOKEN_SPECIAL_TOKENS; i++) {
         text->size = 0;
         if (next < named_count && named[next].at == i)
             text_string(text, named[next++].name);

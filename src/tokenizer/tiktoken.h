@@ -5,6 +5,8 @@
 
 #include "tokenizer/vocabulary.h"
 
+enum { TIKTOKEN_SPECIAL_TOKENS = 256 }; /* that come behind the ranks */
+
 /* True if the first line is one of a token. */
 bool tiktoken_probe(struct slice file);
 /* Tokens by rank and the 256 special tokens after them, in the byte-level alphabet, and the merges that stand for the ranks: every split of a token into two

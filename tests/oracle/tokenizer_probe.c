@@ -49,7 +49,7 @@ static enum status rebuild_all(const struct vocabulary *vocabulary, struct arena
     TRY(hfrebuild_tokenizer(vocabulary, arena, text, err));
     TRY(put_file(folder, "tokenizer.json", text, err));
     text->size = 0;
-    TRY(hfrebuild_config(vocabulary, 2048, text, err));
+    TRY(hfrebuild_config(vocabulary, (struct hfrebuild_options){.tokens_max = 2048}, text, err));
     TRY(put_file(folder, "tokenizer_config.json", text, err));
     text->size = 0;
     TRY(hfrebuild_special(vocabulary, text, err));

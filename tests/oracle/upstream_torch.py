@@ -5,7 +5,7 @@
 
 A state dict of random tensors (all dtypes, views, strides, shared storages, expanded and empty tensors, scalars, parameters) is saved as zip and as the older
 stream, in protocols 1 to 5, bare and in wrappers; `repaq convert --to hf` of it must hold the same names, dtypes, shapes and bytes. Meta's layout is judged
-by transformers' own convert_llama_weights_to_hf.
+by transformers' own convert_llama_weights_to_hf, its tokenizers by sentencepiece and tiktoken (upstream_metatokens.py).
 """
 import argparse
 import collections
@@ -25,6 +25,8 @@ sys.dont_write_bytecode = True
 
 import torch
 from safetensors.torch import load_file
+
+import upstream_metatokens
 
 DTYPES = [torch.float32, torch.float16, torch.bfloat16, torch.float64, torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool]
 NEWER = [name for name in ("float8_e4m3fn", "float8_e5m2", "uint16", "uint32", "uint64") if hasattr(torch, name)]
@@ -105,6 +107,11 @@ class Judge:
         done = subprocess.run([self.repaq, "convert", source, out, "--to", "hf", "--verify", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               text=True, check=False)
         return out, done
+
+    def made(self, arguments):
+        """What is wrong with a run of repaq."""
+        done = subprocess.run([self.repaq, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+        return [done.stderr.strip()] if done.returncode else []
 
     def equal(self, name, source, wanted, *options):
         if self.only not in name:
@@ -326,6 +333,8 @@ def main():
         variants(judge)
         refusals(judge)
         meta(judge, a.models)
+        if a.only in "meta tokenizer":
+            upstream_metatokens.judge_all(judge, a.models, scratch, meta_save, meta_state)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     print("%d passed, %d failed, 0 skipped" % (tally["ok  "], tally["FAIL"]), file=out, flush=True)

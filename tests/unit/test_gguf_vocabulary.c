@@ -155,7 +155,7 @@ static void rebuilt_sentencepiece(void **state)
     assert_null(strstr(text.data, "[PAD"));
     jsondoc_free(doc);
     text.size = 0;
-    assert_int_equal(hfrebuild_config(&llama, 4096, &text, &err), STATUS_OK);
+    assert_int_equal(hfrebuild_config(&llama, (struct hfrebuild_options){.tokens_max = 4096}, &text, &err), STATUS_OK);
     assert_int_equal(jsondoc_parse("tokenizer_config.json", (struct slice){text.data, text.size}, &doc, &err), STATUS_OK);
     assert_string_equal(jsondoc_string(jsondoc_get(doc, "bos_token")), "<s>");
     assert_int_equal(jsondoc_kind(jsondoc_get(doc, "eos_token")), JSONDOC_NULL);
@@ -217,7 +217,7 @@ static void byte_level_there_and_back(void **state)
     assert_int_equal(hfrebuild_tokenizer(&round.back, &round.arena, &text, &err), STATUS_OK);
     put_text(folder, "tokenizer.json", text.data, text.size);
     text.size = 0;
-    assert_int_equal(hfrebuild_config(&round.back, 0, &text, &err), STATUS_OK);
+    assert_int_equal(hfrebuild_config(&round.back, (struct hfrebuild_options){.plain = false}, &text, &err), STATUS_OK);
     put_text(folder, "tokenizer_config.json", text.data, text.size);
     source_close(&source);
     assert_int_equal(source_open_plain(&source, &file_posix, folder, &err), STATUS_OK);
