@@ -2,7 +2,7 @@
 #include "codec/ggml_kernels.h"
 
 #if defined(__x86_64__)
-#include "codec/ggml_lanes.h"
+#include "codec/ggml_wide_legacy.h"
 
 #include <float.h>
 
@@ -128,59 +128,6 @@ AVX2 static inline __m256i codes_offset(const float *x, int most, uint8_t *to)
     store_f16(to, d);
     store_f16(to + 2, least);
     return low_bytes(codes);
-}
-
-/* --- with weights: a lane a block ------------------------------------------------------------------------------------------- */
-
-static const struct ggml_search_affine how_4_1 = {.count = BLOCK, .most = 15, .first = -0.9f, .step = 0.05f, .steps = 36};
-static const struct ggml_search_affine how_5_1 = {.count = BLOCK, .most = 31, .first = -0.9f, .step = 0.05f, .steps = 36};
-
-/* The codes of one lane. */
-AVX2 static inline __m256i codes_found(const float *x, const struct ggml_avx2_found *found, int lane, int least, int most)
-{
-    __m256i codes[4];
-    const __m256 by = _mm256_set1_ps(found->inverse[lane]), minus = _mm256_set1_ps(found->least[lane]);
-    if (found->zeros >> lane & 1)
-        return _mm256_setzero_si256();
-    for (int i = 0; i < 4; i++) {
-        const __m256 value = _mm256_mul_ps(by, _mm256_sub_ps(_mm256_loadu_ps(x + 8 * i), minus));
-        const __m256i bits = _mm256_castps_si256(_mm256_add_ps(value, _mm256_set1_ps(0x1.8p23f)));
-        const __m256i code = _mm256_sub_epi32(_mm256_and_si256(bits, _mm256_set1_epi32(0x7fffff)), _mm256_set1_epi32(0x400000));
-        codes[i] = _mm256_sub_epi32(_mm256_min_epi32(_mm256_max_epi32(code, _mm256_set1_epi32(least)), _mm256_set1_epi32(most)), _mm256_set1_epi32(least));
-    }
-    return low_bytes(codes);
-}
-
-/* Eight blocks with weights; bytes of a block tell the type: 18, 20, 22 or 24. */
-AVX2 static void eight_weighted(const struct ggml_part *row, uint64_t at, uint32_t bytes, uint8_t *to)
-{
-    const struct ggml_avx2_eight eight = {row->x + at, BLOCK, BLOCK, GGML_K_WEIGH_IMPORTANCE, row->weights + at, row->mean_square};
-    const bool five = bytes >= 22, offset = bytes == 20 || bytes == 24;
-    const int half = five ? 16 : 8;
-    struct ggml_avx2_found found;
-    if (offset)
-        ggml_avx2_affine(&eight, five ? &how_5_1 : &how_4_1, &found);
-    else
-        ggml_avx2_centred(&eight, half, &found);
-    for (int j = 0; j < 8; j++, to += bytes) {
-        uint8_t *after = to + (offset ? 4 : 2);
-        const __m256i codes = codes_found(eight.x + BLOCK * j, &found, j, offset ? 0 : -half, offset ? 2 * half - 1 : half - 1);
-        store_f16(to, found.scale[j]);
-        if (offset)
-            store_f16(to + 2, -found.offset[j]);
-        if (five)
-            put_fives(codes, after);
-        else
-            put_nibbles(codes, after);
-    }
-}
-
-static uint64_t whole_eights(const struct ggml_part *row, uint64_t elements, uint32_t bytes, uint8_t *to)
-{
-    uint64_t at = 0;
-    for (; at + 8 * BLOCK <= elements; at += 8 * BLOCK)
-        eight_weighted(row, at, bytes, to + at / BLOCK * bytes);
-    return at;
 }
 
 /* --- eight blocks without weights ------------------------------------------------------------------------------------------- */
@@ -390,7 +337,7 @@ AVX2 static inline void row_offset(const float *x, uint64_t elements, bool five,
 AVX2 uint64_t ggml_avx2_legacy_q4_0(const struct ggml_part *row, uint64_t elements, uint8_t *to)
 {
     if (row->weights != NULL)
-        return whole_eights(row, elements, 18, to);
+        return wide_legacy(&ggml_legacy_kind_q4_0, row, elements, to);
     row_centred(row->x, elements, false, to);
     return elements;
 }
@@ -398,7 +345,7 @@ AVX2 uint64_t ggml_avx2_legacy_q4_0(const struct ggml_part *row, uint64_t elemen
 AVX2 uint64_t ggml_avx2_legacy_q4_1(const struct ggml_part *row, uint64_t elements, uint8_t *to)
 {
     if (row->weights != NULL)
-        return whole_eights(row, elements, 20, to);
+        return wide_legacy(&ggml_legacy_kind_q4_1, row, elements, to);
     row_offset(row->x, elements, false, to);
     return elements;
 }
@@ -406,7 +353,7 @@ AVX2 uint64_t ggml_avx2_legacy_q4_1(const struct ggml_part *row, uint64_t elemen
 AVX2 uint64_t ggml_avx2_legacy_q5_0(const struct ggml_part *row, uint64_t elements, uint8_t *to)
 {
     if (row->weights != NULL)
-        return whole_eights(row, elements, 22, to);
+        return wide_legacy(&ggml_legacy_kind_q5_0, row, elements, to);
     row_centred(row->x, elements, true, to);
     return elements;
 }
@@ -414,7 +361,7 @@ AVX2 uint64_t ggml_avx2_legacy_q5_0(const struct ggml_part *row, uint64_t elemen
 AVX2 uint64_t ggml_avx2_legacy_q5_1(const struct ggml_part *row, uint64_t elements, uint8_t *to)
 {
     if (row->weights != NULL)
-        return whole_eights(row, elements, 24, to);
+        return wide_legacy(&ggml_legacy_kind_q5_1, row, elements, to);
     row_offset(row->x, elements, true, to);
     return elements;
 }

@@ -1,6 +1,7 @@
 #include "codec/ggml_fast.h"
 
 #include "codec/ggml_avx2.h"
+#include "codec/ggml_avx512.h"
 
 #if defined(__x86_64__)
 static const struct ggml_fast avx2 = {
@@ -34,7 +35,23 @@ static const struct ggml_fast avx2 = {
                [GGML_MXFP4] = ggml_avx2_decode_mxfp4},
 };
 
-static const struct ggml_fast *const sets[] = {&avx2};
+static const struct ggml_fast avx512 = {
+    .name = "AVX-512",
+    .usable = ggml_avx512_usable,
+    .encode = {[GGML_Q2_K] = ggml_avx512_q2_k,
+               [GGML_Q3_K] = ggml_avx512_q3_k,
+               [GGML_Q4_K] = ggml_avx512_q4_k,
+               [GGML_Q5_K] = ggml_avx512_q5_k,
+               [GGML_Q6_K] = ggml_avx512_q6_k,
+               [GGML_Q4_0] = ggml_avx512_q4_0,
+               [GGML_Q4_1] = ggml_avx512_q4_1,
+               [GGML_Q5_0] = ggml_avx512_q5_0,
+               [GGML_Q5_1] = ggml_avx512_q5_1,
+               [GGML_IQ4_NL] = ggml_avx512_iq4_nl,
+               [GGML_IQ4_XS] = ggml_avx512_iq4_xs},
+};
+
+static const struct ggml_fast *const sets[] = {&avx512, &avx2};
 #define SETS (sizeof sets / sizeof sets[0])
 #else
 static const struct ggml_fast *const sets[1] = {NULL};

@@ -215,40 +215,35 @@ static float weigh(const struct ggml_k_weights *how, const float *x, int at, int
     return sum;
 }
 
-static void find_offset(const float *x, const struct ggml_k_weights *how_much, const struct ggml_search_affine *how, struct ggml_k_found *found,
-                        uint8_t *codes)
+static void find_offset(unsigned count, const float *x, const struct ggml_k_weights *how_much, const struct ggml_search_affine *how,
+                        struct ggml_k_found *found, uint8_t *codes)
 {
     float weights[32];
-    for (int j = 0, at = 0; at < GGML_SUPER; j++, at += how->count) {
-        found->sums[j] = weigh(how_much, x + at, at, how->count, weights);
-        found->scales[j] = ggml_search_affine(how, x + at, weights, codes + at, found->mins + j);
-    }
+    for (unsigned s = 0; s < count; s++, x += GGML_SUPER, codes += GGML_SUPER)
+        for (int j = 0, at = 0; at < GGML_SUPER; j++, at += how->count) {
+            found[s].sums[j] = weigh(how_much + s, x + at, at, how->count, weights);
+            found[s].scales[j] = ggml_search_affine(how, x + at, weights, codes + at, found[s].mins + j);
+        }
 }
 
-static void find_centred(const float *x, const struct ggml_k_weights *how_much, int half, struct ggml_k_found *found, uint8_t *codes)
+static void find_centred(unsigned count, const float *x, const struct ggml_k_weights *how_much, int half, struct ggml_k_found *found, uint8_t *codes)
 {
     float weights[16];
-    for (int j = 0, at = 0; at < GGML_SUPER; j++, at += 16) {
-        found->sums[j] = weigh(how_much, x + at, at, 16, weights);
-        found->scales[j] = ggml_search_centred(16, half, x + at, weights, codes + at);
-    }
+    for (unsigned s = 0; s < count; s++, x += GGML_SUPER, codes += GGML_SUPER)
+        for (int j = 0, at = 0; at < GGML_SUPER; j++, at += 16) {
+            found[s].sums[j] = weigh(how_much + s, x + at, at, 16, weights);
+            found[s].scales[j] = ggml_search_centred(16, half, x + at, weights, codes + at);
+        }
 }
 
-static void find_three(const float *x, float *scales, uint8_t *codes)
+static void find_three(unsigned count, const float *x, struct ggml_k_found *found, uint8_t *codes)
 {
-    for (int j = 0; j < 16; j++)
-        scales[j] = ggml_search_three(x + 16 * j, codes + 16 * j);
+    for (unsigned s = 0; s < count; s++, x += GGML_SUPER, codes += GGML_SUPER)
+        for (int j = 0; j < 16; j++)
+            found[s].scales[j] = ggml_search_three(x + 16 * j, codes + 16 * j);
 }
 
 static const struct ggml_k_search plain = {find_offset, find_centred, find_three, again_offset, again_centred};
-
-/* With importance, large values of a super-block count more as well; the mean square counts `times` over. */
-static struct ggml_k_weights weights_of(const struct ggml_part *part, float times, enum ggml_k_weighing otherwise)
-{
-    if (part->weights == NULL)
-        return (struct ggml_k_weights){otherwise, NULL, 0};
-    return (struct ggml_k_weights){GGML_K_WEIGH_IMPORTANCE, part->weights, times * sum_of_squares(part->x, GGML_SUPER) / 256.0f};
-}
 
 /* d and codes of `count` numbers against the largest of them, which becomes `most`; codes are bytes of what rounding gives. */
 static float against_largest(int count, int most, const float *numbers, uint8_t *codes)
@@ -281,14 +276,10 @@ static const struct ggml_search_affine plain_q4 = {.count = 32, .most = 15, .fir
 static const struct ggml_search_affine weighted_q5 = {.count = 32, .most = 31, .first = -0.9f, .step = 0.05f, .steps = 36};
 static const struct ggml_search_affine plain_q5 = {.count = 32, .most = 31, .first = -0.5f, .step = 0.1f, .steps = 15};
 
-static void make_q2(const struct ggml_k_search *search, const struct ggml_part *part, uint8_t *block)
+static void end_q2(const struct ggml_k_search *search, const struct ggml_part *part, const struct ggml_k_found *found, uint8_t *codes, uint8_t *block)
 {
-    struct ggml_k_found found;
     struct ggml_k_stored stored;
-    uint8_t codes[GGML_SUPER];
-    const struct ggml_k_weights weights = weights_of(part, 1, GGML_K_WEIGH_SIZE);
-    search->offset(part->x, &weights, part->weights != NULL ? &weighted_q2 : &plain_q2, &found, codes);
-    round_scales(&found, part->weights != NULL, 16, 15, &stored);
+    round_scales(found, part->weights != NULL, 16, 15, &stored);
     put_f16(block + 80, stored.d);
     put_f16(block + 82, stored.dmin);
     stored.d = f16_at(block + 80), stored.dmin = f16_at(block + 82);
@@ -301,15 +292,12 @@ static void make_q2(const struct ggml_k_search *search, const struct ggml_part *
 }
 
 /* Scales and codes of Q4_K and Q5_K; the first 16 bytes of the block. */
-static void make_sixes(const struct ggml_k_search *search, const struct ggml_part *part, bool five, uint8_t *block, uint8_t *codes)
+static void end_sixes(const struct ggml_k_search *search, const struct ggml_part *part, const struct ggml_k_found *found, int most, uint8_t *codes,
+                      uint8_t *block)
 {
-    struct ggml_k_found found;
     struct ggml_k_stored stored;
-    const struct ggml_search_affine *how = part->weights != NULL ? (five ? &weighted_q5 : &weighted_q4) : five ? &plain_q5 : &plain_q4;
-    const struct ggml_k_weights weights = weights_of(part, 2, GGML_K_WEIGH_SIZE);
-    search->offset(part->x, &weights, how, &found, codes);
-    round_scales(&found, part->weights != NULL, 8, 63, &stored);
-    for (int j = 0; j < 8 && (five || part->weights == NULL); j++) { /* negative numbers became large bytes */
+    round_scales(found, part->weights != NULL, 8, 63, &stored);
+    for (int j = 0; j < 8 && (most == 31 || part->weights == NULL); j++) { /* negative numbers became large bytes */
         stored.scales[j] = (uint8_t)clamp(stored.scales[j], 0, 63);
         stored.mins[j] = (uint8_t)clamp(stored.mins[j], 0, 63);
     }
@@ -318,20 +306,18 @@ static void make_sixes(const struct ggml_k_search *search, const struct ggml_par
     put_sixes(stored.scales, stored.mins, block + 4);
     stored.d = f16_at(block), stored.dmin = f16_at(block + 2);
     ggml_k_sixes(block + 4, stored.scales, stored.mins);
-    search->again_offset(&stored, 32, how->most, part->x, codes);
+    search->again_offset(&stored, 32, most, part->x, codes);
 }
 
-static void make_q4(const struct ggml_k_search *search, const struct ggml_part *part, uint8_t *block)
+static void end_q4(const struct ggml_k_search *search, const struct ggml_part *part, const struct ggml_k_found *found, uint8_t *codes, uint8_t *block)
 {
-    uint8_t codes[GGML_SUPER];
-    make_sixes(search, part, false, block, codes);
+    end_sixes(search, part, found, 15, codes, block);
     put_nibbles(codes, 32, block + 16);
 }
 
-static void make_q5(const struct ggml_k_search *search, const struct ggml_part *part, uint8_t *block)
+static void end_q5(const struct ggml_k_search *search, const struct ggml_part *part, const struct ggml_k_found *found, uint8_t *codes, uint8_t *block)
 {
-    uint8_t codes[GGML_SUPER];
-    make_sixes(search, part, true, block, codes);
+    end_sixes(search, part, found, 31, codes, block);
     put_ones(codes, 4, block + 16);
     put_nibbles(codes, 32, block + 48);
 }
@@ -351,18 +337,11 @@ static float q3_scales(const struct ggml_k_found *found, bool weighted, uint8_t 
     return 1 / iscale;
 }
 
-static void make_q3(const struct ggml_k_search *search, const struct ggml_part *part, uint8_t *block)
+static void end_q3(const struct ggml_k_search *search, const struct ggml_part *part, const struct ggml_k_found *found, uint8_t *codes, uint8_t *block)
 {
-    struct ggml_k_found found;
-    uint8_t codes[GGML_SUPER], stored[16];
+    uint8_t stored[16];
     int8_t steps[16];
-    if (part->weights != NULL) {
-        const struct ggml_k_weights weights = weights_of(part, 2, GGML_K_WEIGH_SQUARE);
-        search->centred(part->x, &weights, 4, &found, codes);
-    } else {
-        search->three(part->x, found.scales, codes);
-    }
-    put_f16(block + 108, q3_scales(&found, part->weights != NULL, stored));
+    put_f16(block + 108, q3_scales(found, part->weights != NULL, stored));
     put_sixteen(stored, block + 96);
     for (int j = 0; j < 16; j++)
         steps[j] = (int8_t)(stored[j] - 32);
@@ -371,14 +350,10 @@ static void make_q3(const struct ggml_k_search *search, const struct ggml_part *
     put_twos(codes, 0, block + 32);
 }
 
-static void make_q6(const struct ggml_k_search *search, const struct ggml_part *part, uint8_t *block)
+static void end_q6(const struct ggml_k_search *search, const struct ggml_part *part, const struct ggml_k_found *found, uint8_t *codes, uint8_t *block)
 {
-    struct ggml_k_found found;
-    uint8_t codes[GGML_SUPER];
     int8_t steps[16];
-    const struct ggml_k_weights weights = {part->weights != NULL ? GGML_K_WEIGH_GIVEN : GGML_K_WEIGH_SQUARE, part->weights, 0};
-    search->centred(part->x, &weights, 32, &found, codes);
-    const float top = extreme(found.scales, 16);
+    const float top = extreme(found->scales, 16);
     if (fabsf(top) < GGML_SEARCH_TINY) {
         memset(block, 0, 210);
         return;
@@ -386,7 +361,7 @@ static void make_q6(const struct ggml_k_search *search, const struct ggml_part *
     const float iscale = -128.0f / top;
     put_f16(block + 208, 1 / iscale);
     for (int j = 0; j < 16; j++) {
-        const int32_t step = to_nearest(iscale * found.scales[j]);
+        const int32_t step = to_nearest(iscale * found->scales[j]);
         steps[j] = (int8_t)(step < 127 ? step : 127);
         block[192 + j] = (uint8_t)steps[j];
     }
@@ -395,54 +370,91 @@ static void make_q6(const struct ggml_k_search *search, const struct ggml_part *
     put_twos(codes, 4, block + 128);
 }
 
-void ggml_k_encode(enum ggml_type type, const struct ggml_k_search *search, const struct ggml_part *part, uint8_t *block)
+/* How a type's sub-blocks are searched, without and with weights, and what is made of that. */
+static const struct making {
+    const struct ggml_search_affine *plain, *weighted; /* NULL: around a centre */
+    int half;
+    bool three;                    /* without weights by ggml_search_three */
+    enum ggml_k_weighing weighing; /* without weights */
+    float times;                   /* with weights the mean square of a super-block counts so often; 0: weights count as they are */
+    void (*end)(const struct ggml_k_search *search, const struct ggml_part *part, const struct ggml_k_found *found, uint8_t *codes, uint8_t *block);
+} makings[GGML_COUNT] = {
+    [GGML_Q2_K] = {&plain_q2, &weighted_q2, 0, false, GGML_K_WEIGH_SIZE, 1, end_q2},
+    [GGML_Q3_K] = {NULL, NULL, 4, true, GGML_K_WEIGH_SQUARE, 2, end_q3},
+    [GGML_Q4_K] = {&plain_q4, &weighted_q4, 0, false, GGML_K_WEIGH_SIZE, 2, end_q4},
+    [GGML_Q5_K] = {&plain_q5, &weighted_q5, 0, false, GGML_K_WEIGH_SIZE, 2, end_q5},
+    [GGML_Q6_K] = {NULL, NULL, 32, false, GGML_K_WEIGH_SQUARE, 0, end_q6},
+};
+
+/* With importance, large values of a super-block count more as well. */
+static struct ggml_k_weights weights_of(const struct making *making, const struct ggml_part *part, size_t at)
 {
-    switch (type) {
-    case GGML_Q2_K:
-        make_q2(search, part, block);
-        return;
-    case GGML_Q3_K:
-        make_q3(search, part, block);
-        return;
-    case GGML_Q4_K:
-        make_q4(search, part, block);
-        return;
-    case GGML_Q5_K:
-        make_q5(search, part, block);
-        return;
-    default:
-        make_q6(search, part, block);
-        return;
+    if (part->weights == NULL)
+        return (struct ggml_k_weights){making->weighing, NULL, 0};
+    if (making->times == 0)
+        return (struct ggml_k_weights){GGML_K_WEIGH_GIVEN, part->weights + at, 0};
+    return (struct ggml_k_weights){GGML_K_WEIGH_IMPORTANCE, part->weights + at, making->times * sum_of_squares(part->x + at, GGML_SUPER) / 256.0f};
+}
+
+void ggml_k_encode(enum ggml_type type, const struct ggml_k_search *search, const struct ggml_part *part, unsigned count, uint8_t *blocks)
+{
+    const struct making *making = makings + type;
+    struct ggml_k_weights weights[GGML_K_TOGETHER];
+    struct ggml_k_found found[GGML_K_TOGETHER];
+    uint8_t codes[GGML_K_TOGETHER][GGML_SUPER];
+    for (unsigned s = 0; s < count; s++)
+        weights[s] = weights_of(making, part, (size_t)GGML_SUPER * s);
+    if (making->plain != NULL)
+        search->offset(count, part->x, weights, part->weights != NULL ? making->weighted : making->plain, found, codes[0]);
+    else if (making->three && part->weights == NULL)
+        search->three(count, part->x, found, codes[0]);
+    else
+        search->centred(count, part->x, weights, making->half, found, codes[0]);
+    for (unsigned s = 0; s < count; s++) {
+        const struct ggml_part one = {.x = part->x + GGML_SUPER * s, .weights = part->weights};
+        making->end(search, &one, found + s, codes[s], blocks + ggml_block_bytes(type) * s);
     }
+}
+
+uint64_t ggml_k_row(enum ggml_type type, const struct ggml_k_search *search, const struct ggml_part *row, uint64_t elements, uint8_t *to)
+{
+    unsigned count = GGML_K_TOGETHER;
+    for (uint64_t at = 0; at < elements; at += count * GGML_SUPER, to += count * ggml_block_bytes(type)) {
+        while (count > (elements - at) / GGML_SUPER)
+            count /= 2;
+        const struct ggml_part part = {.x = row->x + at, .weights = row->weights != NULL ? row->weights + at : NULL};
+        ggml_k_encode(type, search, &part, count, to);
+    }
+    return elements;
 }
 
 static bool encode_q2(const struct ggml_part *part, uint8_t *block)
 {
-    make_q2(&plain, part, block);
+    ggml_k_encode(GGML_Q2_K, &plain, part, 1, block);
     return true;
 }
 
 static bool encode_q3(const struct ggml_part *part, uint8_t *block)
 {
-    make_q3(&plain, part, block);
+    ggml_k_encode(GGML_Q3_K, &plain, part, 1, block);
     return true;
 }
 
 static bool encode_q4(const struct ggml_part *part, uint8_t *block)
 {
-    make_q4(&plain, part, block);
+    ggml_k_encode(GGML_Q4_K, &plain, part, 1, block);
     return true;
 }
 
 static bool encode_q5(const struct ggml_part *part, uint8_t *block)
 {
-    make_q5(&plain, part, block);
+    ggml_k_encode(GGML_Q5_K, &plain, part, 1, block);
     return true;
 }
 
 static bool encode_q6(const struct ggml_part *part, uint8_t *block)
 {
-    make_q6(&plain, part, block);
+    ggml_k_encode(GGML_Q6_K, &plain, part, 1, block);
     return true;
 }
 

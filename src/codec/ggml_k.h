@@ -30,13 +30,17 @@ struct ggml_k_weights {
     float mean_square;
 };
 
+#define GGML_K_TOGETHER 4 /* super-blocks that are searched at once, at most; 1, 2 or 4 are */
+
+/* The first three search `count` super-blocks that stand side by side: x and codes [count][256], weights and found [count]. */
 struct ggml_k_search {
     /* Scale, min and codes of each sub-block of how->count; ggml_search_affine. */
-    void (*offset)(const float *x, const struct ggml_k_weights *weights, const struct ggml_search_affine *how, struct ggml_k_found *found, uint8_t *codes);
+    void (*offset)(unsigned count, const float *x, const struct ggml_k_weights *weights, const struct ggml_search_affine *how, struct ggml_k_found *found,
+                   uint8_t *codes);
     /* Scale and codes of each of 16 sub-blocks; ggml_search_centred. */
-    void (*centred)(const float *x, const struct ggml_k_weights *weights, int half, struct ggml_k_found *found, uint8_t *codes);
+    void (*centred)(unsigned count, const float *x, const struct ggml_k_weights *weights, int half, struct ggml_k_found *found, uint8_t *codes);
     /* The same; ggml_search_three. */
-    void (*three)(const float *x, float *scales, uint8_t *codes);
+    void (*three)(unsigned count, const float *x, struct ggml_k_found *found, uint8_t *codes);
     /* Codes for the scales that are stored. A sub-block with scale 0 keeps the codes that it has. */
     void (*again_offset)(const struct ggml_k_stored *stored, int size, int most, const float *x, uint8_t *codes);
     void (*again_centred)(float d, const int8_t *scales, int half, const float *x, uint8_t *codes);
@@ -46,7 +50,9 @@ struct ggml_k_search {
 void ggml_k_sixes(const uint8_t *from, uint8_t *scales, uint8_t *mins);
 void ggml_k_sixteen(const uint8_t *from, uint8_t *scales);
 
-/* Makes a super-block of Q2_K..Q6_K. */
-void ggml_k_encode(enum ggml_type type, const struct ggml_k_search *search, const struct ggml_part *part, uint8_t *block);
+/* Makes `count` super-blocks of Q2_K..Q6_K, at most GGML_K_TOGETHER. */
+void ggml_k_encode(enum ggml_type type, const struct ggml_k_search *search, const struct ggml_part *part, unsigned count, uint8_t *blocks);
+/* All super-blocks of a row, as many at once as there are; see ggml_fast_encode. */
+uint64_t ggml_k_row(enum ggml_type type, const struct ggml_k_search *search, const struct ggml_part *row, uint64_t elements, uint8_t *to);
 
 #endif

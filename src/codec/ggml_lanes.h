@@ -1,83 +1,60 @@
-/* Arithmetic on eight lanes of AVX2, for the sources of fast kernels of ggml's types. */
+/* Vectors of floats for faster kernels of ggml's types, a sub-block in each lane. The searches (ggml_wide*.h) are written once, over these: a source that
+ * defines GGML_LANES_AVX512 before this header gets sixteen lanes, others the eight of AVX2 or the four of NEON. Without LANES there are none of them.
+ *
+ * vec: LANES floats, with + - * / of the compiler; ivec: as many int32_t; truth: yes or no in each lane. What the three kinds define:
+ *
+ *     splat(value)                       larger(a, b), smaller(a, b): b where they are equal, or one is NaN
+ *     magnitude(v), root(v)              greater(a, b), at_most(a, b), differs(a, b): masks; NaN is neither greater nor at most, and differs
+ *     both(m, n), any(m), bits_of(m)     choose(m, yes, no), keep(m, v), drop(m, v): 0 elsewhere
+ *     load_vec(x), store_vec(x, v)       load(x, stride, count, out): out[i] has in lane j x[j * stride + i]; count is a multiple of 8
+ *     nearest(v)                         to_nearest, as ivec
+ *     whole(v)                           of a vec that is whole
+ *     nearest_code(v, least, most)       to_nearest within bounds, as vec
+ *     store_16(v, least, most, to)       16 bytes: to_nearest of 16 / LANES vectors within bounds, less `least` */
 #ifndef REPAQ_GGML_LANES_H
 #define REPAQ_GGML_LANES_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
+#if defined(__x86_64__) && defined(GGML_LANES_AVX512)
+#include "codec/ggml_lanes_avx512.h"
+#elif defined(__x86_64__)
+#include "codec/ggml_lanes_avx2.h"
+#elif defined(__aarch64__)
+#include "codec/ggml_lanes_neon.h"
+#endif
 
-#define AVX2 __attribute__((target("avx2,f16c"))) /* every processor with AVX2 has F16C */
+#if defined(LANES)
+#define SHIFT 0x1.8p23f /* added, it leaves no fraction */
 
-/* to_nearest in each lane. */
-AVX2 static inline __m256i nearest(__m256 value)
+WIDE static inline vec negative(vec v)
 {
-    const __m256i bits = _mm256_castps_si256(_mm256_add_ps(value, _mm256_set1_ps(0x1.8p23f)));
-    return _mm256_sub_epi32(_mm256_and_si256(bits, _mm256_set1_epi32(0x7fffff)), _mm256_set1_epi32(0x400000));
+    return v * splat(-1);
 }
 
-AVX2 static inline __m256i nearest_within(__m256 value, int least, int most)
+/* nearest_code of values below 2^22 in size. */
+WIDE static inline vec quick_code(vec v, int least, int most)
 {
-    return _mm256_min_epi32(_mm256_max_epi32(nearest(value), _mm256_set1_epi32(least)), _mm256_set1_epi32(most));
+    return smaller(larger((v + splat(SHIFT)) - splat(SHIFT), splat((float)least)), splat((float)most));
 }
 
-AVX2 static inline __m256 magnitude(__m256 value)
+/* Whether that holds for all lanes. */
+WIDE static inline bool all_small(vec v)
 {
-    return _mm256_and_ps(value, _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff)));
-}
-
-AVX2 static inline __m256 negative(__m256 value)
-{
-    return _mm256_xor_ps(value, _mm256_set1_ps(-0.0f));
-}
-
-AVX2 static inline __m256 greater(__m256 a, __m256 b)
-{
-    return _mm256_cmp_ps(a, b, _CMP_GT_OQ);
-}
-
-/* `yes` where the mask is set. */
-AVX2 static inline __m256 choose(__m256 mask, __m256 yes, __m256 no)
-{
-    return _mm256_blendv_ps(no, yes, mask);
-}
-
-/* Eight rows of eight, turned. */
-AVX2 static inline void turn(const float *x, size_t stride, __m256 *out)
-{
-    __m256 a[8], b[8];
-    for (size_t r = 0; r < 8; r++)
-        a[r] = _mm256_loadu_ps(x + r * stride);
-    for (int r = 0; r < 4; r++) {
-        b[2 * r] = _mm256_unpacklo_ps(a[2 * r], a[2 * r + 1]);
-        b[2 * r + 1] = _mm256_unpackhi_ps(a[2 * r], a[2 * r + 1]);
-    }
-    for (int h = 0; h < 2; h++) {
-        a[4 * h] = _mm256_shuffle_ps(b[4 * h], b[4 * h + 2], 0x44);
-        a[4 * h + 1] = _mm256_shuffle_ps(b[4 * h], b[4 * h + 2], 0xee);
-        a[4 * h + 2] = _mm256_shuffle_ps(b[4 * h + 1], b[4 * h + 3], 0x44);
-        a[4 * h + 3] = _mm256_shuffle_ps(b[4 * h + 1], b[4 * h + 3], 0xee);
-    }
-    for (int c = 0; c < 4; c++) {
-        out[c] = _mm256_permute2f128_ps(a[c], a[c + 4], 0x20);
-        out[c + 4] = _mm256_permute2f128_ps(a[c], a[c + 4], 0x31);
-    }
-}
-
-AVX2 static inline void load(const float *x, size_t stride, int count, __m256 *out)
-{
-    for (int i = 0; i < count; i += 8)
-        turn(x + i, stride, out + i);
+    return bits_of(greater(splat(0x1p22f), magnitude(v))) == (1u << LANES) - 1;
 }
 
 /* The value whose size is largest, the first of them; what `extreme` gives. */
-AVX2 static inline __m256 extremes(const __m256 *x, int count)
+WIDE static inline vec extremes(const vec *x, int count)
 {
-    __m256 most = _mm256_setzero_ps(), value = most;
+    vec most = splat(0), value = most;
     for (int i = 0; i < count; i++) {
-        const __m256 size = magnitude(x[i]), larger = greater(size, most);
-        most = choose(larger, size, most);
-        value = choose(larger, x[i], value);
+        const vec size = magnitude(x[i]);
+        const truth larger_one = greater(size, most);
+        most = choose(larger_one, size, most);
+        value = choose(larger_one, x[i], value);
     }
     return value;
 }

@@ -11,8 +11,7 @@
  *
  *     nibbles, byte j:    7  6  5  4 | 3  2  1  0        bit j of the u32: the fifth bit of element j
  *                        element j+16 | element j */
-#include "codec/ggml_kernels.h"
-#include "codec/ggml_search.h"
+#include "codec/ggml_legacy.h"
 
 #include <float.h>
 #include <math.h>
@@ -128,33 +127,55 @@ static void weigh(const struct ggml_part *part, float *weights)
         weights[j] = part->weights[j] * sqrtf(part->mean_square + part->x[j] * part->x[j]);
 }
 
-/* The extreme value becomes -half exactly; the scale that codes are made with is not the rounded one that is stored. */
-static void codes_centred(const struct ggml_part *part, int half, uint8_t *block, uint8_t *codes)
+#define WEIGHTED(limit) \
+    { \
+        .count = BLOCK, .most = (limit), .first = -0.9f, .step = 0.05f, .steps = 36 \
+    }
+
+const struct ggml_legacy_kind ggml_legacy_kind_q4_0 = {18, 8, false, false, {0}}, ggml_legacy_kind_q4_1 = {20, 8, true, false, WEIGHTED(15)},
+                              ggml_legacy_kind_q5_0 = {22, 16, false, true, {0}}, ggml_legacy_kind_q5_1 = {24, 16, true, true, WEIGHTED(31)};
+
+void ggml_legacy_store(const struct ggml_legacy_kind *kind, float d, float least, const uint8_t *codes, uint8_t *block)
 {
+    uint8_t *after = block + (kind->offset ? 4 : 2);
+    put_f16(block, d);
+    if (kind->offset)
+        put_f16(block + 2, least);
+    if (kind->five)
+        put_fives(codes, after);
+    else
+        put_nibbles(codes, after);
+}
+
+/* The extreme value becomes -half exactly; the scale that codes are made with is not the rounded one that is stored. */
+static bool encode_centred(const struct ggml_legacy_kind *kind, const struct ggml_part *part, uint8_t *block)
+{
+    uint8_t codes[BLOCK];
     float d;
     if (part->weights != NULL) {
         float weights[BLOCK];
         weigh(part, weights);
-        d = ggml_search_centred(BLOCK, half, part->x, weights, codes);
+        d = ggml_search_centred(BLOCK, kind->half, part->x, weights, codes);
     } else {
-        d = extreme(part->x, BLOCK) / (float)-half;
-        const float id = inverse(d), middle = (float)half + 0.5f;
+        d = extreme(part->x, BLOCK) / (float)-kind->half;
+        const float id = inverse(d), middle = (float)kind->half + 0.5f;
         for (int j = 0; j < BLOCK; j++) {
             const int code = (int8_t)to_truncated(part->x[j] * id + middle);
-            codes[j] = (uint8_t)(code < 2 * half - 1 ? code : 2 * half - 1);
+            codes[j] = (uint8_t)(code < 2 * kind->half - 1 ? code : 2 * kind->half - 1);
         }
     }
-    put_f16(block, d);
+    ggml_legacy_store(kind, d, 0, codes, block);
+    return true;
 }
 
-static void codes_offset(const struct ggml_part *part, int most, uint8_t *block, uint8_t *codes)
+static bool encode_offset(const struct ggml_legacy_kind *kind, const struct ggml_part *part, uint8_t *block)
 {
+    uint8_t codes[BLOCK];
     float d, least = FLT_MAX;
     if (part->weights != NULL) {
         float weights[BLOCK];
         weigh(part, weights);
-        const struct ggml_search_affine how = {.count = BLOCK, .most = most, .first = -0.9f, .step = 0.05f, .steps = 36};
-        d = ggml_search_affine(&how, part->x, weights, codes, &least);
+        d = ggml_search_affine(&kind->search, part->x, weights, codes, &least);
         least = -least;
     } else {
         float largest = -FLT_MAX;
@@ -162,45 +183,33 @@ static void codes_offset(const struct ggml_part *part, int most, uint8_t *block,
             least = part->x[j] < least ? part->x[j] : least;
             largest = part->x[j] > largest ? part->x[j] : largest;
         }
-        d = (largest - least) / (float)most;
+        d = (largest - least) / (float)(2 * kind->half - 1);
         const float id = inverse(d);
         for (int j = 0; j < BLOCK; j++)
             codes[j] = (uint8_t)to_truncated((part->x[j] - least) * id + 0.5f);
     }
-    put_f16(block, d);
-    put_f16(block + 2, least);
+    ggml_legacy_store(kind, d, least, codes, block);
+    return true;
 }
 
 static bool encode_q4_0(const struct ggml_part *part, uint8_t *block)
 {
-    uint8_t codes[BLOCK];
-    codes_centred(part, 8, block, codes);
-    put_nibbles(codes, block + 2);
-    return true;
+    return encode_centred(&ggml_legacy_kind_q4_0, part, block);
 }
 
 static bool encode_q4_1(const struct ggml_part *part, uint8_t *block)
 {
-    uint8_t codes[BLOCK];
-    codes_offset(part, 15, block, codes);
-    put_nibbles(codes, block + 4);
-    return true;
+    return encode_offset(&ggml_legacy_kind_q4_1, part, block);
 }
 
 static bool encode_q5_0(const struct ggml_part *part, uint8_t *block)
 {
-    uint8_t codes[BLOCK];
-    codes_centred(part, 16, block, codes);
-    put_fives(codes, block + 2);
-    return true;
+    return encode_centred(&ggml_legacy_kind_q5_0, part, block);
 }
 
 static bool encode_q5_1(const struct ggml_part *part, uint8_t *block)
 {
-    uint8_t codes[BLOCK];
-    codes_offset(part, 31, block, codes);
-    put_fives(codes, block + 4);
-    return true;
+    return encode_offset(&ggml_legacy_kind_q5_1, part, block);
 }
 
 static bool encode_q8_0(const struct ggml_part *part, uint8_t *block)
