@@ -23,7 +23,7 @@
 #include <string.h>
 
 static const char MAGIC[4] = {'G', 'G', 'U', 'F'};
-enum { VERSION_LAST = 3, PIECE_BYTES = 1 << 16, TYPE_PLAUSIBLE_MAX = 1023 };
+enum { VERSION_LAST = 3, PIECE_BYTES = 1 << 16 };
 
 /* --- bytes of the header ----------------------------------------------------------------------------------------------- */
 
@@ -35,8 +35,19 @@ struct reader {
     size_t capacity, have;
     size_t at; /* bytes consumed; at <= have */
     struct ggufile_form form;
+    struct err *fault; /* ggufile_examine's; NULL: whatever is wrong ends the reading */
     char where[600]; /* "FILE: header", "FILE: key KEY" or "FILE: tensor NAME" */
 };
+
+/* What is wrong and does not hinder reading on: the first is kept where the caller asks for it. */
+static enum status amiss(const struct reader *reader, enum status status, const struct err *err)
+{
+    if (reader->fault == NULL || (status != STATUS_CORRUPT && status != STATUS_UNSUPPORTED))
+        return status;
+    if (reader->fault->status == STATUS_OK)
+        *reader->fault = *err;
+    return STATUS_OK;
+}
 
 static uint64_t bytes_left(const struct reader *reader)
 {
@@ -233,88 +244,42 @@ static enum status scan_pair(struct reader *reader, struct ggufile_value *value,
 
 /* --- the table of tensors ---------------------------------------------------------------------------------------------- */
 
-/* Numbers that ikawrakow/ik_llama.cpp:ggml/include/ggml.h gives to types of its own. */
-static bool is_fork_type(uint32_t type)
-{
-    return (type >= 97 && type <= 99) || (type >= 133 && type <= 158) || (type >= 202 && type <= 399);
-}
-
-static enum status take_type(struct reader *reader, enum ggml_type *type, struct err *err)
-{
-    uint32_t word;
-    TRY(take_u32(reader, &word, err));
-    *type = (enum ggml_type)word;
-    if (word > TYPE_PLAUSIBLE_MAX)
-        return err_set(err, STATUS_CORRUPT, reader->where, "found tensor type %u, expected 0 to %d", word, GGML_COUNT - 1);
-    if (is_fork_type(word)) {
-        (void)err_set(err, STATUS_UNSUPPORTED, reader->where, "found tensor type %u, one of ik_llama.cpp's own, expected 0 to %d", word, GGML_COUNT - 1);
-        return err_try(err, "quantize with llama.cpp instead, or start from the float model");
-    }
-    if (word >= GGML_COUNT)
-        return err_set(err, STATUS_UNSUPPORTED, reader->where, "found tensor type %u, expected 0 to %d, those that are known", word, GGML_COUNT - 1);
-    if (ggml_kind(*type) == GGML_KIND_GONE) {
-        (void)err_set(err, STATUS_UNSUPPORTED, reader->where, "found tensor type %u, %s, which llama.cpp removed%s", word, ggml_name(*type),
-                      word == 36 ? " (or I2_S of ik_llama.cpp and BitNet)" : "");
-        return err_try(err, "quantize again with a current llama.cpp");
-    }
-    return STATUS_OK;
-}
-
-/* Bytes of a tensor. Dimensions of 0 count as 1 while products are checked, so that nothing hides behind them. */
-static enum status measure(const struct reader *reader, struct ggufile_tensor *tensor, struct err *err)
-{
-    uint64_t product = 1, rows = 1, row;
-    bool empty = false;
-    for (unsigned d = 0; d < GGUFILE_DIMS_MAX; d++) {
-        const uint64_t dim = tensor->dims[d] == 0 ? 1 : tensor->dims[d];
-        empty = empty || tensor->dims[d] == 0;
-        if (dim > INT64_MAX || !checked_mul(product, dim, &product) || product > INT64_MAX)
-            return err_set(err, STATUS_CORRUPT, reader->where, "found a shape of more than 2^63 - 1 elements");
-        rows = d == 0 ? 1 : rows * dim;
-    }
-    if (tensor->dims[0] % ggml_block_elements(tensor->type) != 0)
-        return err_set(err, STATUS_CORRUPT, reader->where, "found rows of %llu elements of %s, expected a multiple of %u",
-                       (unsigned long long)tensor->dims[0], ggml_name(tensor->type), ggml_block_elements(tensor->type));
-    if (!ggml_row_bytes(tensor->type, tensor->dims[0], &row) || !checked_mul(row, rows, &tensor->bytes) || tensor->bytes > INT64_MAX)
-        return err_set(err, STATUS_CORRUPT, reader->where, "found a tensor of more than 2^63 - 1 bytes");
-    if (empty)
-        tensor->bytes = 0;
-    return STATUS_OK;
-}
-
 static enum status take_name(struct reader *reader, struct ggufile_tensor *tensor, struct err *err)
 {
     uint64_t size;
     TRY(take_count(reader, &size, err));
     if (size == 0 || size > GGUFILE_NAME_BYTES_MAX)
-        return err_set(err, STATUS_CORRUPT, reader->where, "found a tensor name of %llu bytes before byte %zu, expected 1 to %d", (unsigned long long)size,
-                       reader->at, GGUFILE_NAME_BYTES_MAX);
+        TRY(amiss(reader, err_set(err, STATUS_CORRUPT, reader->where, "found a tensor name of %llu bytes before byte %zu, expected 1 to %d",
+                                  (unsigned long long)size, reader->at, GGUFILE_NAME_BYTES_MAX), err));
     TRY(need(reader, size, err));
     if (memchr(here(reader), '\0', (size_t)size) != NULL)
         return err_set(err, STATUS_CORRUPT, reader->where, "found a tensor name with a NUL byte at byte %zu", reader->at);
-    memcpy(tensor->name, here(reader), (size_t)size);
+    memcpy(tensor->name, here(reader), size < GGUFILE_NAME_BYTES_MAX ? (size_t)size : GGUFILE_NAME_BYTES_MAX);
     reader->at += (size_t)size;
     return STATUS_OK;
 }
 
 static enum status scan_tensor(struct reader *reader, struct ggufile_tensor *tensor, struct err *err)
 {
-    uint32_t rank;
+    uint32_t rank, type;
+    uint64_t beyond;
     (void)snprintf(reader->where, sizeof reader->where, "%s: header", reader->file->path);
     TRY(take_name(reader, tensor, err));
     (void)snprintf(reader->where, sizeof reader->where, "%s: tensor %s", reader->file->path, tensor->name);
     TRY(take_u32(reader, &rank, err));
     if (rank > GGUFILE_DIMS_MAX)
-        return err_set(err, STATUS_CORRUPT, reader->where, "found %u dimensions, expected at most %d", rank, GGUFILE_DIMS_MAX);
-    tensor->rank = (uint8_t)rank;
+        TRY(amiss(reader, err_set(err, STATUS_CORRUPT, reader->where, "found %u dimensions, expected at most %d", rank, GGUFILE_DIMS_MAX), err));
+    tensor->rank = rank > GGUFILE_DIMS_MAX ? GGUFILE_DIMS_MAX : (uint8_t)rank;
     for (unsigned d = 0; d < GGUFILE_DIMS_MAX; d++) {
         tensor->dims[d] = 1;
         if (d < rank)
             TRY(take_count(reader, &tensor->dims[d], err));
     }
-    TRY(take_type(reader, &tensor->type, err));
+    for (uint32_t d = GGUFILE_DIMS_MAX; d < rank; d++)
+        TRY(take_count(reader, &beyond, err));
+    TRY(take_u32(reader, &type, err));
     TRY(take_u64(reader, &tensor->offset, err));
-    return measure(reader, tensor, err);
+    return amiss(reader, ggufile_place_measure(tensor, type, reader->where, err), err);
 }
 
 /* --- the header -------------------------------------------------------------------------------------------------------- */
@@ -335,7 +300,8 @@ static enum status scan_version(struct reader *reader, struct err *err)
     if (gguf->version == 0 || gguf->version > UINT16_MAX)
         return err_set(err, STATUS_CORRUPT, reader->where, "found version %u, expected 1 to %d", gguf->version, VERSION_LAST);
     if (gguf->version > VERSION_LAST)
-        return err_set(err, STATUS_UNSUPPORTED, reader->where, "found version %u of GGUF, expected 1 to %d", gguf->version, VERSION_LAST);
+        return amiss(reader, err_set(err, STATUS_UNSUPPORTED, reader->where, "found version %u of GGUF, expected 1 to %d", gguf->version, VERSION_LAST),
+                     err);
     return STATUS_OK;
 }
 
@@ -403,7 +369,7 @@ static enum status settle_values(struct reader *reader, struct err *err)
     return STATUS_OK;
 }
 
-static enum status name_everything(const struct reader *reader, struct err *err)
+static enum status name_everything(struct reader *reader, struct err *err)
 {
     struct ggufile *gguf = reader->gguf;
     uint32_t existing;
@@ -411,13 +377,13 @@ static enum status name_everything(const struct reader *reader, struct err *err)
         const struct slice key = gguf->value[i].key;
         TRY(map_add(&gguf->key, key, (uint32_t)i, &existing, err));
         if (existing != MAP_NONE)
-            return err_set(err, STATUS_CORRUPT, reader->file->path, "found key %.*s twice", key.size < 200 ? (int)key.size : 200, key.data);
+            TRY(amiss(reader, err_set(err, STATUS_CORRUPT, reader->file->path, "found key %.*s twice", key.size < 200 ? (int)key.size : 200, key.data), err));
     }
     for (size_t i = 0; i < gguf->tensor_count; i++) {
         const char *name = gguf->tensor[i].name;
         TRY(map_add(&gguf->name, slice_of(name), (uint32_t)i, &existing, err));
         if (existing != MAP_NONE)
-            return err_set(err, STATUS_CORRUPT, reader->file->path, "found tensor %s twice", name);
+            TRY(amiss(reader, err_set(err, STATUS_CORRUPT, reader->file->path, "found tensor %s twice", name), err));
     }
     return STATUS_OK;
 }
@@ -431,9 +397,10 @@ static enum status find_alignment(const struct reader *reader, struct err *err)
         return STATUS_OK;
     if (value->kind != GGUFILE_U32)
         return err_set(err, STATUS_CORRUPT, reader->file->path, "found general.alignment of type %s, expected u32", ggufile_kind_name(value->kind));
-    gguf->alignment = le_load32(value->data);
-    if (gguf->alignment == 0 || (gguf->alignment & (gguf->alignment - 1)) != 0)
-        return err_set(err, STATUS_CORRUPT, reader->file->path, "found general.alignment %u, expected a power of two", gguf->alignment);
+    const uint32_t alignment = le_load32(value->data);
+    if (alignment == 0 || (alignment & (alignment - 1)) != 0)
+        return err_set(err, STATUS_CORRUPT, reader->file->path, "found general.alignment %u, expected a power of two", alignment);
+    gguf->alignment = alignment;
     return STATUS_OK;
 }
 
@@ -442,16 +409,18 @@ static enum status find_alignment(const struct reader *reader, struct err *err)
 static enum status read_all(struct reader *reader, bool lenient, struct err *err)
 {
     TRY(scan_version(reader, err));
+    if (reader->gguf->version > VERSION_LAST)
+        return STATUS_OK;
     TRY(scan_header(reader, err));
     TRY(settle_values(reader, err));
     TRY(name_everything(reader, err));
-    TRY(find_alignment(reader, err));
-    return ggufile_place(reader->gguf, reader->file->bytes, lenient, err);
+    TRY(amiss(reader, find_alignment(reader, err), err));
+    return amiss(reader, ggufile_place(reader->gguf, reader->file->bytes, lenient, err), err);
 }
 
-enum status ggufile_read(const struct file *file, bool lenient, struct ggufile *gguf, struct err *err)
+static enum status read_header(const struct file *file, bool lenient, struct err *fault, struct ggufile *gguf, struct err *err)
 {
-    struct reader reader = {.file = file, .gguf = gguf};
+    struct reader reader = {.file = file, .gguf = gguf, .fault = fault};
     *gguf = (struct ggufile){.path = file->path};
     (void)snprintf(reader.where, sizeof reader.where, "%s: header", file->path);
     const enum status status = read_all(&reader, lenient, err);
@@ -459,6 +428,17 @@ enum status ggufile_read(const struct file *file, bool lenient, struct ggufile *
     if (status != STATUS_OK)
         ggufile_free(gguf);
     return status;
+}
+
+enum status ggufile_read(const struct file *file, bool lenient, struct ggufile *gguf, struct err *err)
+{
+    return read_header(file, lenient, NULL, gguf, err);
+}
+
+enum status ggufile_examine(const struct file *file, struct ggufile *gguf, struct err *fault, struct err *err)
+{
+    *fault = (struct err){0};
+    return read_header(file, true, fault, gguf, err);
 }
 
 void ggufile_free(struct ggufile *gguf)

@@ -73,6 +73,10 @@ struct ggufile {
  * those that overlap never pass. Errors: CORRUPT, UNSUPPORTED (a later version, a tensor type that is unknown or was removed), LIMIT. On an error nothing is
  * left to be freed. */
 enum status ggufile_read(const struct file *file, bool lenient, struct ggufile *gguf, struct err *err) WARN_UNUSED;
+/* The same, leniently, for who wants to know what readers refuse: the first thing that is wrong with a header which can be parsed is left in *fault (status
+ * OK: nothing), and what was read is there. A type that is not known is GGML_COUNT. Of a later version there is no more than its number. Neither pointer may
+ * be NULL. */
+enum status ggufile_examine(const struct file *file, struct ggufile *gguf, struct err *fault, struct err *err) WARN_UNUSED;
 void ggufile_free(struct ggufile *gguf);
 /* True if the first bytes are GGUF's magic and any version. */
 bool ggufile_probe(const void *head, size_t head_bytes);

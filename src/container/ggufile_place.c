@@ -6,6 +6,60 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { TYPE_PLAUSIBLE_MAX = 1023 };
+
+/* Numbers that ikawrakow/ik_llama.cpp:ggml/include/ggml.h gives to types of its own. */
+static bool is_fork_type(uint32_t type)
+{
+    return (type >= 97 && type <= 99) || (type >= 133 && type <= 158) || (type >= 202 && type <= 399);
+}
+
+static enum status check_type(uint32_t word, const char *where, struct err *err)
+{
+    if (word > TYPE_PLAUSIBLE_MAX)
+        return err_set(err, STATUS_CORRUPT, where, "found tensor type %u, expected 0 to %d", word, GGML_COUNT - 1);
+    if (is_fork_type(word)) {
+        (void)err_set(err, STATUS_UNSUPPORTED, where, "found tensor type %u, one of ik_llama.cpp's own, expected 0 to %d", word, GGML_COUNT - 1);
+        return err_try(err, "quantize with llama.cpp instead, or start from the float model");
+    }
+    if (word >= GGML_COUNT)
+        return err_set(err, STATUS_UNSUPPORTED, where, "found tensor type %u, expected 0 to %d, those that are known", word, GGML_COUNT - 1);
+    if (ggml_kind((enum ggml_type)word) == GGML_KIND_GONE) {
+        (void)err_set(err, STATUS_UNSUPPORTED, where, "found tensor type %u, %s, which llama.cpp removed%s", word, ggml_name((enum ggml_type)word),
+                      word == 36 ? " (or I2_S of ik_llama.cpp and BitNet)" : "");
+        return err_try(err, "quantize again with a current llama.cpp");
+    }
+    return STATUS_OK;
+}
+
+/* Bytes of a tensor. Dimensions of 0 count as 1 while products are checked, so that nothing hides behind them. */
+enum status ggufile_place_measure(struct ggufile_tensor *tensor, uint32_t type, const char *where, struct err *err)
+{
+    uint64_t product = 1, rows = 1, row;
+    bool empty = false;
+    tensor->type = GGML_COUNT;
+    tensor->bytes = 0;
+    TRY(check_type(type, where, err));
+    tensor->type = (enum ggml_type)type;
+    for (unsigned d = 0; d < GGUFILE_DIMS_MAX; d++) {
+        const uint64_t dim = tensor->dims[d] == 0 ? 1 : tensor->dims[d];
+        empty = empty || tensor->dims[d] == 0;
+        if (dim > INT64_MAX || !checked_mul(product, dim, &product) || product > INT64_MAX)
+            return err_set(err, STATUS_CORRUPT, where, "found a shape of more than 2^63 - 1 elements");
+        rows = d == 0 ? 1 : rows * dim;
+    }
+    if (tensor->dims[0] % ggml_block_elements(tensor->type) != 0)
+        return err_set(err, STATUS_CORRUPT, where, "found rows of %llu elements of %s, expected a multiple of %u",
+                       (unsigned long long)tensor->dims[0], ggml_name(tensor->type), ggml_block_elements(tensor->type));
+    if (!ggml_row_bytes(tensor->type, tensor->dims[0], &row) || !checked_mul(row, rows, &tensor->bytes) || tensor->bytes > INT64_MAX)
+        return err_set(err, STATUS_CORRUPT, where, "found a tensor of more than 2^63 - 1 bytes");
+    if (empty)
+        tensor->bytes = 0;
+    return STATUS_OK;
+}
+
+/* --- places ------------------------------------------------------------------------------------------------------------ */
+
 static bool align(const struct ggufile *gguf, uint64_t *place)
 {
     const uint64_t mask = (uint64_t)gguf->alignment - 1;
