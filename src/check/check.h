@@ -9,7 +9,7 @@
  * header cannot be parsed. Free with subject_free, also after a failure. */
 enum status check_run(struct subject *subject, const struct resources *resources, const char *path, struct err *err) WARN_UNUSED;
 
-/* Holds a directory that was just written against *context, an enum engine_id: UNREPRESENTABLE with the first finding that would be refused or loaded
+/* Holds a directory or file that was just written against *context, an enum engine_id: UNREPRESENTABLE with the first finding that would be refused or loaded
  * wrongly (pipeline.h: struct judge). */
 enum status check_written(const char *dir, const struct resources *resources, const void *context, struct err *err) WARN_UNUSED;
 

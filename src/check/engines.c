@@ -4,7 +4,7 @@
 #include <string.h>
 
 static const char *const encoding_names[] = {"hf", "awq", "gptq", "gptq_v2", "compressed-tensors", "mlx", "msmodelslim",
-                                             "bitsandbytes", "fp8", "mxfp4"};
+                                             "bitsandbytes", "fp8", "mxfp4", "gguf"};
 _Static_assert(sizeof encoding_names / sizeof encoding_names[0] == ENCODING_COUNT, "one name an encoding");
 
 #define ACCELERATE (TRAIT_METADATA_PT | TRAIT_TOKENIZER)
@@ -23,9 +23,9 @@ static const struct engine engines_table[] = {
     [ENGINE_GPTQMODEL] = {"gptqmodel", "GPTQModel", "7.3.4",
                           ACCELERATE | GPTQ_KERNELS | TRAIT_SIDE_FILE_WINS | TRAIT_LISTED_FLOATS | TRAIT_QUANTIZER_GATE, "model", "gptq_model-"},
     [ENGINE_AUTOGPTQ] = {"autogptq", "AutoGPTQ", "9f7d370", ACCELERATE | TRAIT_SIDE_FILE_WINS | TRAIT_LISTED_FLOATS, "model", "gptq_model-"},
-    [ENGINE_LLAMA_CPP] = {"llama.cpp", "llama.cpp's convert_hf_to_gguf", "2026-08", TRAIT_NEEDS_GROUP_OF | TRAIT_TOKENIZER | TRAIT_STRICT | TRAIT_CONFIG_ONLY,
-    "model", NULL},
-    [ENGINE_OLLAMA] = {"ollama", "Ollama (FROM a directory)", "2026-08", TRAIT_TOKENIZER | TRAIT_STRICT, "model", "consolidated"},
+    [ENGINE_LLAMA_CPP] = {"llama.cpp", "llama.cpp", "2026-09 (of a directory: convert_hf_to_gguf)",
+                          TRAIT_NEEDS_GROUP_OF | TRAIT_TOKENIZER | TRAIT_STRICT | TRAIT_CONFIG_ONLY, "model", NULL},
+    [ENGINE_OLLAMA] = {"ollama", "Ollama", "2026-08", TRAIT_TOKENIZER | TRAIT_STRICT, "model", "consolidated"},
     [ENGINE_VLLM_ASCEND] = {"vllm-ascend", "vLLM Ascend", "182b75e", SERVER, NULL, NULL},
     [ENGINE_MINDIE] = {"mindie", "MindIE-LLM", "8b4871a", SERVER, NULL, NULL},
     [ENGINE_MLX] = {"mlx", "mlx-lm", "2026-08", TRAIT_TOKENIZER | TRAIT_STRICT | TRAIT_CONFIG_ONLY, "model", NULL},
@@ -51,6 +51,7 @@ static const struct acceptance acceptance_table[] = {
     ROW(VLLM, BNB, .limits = {0}),
     ROW(VLLM, FP8, .limits = {0}),
     ROW(VLLM, MXFP4, .limits = {0}),
+    ROW(VLLM, GGUF, .limits = {0}),
     ROW(SGLANG, HF, .limits = {0}),
     ROW(SGLANG, AWQ, LIMITS(.bits = 1u << 4, .groups = 32 | 64 | 128, .out_multiple = 8), .out_warn = 64),
     ROW(SGLANG, GPTQ, LIMITS(.bits = BITS4(2, 3, 4, 8)), .groups_warn = MARLIN, .out_warn = 64, .in_warn = 128),
@@ -60,6 +61,7 @@ static const struct acceptance acceptance_table[] = {
     ROW(SGLANG, BNB, .limits = {0}),
     ROW(SGLANG, FP8, .limits = {0}),
     ROW(SGLANG, MXFP4, .limits = {0}),
+    ROW(SGLANG, GGUF, .limits = {0}),
     ROW(TRANSFORMERS, HF, .limits = {0}),
     ROW(TRANSFORMERS, AWQ, LIMITS(.bits = 1u << 4, .groups = MARLIN | 16)),
     ROW(TRANSFORMERS, GPTQ, LIMITS(.bits = BITS4(2, 3, 4, 8), .groups = TORCH, .no_rules = true), .out_warn = 32, .in_warn = 32),
@@ -68,6 +70,7 @@ static const struct acceptance acceptance_table[] = {
     ROW(TRANSFORMERS, BNB, .limits = {0}),
     ROW(TRANSFORMERS, FP8, .limits = {0}),
     ROW(TRANSFORMERS, MXFP4, .limits = {0}),
+    ROW(TRANSFORMERS, GGUF, .note_severity = SEVERITY_WARN, .note = "makes floats of it, of some architectures (gguf_file=)"),
     ROW(AUTOAWQ, AWQ, LIMITS(.bits = 1u << 4, .scale_dtypes = 1u << DTYPE_F16, .out_multiple = 8), .groups_warn = MARLIN,
         .out_warn = 64),
     ROW(GPTQMODEL, AWQ, LIMITS(.bits = 1u << 4, .groups = MARLIN | 16)),
@@ -81,8 +84,10 @@ static const struct acceptance acceptance_table[] = {
     ROW(LLAMA_CPP, CT, LIMITS(.bits = BITS4(1, 2, 4, 8), .no_act_order = true, .no_mxfp4 = true), .misfit = SEVERITY_SILENT),
     ROW(LLAMA_CPP, FP8, .limits = {0}),
     ROW(LLAMA_CPP, MXFP4, .limits = {0}),
+    ROW(LLAMA_CPP, GGUF, .limits = {0}),
     ROW(OLLAMA, HF, .limits = {0}),
     ROW(OLLAMA, FP8, .limits = {0}),
+    ROW(OLLAMA, GGUF, .limits = {0}),
     ROW(VLLM_ASCEND, HF, .limits = {0}),
     ROW(VLLM_ASCEND, CT,
         LIMITS(.bits = BITS2(4, 8), .symmetric_only = true, .no_negative_scales = true, .no_act_order = true, .no_linear = true)),
@@ -103,6 +108,37 @@ static const struct acceptance acceptance_table[] = {
     ROW(LMDEPLOY, AWQ, LIMITS(.bits = 1u << 4, .groups = 128, .out_multiple = 8)),
     ROW(LMDEPLOY, GPTQ, LIMITS(.bits = 1u << 4, .groups = 128, .no_act_order = true, .no_rules = true)),
 };
+
+/* Types of ggml-org/ggml:include/ggml.h; of vllm-project/vllm:vllm/model_executor/layers/quantization/gguf.py; of ollama/ollama those that are as old as its
+ * table is (formats/engines.md section 3.2). Kinds of values: what ollama/ollama:fs/ggml/gguf.go writes again in `ollama create -q`. */
+#define TYPE(name) (UINT64_C(1) << GGML_##name)
+#define KIND(name) (1u << GGUFILE_##name)
+#define FLOATS (TYPE(F32) | TYPE(F16) | TYPE(BF16))
+#define CLASSIC (TYPE(Q4_0) | TYPE(Q4_1) | TYPE(Q5_0) | TYPE(Q5_1) | TYPE(Q8_0) | TYPE(Q2_K) | TYPE(Q3_K) | TYPE(Q4_K) | TYPE(Q5_K) | TYPE(Q6_K))
+#define GRIDS \
+    (TYPE(IQ1_S) | TYPE(IQ1_M) | TYPE(IQ2_XXS) | TYPE(IQ2_XS) | TYPE(IQ2_S) | TYPE(IQ3_XXS) | TYPE(IQ3_S) | TYPE(IQ4_NL) | TYPE(IQ4_XS))
+#define INTEGERS (TYPE(I8) | TYPE(I16) | TYPE(I32) | TYPE(I64) | TYPE(F64))
+#define RECENT (TYPE(MXFP4) | TYPE(NVFP4) | TYPE(Q1_0) | TYPE(Q2_0))
+
+static const struct gguf_reader gguf_readers[] = {
+    {ENGINE_LLAMA_CPP, .version_first = 2, .big_endian = SEVERITY_FAIL, .places = SEVERITY_FAIL, .several = true,
+     .types = FLOATS | CLASSIC | GRIDS | INTEGERS | TYPE(TQ1_0) | TYPE(TQ2_0) | RECENT, .types_recent = RECENT},
+    {ENGINE_OLLAMA, .version_first = 2, .big_endian = SEVERITY_FAIL, .places = SEVERITY_WARN,
+     .types = FLOATS | CLASSIC | GRIDS | INTEGERS | TYPE(MXFP4), .types_recent = TYPE(MXFP4),
+     .kinds = KIND(U32) | KIND(U64) | KIND(F32) | KIND(BOOL) | KIND(STRING), .elements = KIND(I32) | KIND(U32) | KIND(F32) | KIND(STRING)},
+    {ENGINE_VLLM, .version_first = 2, .big_endian = SEVERITY_SILENT, .nested = true, .types = FLOATS | CLASSIC | GRIDS},
+    {ENGINE_SGLANG, .version_first = 2, .big_endian = SEVERITY_SILENT, .nested = true, .types = FLOATS | CLASSIC | GRIDS},
+    {ENGINE_TRANSFORMERS, .version_first = 2, .big_endian = SEVERITY_SILENT, .nested = true,
+     .types = FLOATS | CLASSIC | GRIDS | TYPE(TQ1_0) | TYPE(TQ2_0) | RECENT, .types_recent = RECENT},
+};
+
+const struct gguf_reader *engines_gguf_reader(enum engine_id engine)
+{
+    for (size_t i = 0; i < sizeof gguf_readers / sizeof gguf_readers[0]; i++)
+        if (gguf_readers[i].engine == engine)
+            return &gguf_readers[i];
+    return NULL;
+}
 
 const char *engines_encoding_name(enum encoding encoding)
 {
@@ -171,9 +207,10 @@ const char *engines_formats(enum engine_id engine, char *buffer, size_t size)
 {
     size_t used = 0;
     buffer[0] = '\0';
-    for (int e = 0; e < ENCODING_BNB && used < size; e++) { /* those that convert writes */
+    for (int e = 0; e < ENCODING_COUNT && used < size; e++) {
         const struct acceptance *row = engines_accept(engine, (enum encoding)e);
-        if (row != NULL && row->note_severity < SEVERITY_FAIL)
+        const bool written = e < ENCODING_BNB || e == ENCODING_GGUF; /* by convert */
+        if (row != NULL && written && row->note_severity < SEVERITY_FAIL)
             used += (size_t)snprintf(buffer + used, size - used, "%s%s", used == 0 ? "" : ", ", encoding_names[e]);
     }
     return buffer;

@@ -3,6 +3,7 @@
 #define REPAQ_ENGINES_H
 
 #include "check/findings.h"
+#include "container/ggufile.h"
 #include "plan/constraints.h"
 
 enum engine_id {
@@ -13,7 +14,7 @@ enum engine_id {
 /* How the weights are stored, by the names of formats. */
 enum encoding {
     ENCODING_HF, ENCODING_AWQ, ENCODING_GPTQ, ENCODING_GPTQ_V2, ENCODING_CT, ENCODING_MLX, ENCODING_MS, ENCODING_BNB, ENCODING_FP8,
-    ENCODING_MXFP4,
+    ENCODING_MXFP4, ENCODING_GGUF,
     ENCODING_COUNT, /* and: unknown */
 };
 const char *engines_encoding_name(enum encoding encoding); /* "gptq_v2"; "unknown" */
@@ -61,6 +62,20 @@ struct acceptance {
     enum severity note_severity;  /* of the note; PASS: there is none */
     const char *note;
 };
+
+/* What an engine takes of GGUF files. */
+struct gguf_reader {
+    enum engine_id engine;
+    uint8_t version_first;    /* up to 3 */
+    enum severity big_endian; /* of such files */
+    enum severity places;     /* of data with gaps, or in another order than the table's */
+    bool nested, several;     /* takes arrays of arrays; sets of files */
+    uint64_t types;           /* bit t: enum ggml_type that it computes with */
+    uint64_t types_recent;    /* those among them that only recent builds know */
+    uint32_t kinds, elements; /* bit k: enum ggufile_kind of values, and of arrays, that all of its tools take; 0: any */
+};
+/* The row, or NULL: it reads none. */
+const struct gguf_reader *engines_gguf_reader(enum engine_id engine);
 
 const struct engine *engines_at(enum engine_id id);
 /* ENGINE_COUNT if unknown. */

@@ -54,13 +54,6 @@ static const struct {
 };
 _Static_assert(sizeof index_verdicts / sizeof index_verdicts[0] == FINDING_COUNT, "a verdict a kind");
 
-/* "found X, expected Y" of a finding, without its first word. */
-static const char *without_found(const char *text)
-{
-    static const char found[] = "found ";
-    return strncmp(text, found, sizeof found - 1) == 0 ? text + sizeof found - 1 : text;
-}
-
 static enum status judge_index(struct subject *subject, const struct inventory *inventory, struct err *err)
 {
     struct spread unlisted = {0};
@@ -77,7 +70,7 @@ static enum status judge_index(struct subject *subject, const struct inventory *
             continue;
         }
         TRY(subject_report(subject, (struct remark){index_verdicts[finding->kind].severity, what,
-                           subject_text(subject, err, "%s (%s in %s)", without_found(finding->text), inventory_finding_name(finding->kind),
+                           subject_text(subject, err, "%s (%s in %s)", subject_found(finding->text), inventory_finding_name(finding->kind),
                            inventory->index_name),
                            index_verdicts[finding->kind].expected, lost ? "fetch the checkpoint again" : "repaq index DIR --write", 0}, err));
     }
@@ -93,7 +86,7 @@ enum status judge_files_index(struct subject *subject, struct err *err)
     struct err why = {0};
     struct inventory inventory;
     if (subject->open_error.status != STATUS_OK)
-        return subject_report(subject, (struct remark){SEVERITY_FAIL, subject->source.path, without_found(subject->open_error.what), "one index",
+        return subject_report(subject, (struct remark){SEVERITY_FAIL, subject->source.path, subject_found(subject->open_error.what), "one index",
             "remove the stale one", 0},
             err);
     if (subject->source.only != NULL || subject->index_count > 1 || subject->headers.damaged || subject->source.kind != &shards_safetensors ||
@@ -104,7 +97,7 @@ enum status judge_files_index(struct subject *subject, struct err *err)
         status = judge_index(subject, &inventory, err);
     else if (status == STATUS_CORRUPT || status == STATUS_UNSUPPORTED)
         status = subject_report(subject, (struct remark){SEVERITY_FAIL, subject_text(subject, err, "%s", why.where), subject_text(subject, err, "%s",
-                                without_found(why.what)),
+                                subject_found(why.what)),
                                 "an index that names the shards beside it", "repaq index DIR --write", 0}, err);
     else
         *err = why;
@@ -222,19 +215,6 @@ enum status judge_files_side(struct subject *subject, struct err *err)
 
 /* --- E0 --------------------------------------------------------------------------------------------------------------------- */
 
-/* An error says "found X, expected Y": a finding has both apart. */
-static enum status judge_error(struct subject *subject, const struct err *why, enum severity severity, struct err *err)
-{
-    static const char expected[] = ", expected ";
-    if (why->status == STATUS_OK)
-        return STATUS_OK;
-    const char *text = without_found(why->what);
-    const char *cut = strstr(text, expected);
-    return subject_report(subject, (struct remark){severity, why->where, subject_text(subject, err, "%.*s",
-                          (int)(cut == NULL ? strlen(text) : (size_t)(cut - text)), text),
-                          cut == NULL ? "what repaq convert can read" : cut + sizeof expected - 1, why->remedy[0] != '\0' ? why->remedy : NULL, 0}, err);
-}
-
 /* Another rule has reported the refusal by its id: "(R-CONFLICT)". */
 static bool is_reported(const struct findings *findings, const struct err *why)
 {
@@ -255,12 +235,12 @@ enum status judge_files_readable(struct subject *subject, struct err *err)
     /* Where another rule has named the fault, or the format is one that repaq only knows by name, this is no more than the reason why weights were not
      * looked at. */
     const bool named = findings_refuse(&subject->findings) || subject->read_error.status == STATUS_UNSUPPORTED;
-    TRY(judge_error(subject, &subject->config_error, SEVERITY_FAIL, err));
+    TRY(subject_report_error(subject, &subject->config_error, SEVERITY_FAIL, err));
     for (size_t i = 0; i < SUBJECT_SIDE_FILES; i++)
-        TRY(judge_error(subject, &subject->side_error[i], SEVERITY_FAIL, err));
-    TRY(judge_error(subject, &subject->described_error, SEVERITY_FAIL, err));
+        TRY(subject_report_error(subject, &subject->side_error[i], SEVERITY_FAIL, err));
+    TRY(subject_report_error(subject, &subject->described_error, SEVERITY_FAIL, err));
     const bool undescribed = subject->encoding == ENCODING_COUNT && subject->settings == NULL;
     if (!named || !is_reported(&subject->findings, &subject->read_error))
-        TRY(judge_error(subject, &subject->read_error, named && !undescribed ? SEVERITY_WARN : SEVERITY_FAIL, err));
-    return judge_error(subject, &subject->survey_error, SEVERITY_FAIL, err);
+        TRY(subject_report_error(subject, &subject->read_error, named && !undescribed ? SEVERITY_WARN : SEVERITY_FAIL, err));
+    return subject_report_error(subject, &subject->survey_error, SEVERITY_FAIL, err);
 }

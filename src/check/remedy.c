@@ -1,5 +1,7 @@
 #include "check/remedy.h"
 
+#include "container/ggufile_value.h"
+#include "formats/arch/arch.h"
 #include "plan/offer.h"
 
 #include <stdio.h>
@@ -54,9 +56,30 @@ static bool has_head(const struct model *model)
     return false;
 }
 
+/* GGUF files whose data convert reads only when told so. */
+static bool is_odd(const struct subject *subject)
+{
+    bool odd = false;
+    for (size_t f = 0; f < subject->gguf.count; f++)
+        odd = odd || subject->gguf.file[f].gguf.has_gaps || subject->gguf.file[f].gguf.is_reordered;
+    return odd;
+}
+
+/* A GGUF file of floats becomes a directory of them, if its metadata say which model it is. */
+static const char *convert_floats(struct subject *subject, struct err *err)
+{
+    const struct acceptance *row = engines_accept(subject->engine, ENCODING_HF);
+    if (row == NULL || subject->model.config == NULL || subject->model.file_count != subject->gguf.count)
+        return NULL;
+    return subject_text(subject, err, "repaq convert SRC DST --to hf%s --for %s", is_odd(subject) ? " --lenient" : "", subject->row->name);
+}
+
 const char *remedy_convert(struct subject *subject, const char *from, struct err *err)
 {
     char text[100];
+    const bool gguf = subject->gguf.count > 0;
+    if (gguf && (subject->model.weight_count == 0 || subject->model.config == NULL || subject->model.file_count != subject->gguf.count))
+        return convert_floats(subject, err);
     struct engine_limits limits;
     engines_limits(subject->engine, &limits);
     const struct constraints engine = {.other = limits.other, .other_count = limits.count};
@@ -67,10 +90,10 @@ const char *remedy_convert(struct subject *subject, const char *from, struct err
     const bool exact = !floats && offer_first(&offer, text, sizeof text) != NULL;
     if (!exact && (!may_be_rounded(&subject->model) || round_all(&limits, &subject->model, left, text, sizeof text) == NULL))
         return NULL;
-    return subject_text(subject, err, "repaq convert SRC DST %s%s%s%s%s%s --for %s%s", from == NULL ? "" : "--from ", from == NULL ? "" : from,
+    return subject_text(subject, err, "repaq convert SRC DST %s%s%s%s%s%s%s --for %s%s", from == NULL ? "" : "--from ", from == NULL ? "" : from,
                         from == NULL ? "" : " ", text, exact || floats ? "" : " --allow-requantize",
-                        strncmp(text, "--to awq", 8) == 0 && has_head(&subject->model) ? " --keep lm_head" : "", subject->row->name,
-                        exact ? "" : " (lossy)");
+                        strncmp(text, "--to awq", 8) == 0 && has_head(&subject->model) ? " --keep lm_head" : "", gguf && is_odd(subject) ? " --lenient" : "",
+                        subject->row->name, exact ? "" : " (lossy)");
 }
 
 const char *remedy_rewrite(struct subject *subject, struct err *err)
@@ -87,4 +110,16 @@ const char *remedy_rewrite(struct subject *subject, struct err *err)
                                 strcmp(format->name, "awq") == 0 && has_head(&subject->model) ? " --keep lm_head" : "", subject->row->name);
     }
     return NULL;
+}
+
+const char *remedy_gguf(struct subject *subject, struct err *err)
+{
+    struct slice name;
+    bool nested = false, present;
+    for (size_t f = 0; f < subject->gguf.count; f++)
+        nested = nested || subject->gguf.file[f].gguf.nested;
+    if (!subject->gguf.is_whole || subject->gguf.count != 1 || nested || subject->gguf.file[0].gguf.big_endian ||
+        ggufile_value_string(&subject->gguf.file[0].gguf, "general.architecture", &name, &present, NULL) != STATUS_OK || !present || arch_of_gguf(name) == NULL)
+        return NULL;
+    return subject_text(subject, err, "repaq convert SRC DST --to gguf --type COPY%s --for %s", is_odd(subject) ? " --lenient" : "", subject->row->name);
 }

@@ -11,5 +11,7 @@ const char *remedy_convert(struct subject *subject, const char *from, struct err
 /* The same into the format that it has: what convert writes anew is in order. NULL where that format does not hold the weights for the engine, or is not
  * written, or the checkpoint cannot be read. */
 const char *remedy_rewrite(struct subject *subject, struct err *err);
+/* A GGUF file with the same tensors, as repaq writes it: of version 3, little endian, dense. NULL where repaq cannot read the file or makes no such thing. */
+const char *remedy_gguf(struct subject *subject, struct err *err);
 
 #endif

@@ -1,7 +1,9 @@
 #include "check/rules.h"
 
 #define ONE(encoding) (1u << ENCODING_##encoding)
-#define ANY ((2u << ENCODING_COUNT) - 1)
+#define EVERY ((2u << ENCODING_COUNT) - 1)
+#define GGUFS ONE(GGUF)
+#define ANY (EVERY - GGUFS) /* directories, and files of tensors */
 #define QUANT ((1u << ENCODING_BNB) - 1 - ONE(HF)) /* integers of groups, whose kernels have limits */
 #define GPTQ1 ONE(GPTQ)
 #define GPTQS (ONE(GPTQ) | ONE(GPTQ_V2))
@@ -12,6 +14,8 @@
 #define OTHER (ONE(CT) | ONE(MLX) | ONE(MS))
 #define ALL ((1u << ENGINE_COUNT) - 1)
 #define ONLY(engine) (1u << ENGINE_##engine)
+#define SERVERS (ONLY(VLLM) | ONLY(SGLANG))
+#define GGML (ONLY(LLAMA_CPP) | ONLY(OLLAMA)) /* the file alone says all */
 #define ASCEND (ONLY(VLLM_ASCEND) | ONLY(MINDIE))
 
 static const struct rule rules_table[] = {

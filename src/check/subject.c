@@ -61,6 +61,24 @@ enum status subject_report(struct subject *subject, struct remark remark, struct
     return findings_add(&subject->findings, remark, err);
 }
 
+const char *subject_found(const char *what)
+{
+    static const char found[] = "found ";
+    return strncmp(what, found, sizeof found - 1) == 0 ? what + sizeof found - 1 : what;
+}
+
+enum status subject_report_error(struct subject *subject, const struct err *why, enum severity severity, struct err *err)
+{
+    static const char expected[] = ", expected ";
+    if (why->status == STATUS_OK)
+        return STATUS_OK;
+    const char *text = subject_found(why->what);
+    const char *cut = strstr(text, expected);
+    const char *found = subject_text(subject, err, "%.*s", (int)(cut == NULL ? strlen(text) : (size_t)(cut - text)), text);
+    return subject_report(subject, (struct remark){severity, why->where, found, cut == NULL ? "what repaq convert can read" : cut + sizeof expected - 1,
+                          why->remedy[0] != '\0' ? why->remedy : NULL, 0}, err);
+}
+
 const char *subject_text(struct subject *subject, struct err *err, const char *format, ...)
 {
     char text[1500];
@@ -82,7 +100,15 @@ static bool is_fatal(enum status status)
 /* A directory with two indexes or a broken config.json is still looked at. */
 static enum status open_source(struct subject *subject, const struct file_ops *ops, const char *path, struct err *err)
 {
-    const enum status status = source_open(&subject->source, ops, path, &subject->open_error);
+    enum status status = source_open(&subject->source, ops, path, &subject->open_error);
+    if (status == STATUS_UNSUPPORTED && file_stat(path, NULL) == FILE_DIRECTORY) {
+        const char *set = ggufset_find(path, &subject->findings.arena, err), *first = set == NULL ? NULL : subject_text(subject, err, "%s/%s", path, set);
+        if (first != NULL) {
+            source_close(&subject->source);
+            subject->open_error = (struct err){0};
+            status = source_open(&subject->source, ops, first, &subject->open_error);
+        }
+    }
     if (status == STATUS_CORRUPT && file_stat(path, NULL) == FILE_DIRECTORY) {
         source_close(&subject->source);
         const enum status plain = source_open_plain(&subject->source, ops, path, &subject->config_error);
@@ -139,7 +165,8 @@ static enum status open_documents(struct subject *subject, struct err *err)
 static enum status read_weights(struct subject *subject, const struct resources *resources, struct err *err)
 {
     struct err *why = &subject->read_error;
-    enum status status = registry_read(&subject->source, NULL, (struct read_options){0}, &subject->model, &subject->bid, why);
+    const struct read_options options = {.lenient = subject->gguf.count > 0};
+    enum status status = registry_read(&subject->source, NULL, options, &subject->model, &subject->bid, why);
     if (status == STATUS_OK)
         status = fetch_open(&subject->fetch, resources->ops, &subject->model, why);
     subject->read = status == STATUS_OK;
@@ -199,10 +226,26 @@ static enum encoding guess_encoding(const struct subject *subject)
     return settings == NULL && subject->read_error.status == STATUS_CORRUPT ? ENCODING_HF : ENCODING_COUNT;
 }
 
+/* A file that the engine reads is judged by its header; one that it does not is read for what can be made of it. */
+static enum status open_gguf(struct subject *subject, const struct resources *resources, struct err *err)
+{
+    TRY(ggufset_read(&subject->gguf, &subject->source, err));
+    subject->encoding = ENCODING_GGUF;
+    subject->accepts = engines_accept(subject->engine, ENCODING_GGUF);
+    subject->gguf_reader = engines_gguf_reader(subject->engine);
+    if (subject->accepts != NULL || !subject->gguf.is_whole)
+        return STATUS_OK;
+    TRY(read_weights(subject, resources, err));
+    return subject->read ? list_modules(subject, err) : STATUS_OK;
+}
+
 enum status subject_open(struct subject *subject, const struct resources *resources, const char *path, struct err *err)
 {
     subject->row = engines_at(subject->engine);
+    subject->resources = resources;
     TRY(open_source(subject, resources->ops, path, err));
+    if (subject->source.gguf)
+        return open_gguf(subject, resources, err);
     TRY(open_documents(subject, err));
     TRY(headers_read(&subject->headers, &subject->source, err));
     TRY(read_weights(subject, resources, err));
@@ -222,6 +265,7 @@ void subject_free(struct subject *subject)
     model_free(&subject->model);
     described_free(&subject->described);
     headers_free(&subject->headers);
+    ggufset_free(&subject->gguf);
     source_close(&subject->source);
     findings_free(&subject->findings);
     *subject = (struct subject){0};

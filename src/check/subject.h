@@ -4,6 +4,7 @@
 
 #include "check/described.h"
 #include "check/engines.h"
+#include "check/ggufset.h"
 #include "check/headers.h"
 #include "plan/run.h"
 #include "plan/survey.h"
@@ -21,10 +22,13 @@ struct module {
 struct subject {
     enum engine_id engine;
     const struct engine *row;
+    const struct resources *resources; /* borrowed */
     enum encoding encoding;
     const struct acceptance *accepts;  /* NULL: the engine does not load this encoding */
     struct source source;
     struct headers headers;
+    struct ggufset gguf;               /* count 0: the source is no GGUF file */
+    const struct gguf_reader *gguf_reader; /* what the engine takes of GGUF files; NULL: it reads none */
     const struct jsondoc *config;      /* config.json; NULL if there is none */
     const struct jsondoc *text_config; /* its text_config, or config itself */
     const struct jsondoc *quant;       /* quantization_config, also from inside text_config; NULL */
@@ -54,6 +58,10 @@ void subject_free(struct subject *subject);
 
 /* Adds a finding of the rule at work. */
 enum status subject_report(struct subject *subject, struct remark remark, struct err *err) WARN_UNUSED;
+/* "found X, expected Y" without its first word. */
+const char *subject_found(const char *what);
+/* Adds an error that says "found X, expected Y" as a finding, which has both apart; nothing if its status is OK. *why outlives the findings. */
+enum status subject_report_error(struct subject *subject, const struct err *why, enum severity severity, struct err *err) WARN_UNUSED;
 /* Text for a finding, in its arena; NULL with *err filled if memory is out. */
 const char *subject_text(struct subject *subject, struct err *err, const char *format, ...) PRINTF_LIKE(3, 4);
 

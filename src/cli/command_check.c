@@ -50,10 +50,10 @@ static void print_acceptance(const struct engine *engine, const struct acceptanc
     for (size_t i = 0; i < sizeof words / sizeof words[0] && used < sizeof more; i++)
         if (words[i].is)
             used += (size_t)snprintf(more + used, sizeof more - used, "%s%s", used == 0 ? "" : "; ", words[i].text);
-    const bool is_float = row->encoding == ENCODING_HF;
+    const bool is_float = row->encoding == ENCODING_HF, is_gguf = row->encoding == ENCODING_GGUF;
     (void)printf("| %s | %s | %s | %s | %s |\n", engine->name, engines_encoding_name(row->encoding),
-                 is_float ? "float" : constraints_bits_text(limits->bits, bits, sizeof bits),
-                 is_float ? "-" : constraints_groups_text(limits->groups, groups, sizeof groups), used == 0 ? "-" : more);
+                 is_float ? "float" : is_gguf ? "below" : constraints_bits_text(limits->bits, bits, sizeof bits),
+                 is_float || is_gguf ? "-" : constraints_groups_text(limits->groups, groups, sizeof groups), used == 0 ? "-" : more);
 }
 
 static const char *engines_text(uint32_t engines, char *buffer, size_t size)
@@ -64,6 +64,34 @@ static const char *engines_text(uint32_t engines, char *buffer, size_t size)
         if ((engines >> e & 1) != 0)
             used += (size_t)snprintf(buffer + used, size - used, "%s%s", used == 0 ? "" : ", ", engines_at((enum engine_id)e)->name);
     return used == 0 ? "-" : buffer;
+}
+
+static void print_types(uint64_t types)
+{
+    const char *gap = "";
+    for (int t = 0; t < GGML_COUNT; t++)
+        if ((types >> t & 1) != 0) {
+            (void)printf("%s%s", gap, ggml_name((enum ggml_type)t));
+            gap = ", ";
+        }
+}
+
+static void print_readers(void)
+{
+    static const char *const big[] = {"read", "read", "refused", "read wrongly"};
+    (void)printf("\n| engine | GGUF versions | big endian | gaps, other orders | sets of files | types of tensors |\n|---|---|---|---|---|---|\n");
+    for (int e = 0; e < ENGINE_COUNT; e++) {
+        const struct gguf_reader *reader = engines_gguf_reader((enum engine_id)e);
+        if (reader == NULL)
+            continue;
+        (void)printf("| %s | %u to 3 | %s | %s | %s | ", engines_at((enum engine_id)e)->name, reader->version_first, big[reader->big_endian],
+                     big[reader->places], reader->several ? "read" : "refused");
+        print_types(reader->types & ~reader->types_recent);
+        if (reader->types_recent != 0)
+            (void)printf("; recent builds only: ");
+        print_types(reader->types_recent);
+        (void)printf(" |\n");
+    }
 }
 
 static void print_engines(void)
@@ -77,6 +105,7 @@ static void print_engines(void)
         for (int c = 0; c < ENCODING_COUNT; c++)
             if (engines_accept((enum engine_id)e, (enum encoding)c) != NULL)
                 print_acceptance(engines_at((enum engine_id)e), engines_accept((enum engine_id)e, (enum encoding)c));
+    print_readers();
     (void)printf("\n| msModelSlim type | Linear layers | experts |\n|---|---|---|\n");
     for (size_t s = 0; judge_ascend_scheme(s) != NULL; s++)
         (void)printf("| %s | %s | %s |\n", judge_ascend_scheme(s)->type, engines_text(judge_ascend_scheme(s)->linear, linear, sizeof linear),

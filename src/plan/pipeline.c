@@ -275,6 +275,11 @@ static enum status write_all(struct pipeline *pipeline, const struct request *re
     TRY(run_plan(&pipeline->plan, &pipeline->fetch, staging, resources, (struct outcome){&pipeline->progress, pipeline->hash}, err));
     plan_forget_headers(&pipeline->plan);
     if (!request->directory) {
+        const char *file = staging_path(staging, pipeline->plan.file[0].name, &pipeline->arena, err);
+        if (file == NULL)
+            return STATUS_LIMIT;
+        if (request->judge.judge != NULL)
+            TRY(request->judge.judge(file, resources, request->judge.context, err));
         survey_free(&pipeline->survey);
         return request->verify ? prove(pipeline, request, staging, resources, err) : STATUS_OK;
     }

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """make.py KIND DIR [OPTION...]: a small checkpoint for a case. KIND: msmodelslim, packed, gptq, gptq_v2, awq, sharded, w8a16, static
-(W8A8 of compressed-tensors), products (W8A8 of msmodelslim, input scales of 0.1), short (compressed-tensors whose last group is).
+(W8A8 of compressed-tensors), products (W8A8 of msmodelslim, input scales of 0.1), short (compressed-tensors whose last group is),
+gguf (DIR/m.gguf, a llama).
 
 Options: asym (zeros that are not constant), rounded (scales that F16 cannot hold), flip (another value of one code), scale (one scale
 twice as large). Of static: bias (a layer bias, and an input scale of 0.1). Of products: deq_scale, quant_bias, input_scale, input_offset (a bit of its first value is
-another)."""
+another). Of gguf: the name of a family, big (endian), set (of two files), pre (a pre-tokenizer that nobody has), -NAME (without this tensor or pair)."""
 import pathlib
 import struct
 import sys
@@ -12,11 +13,28 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "malformed"))
 import checkpoint  # noqa: E402
 import defects  # noqa: E402
+import ggufmodel  # noqa: E402
 import modern  # noqa: E402
+
+
+def gguf(folder, options):
+    pairs, tensors = ggufmodel.model(next((word for word in options if word in ggufmodel.FAMILIES), "llama"))
+    for word in options:
+        if word.startswith("-"):
+            pairs.pop(word[1:], None)
+            tensors.pop(word[1:], None)
+    if "pre" in options:
+        pairs["tokenizer.ggml.pre"] = ("str", "nobodys")
+    if "set" in options:
+        ggufmodel.write_set(folder, pairs, tensors)
+    else:
+        ggufmodel.write(folder / "m.gguf", pairs, tensors, big="big" in options)
 
 
 def main(kind, place, *options):
     folder = pathlib.Path(place)
+    if kind == "gguf":
+        return gguf(folder, options)
     asymmetric = "asym" in options
     table = checkpoint.weights(zeros="asym" if asymmetric else "sym", bits=8 if kind == "w8a16" else 4)
     weight = table[defects.UP]

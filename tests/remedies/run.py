@@ -18,6 +18,7 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "malformed"))
 import checkpoint  # noqa: E402
+import ggufmodel  # noqa: E402
 import modern  # noqa: E402
 
 ENGINES = "vllm sglang transformers autoawq gptqmodel autogptq llama.cpp ollama vllm-ascend mindie mlx lmdeploy".split()
@@ -59,6 +60,19 @@ def generated(place):
         yield name, relabelled(place / name)
 
 
+def gguf(place):
+    """GGUF files: floats, blocks whose codes are kept, gaps between tensors, a set."""
+    pairs, tensors = ggufmodel.model("llama")
+    blocks = {name: ggufmodel.tensor(value[0], ggufmodel.Q8_0 if ".ffn_" in name and len(value[0]) == 2 else None) for name, value in tensors.items()}
+    ggufmodel.write(place / "gguf" / "floats.gguf", pairs, tensors)
+    ggufmodel.write(place / "gguf" / "blocks.gguf", pairs, blocks)
+    ggufmodel.write(place / "gguf" / "gap.gguf", pairs, blocks, gap=64)
+    ggufmodel.write(place / "gguf" / "old.gguf", pairs, tensors, version=2)
+    ggufmodel.write_set(place / "gguf-set", *ggufmodel.model("qwen2"))
+    yield from ((path.stem, path) for path in sorted((place / "gguf").iterdir()))
+    yield "gguf-set", place / "gguf-set" / "m-00001-of-00002.gguf"
+
+
 def relabelled(folder):
     """Of a family that check does not know: these have not all its layers."""
     config = json.loads((folder / "config.json").read_text())
@@ -70,9 +84,10 @@ def sources(options, place):
     shutil.copytree(options.fixtures / "hf" / "tiny-float-sharded", place / "hf" / "float")
     yield "float", relabelled(place / "hf" / "float")
     for path in sorted(options.fixtures.glob("*/*/")):
-        if not path.name.startswith("synth-") and path.parent.name != "hf":
+        if not path.name.startswith("synth-") and path.parent.name not in ("hf", "gguf"):
             yield path.name, path
     yield from generated(place)
+    yield from gguf(place)
 
 
 # --- check ----------------------------------------------------------------------------------------------------------------------
@@ -97,12 +112,12 @@ def check_remedies(options, name, source, engine, place):
             yield f"{rule}: {remedy}", f"exit {code}: {error.strip()[:300]}"
             continue
         code, text, _ = repaq(options, "check", out, "--for", engine)
-        shutil.rmtree(out)
+        shutil.rmtree(out) if out.is_dir() else out.unlink()
         yield f"{rule}: {remedy}", None if code == 0 else f"the engine refuses the result: {text.strip()[:300]}"
 
 
 def base_of(source, options):
-    return () if (source / "config.json").exists() else ("--base", options.fixtures / "hf" / "tiny-float-sharded")
+    return () if source.suffix == ".gguf" or (source / "config.json").exists() else ("--base", options.fixtures / "hf" / "tiny-float-sharded")
 
 
 # --- convert --------------------------------------------------------------------------------------------------------------------
