@@ -43,3 +43,32 @@ bool slice_u64(struct slice a, uint64_t *value)
     *value = sum;
     return true;
 }
+
+size_t slice_utf8(struct slice a)
+{
+    const unsigned char *byte = (const unsigned char *)a.data;
+    if (byte[0] < 0x80)
+        return 1;
+    const size_t length = byte[0] < 0xc2 ? 0 : byte[0] < 0xe0 ? 2 : byte[0] < 0xf0 ? 3 : byte[0] < 0xf5 ? 4 : 0;
+    if (length == 0 || length > a.size)
+        return 0;
+    const unsigned char low = byte[0] == 0xe0 ? 0xa0 : byte[0] == 0xf0 ? 0x90 : 0x80;
+    const unsigned char high = byte[0] == 0xed ? 0x9f : byte[0] == 0xf4 ? 0x8f : 0xbf;
+    if (byte[1] < low || byte[1] > high)
+        return 0;
+    for (size_t i = 2; i < length; i++)
+        if ((byte[i] & 0xc0) != 0x80)
+            return 0;
+    return length;
+}
+
+bool slice_is_utf8(struct slice a)
+{
+    while (a.size > 0) {
+        const size_t length = slice_utf8(a);
+        if (length == 0)
+            return false;
+        a = (struct slice){a.data + length, a.size - length};
+    }
+    return true;
+}

@@ -75,25 +75,6 @@ static const char *expect_text(const struct json *json)
 
 /* --- strings ----------------------------------------------------------------------------------------------------------- */
 
-/* The bytes of the UTF-8 sequence at `at`, 0 if it is not valid (Unicode table 3-7: no overlong form, no surrogate, at most U+10FFFF). */
-static size_t utf8_length(const char *at, size_t left)
-{
-    const unsigned char *byte = (const unsigned char *)at;
-    if (byte[0] < 0x80)
-        return 1;
-    const size_t length = byte[0] < 0xc2 ? 0 : byte[0] < 0xe0 ? 2 : byte[0] < 0xf0 ? 3 : byte[0] < 0xf5 ? 4 : 0;
-    if (length == 0 || length > left)
-        return 0;
-    const unsigned char low = byte[0] == 0xe0 ? 0xa0 : byte[0] == 0xf0 ? 0x90 : 0x80;
-    const unsigned char high = byte[0] == 0xed ? 0x9f : byte[0] == 0xf4 ? 0x8f : 0xbf;
-    if (byte[1] < low || byte[1] > high)
-        return 0;
-    for (size_t i = 2; i < length; i++)
-        if ((byte[i] & 0xc0) != 0x80)
-            return 0;
-    return length;
-}
-
 /* The value of four hexadecimal digits, or UINT32_MAX. */
 static uint32_t hex4(const char *at, size_t left)
 {
@@ -162,7 +143,7 @@ static enum status scan_string(struct json *json, struct err *err)
                 return err_set(err, STATUS_CORRUPT, json->where,
                                "JSON byte %zu: found a bad escape, expected one of JSON's, surrogates in pairs", at);
         } else if (byte >= 0x80) {
-            length = utf8_length(data + at, size - at);
+            length = slice_utf8((struct slice){data + at, size - at});
             if (length == 0)
                 return found(json, at, "valid UTF-8", err);
         }
@@ -423,7 +404,7 @@ void json_quote(struct text *text, struct slice string)
     size_t start = 0;
     for (size_t at = 0, length; at < string.size; at += length) {
         const unsigned char byte = (unsigned char)string.data[at];
-        length = utf8_length(string.data + at, string.size - at);
+        length = slice_utf8((struct slice){string.data + at, string.size - at});
         if (length > 0 && byte >= 0x20 && byte != '"' && byte != '\\')
             continue;
         text_add(text, string.data + start, at - start);

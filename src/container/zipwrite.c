@@ -10,18 +10,19 @@
 
 enum { VERSION = 63, UTF8 = 1 << 11, DATE_1980 = 0x21, LOCAL = 30, CENTRAL = 46, LOCAL_EXTRA = 20, CENTRAL_EXTRA = 28, NAME_MAX_BYTES = 65535 };
 
-/* What local and central headers have in common: version needed, flags, method, time, date, crc and both sizes, lengths of the name and of the field. */
-static void put_common(uint8_t *at, size_t name, uint16_t method, uint32_t crc, uint16_t extra)
+/* What local and central headers have in common: version needed, flags, method, time, date, crc and both sizes, lengths of the name and of the field. A
+ * name that is no UTF-8 must not be called so: readers refuse it. */
+static void put_common(uint8_t *at, const char *name, uint16_t method, uint32_t crc, uint16_t extra)
 {
     le_store16(at, VERSION);
-    le_store16(at + 2, UTF8);
+    le_store16(at + 2, slice_is_utf8(slice_of(name)) ? UTF8 : 0);
     le_store16(at + 4, method);
     le_store16(at + 6, 0);
     le_store16(at + 8, DATE_1980);
     le_store32(at + 10, crc);
     le_store32(at + 14, UINT32_MAX);
     le_store32(at + 18, UINT32_MAX);
-    le_store16(at + 22, (uint16_t)name);
+    le_store16(at + 22, (uint16_t)strlen(name));
     le_store16(at + 24, extra);
 }
 
@@ -38,7 +39,7 @@ static enum status write_local(const struct zipwrite *zip, const char *name, uin
     uint8_t local[LOCAL], extra[LOCAL_EXTRA];
     const size_t size = strlen(name);
     memcpy(local, "PK\3\4", 4);
-    put_common(local + 4, size, method, written->crc, LOCAL_EXTRA);
+    put_common(local + 4, name, method, written->crc, LOCAL_EXTRA);
     put_zip64(extra, LOCAL_EXTRA, written);
     TRY(file_write(zip->to, local, sizeof local, zip->at, err));
     TRY(file_write(zip->to, name, size, zip->at + LOCAL, err));
@@ -53,7 +54,7 @@ static enum status add(struct zipwrite *zip, const char *name, uint16_t method, 
     TRY(write_local(zip, name, method, written, err));
     memcpy(central, "PK\1\2", 4);
     le_store16(central + 4, 3 << 8 | VERSION); /* made on Unix */
-    put_common(central + 6, size, method, written->crc, CENTRAL_EXTRA);
+    put_common(central + 6, name, method, written->crc, CENTRAL_EXTRA);
     le_store32(central + 38, UINT32_C(0100644) << 16);
     le_store32(central + 42, UINT32_MAX);
     put_zip64(extra, CENTRAL_EXTRA, written);

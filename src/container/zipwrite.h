@@ -16,7 +16,7 @@ struct zipwrite {
     struct text directory; /* what goes behind the entries */
 };
 
-/* Appends the file's content under this name (UTF-8, at most 65535 bytes). */
+/* Appends the file's content under this name (at most 65535 bytes, UTF-8 or not). */
 enum status zipwrite_add(struct zipwrite *zip, const char *name, const struct file *from, struct err *err) WARN_UNUSED;
 /* Appends an entry of another archive (stored or deflated), stored. */
 enum status zipwrite_copy(struct zipwrite *zip, const struct zipfile *from, uint32_t entry, struct err *err) WARN_UNUSED;

@@ -58,8 +58,10 @@ static enum status pack_files(const struct packer *packer, const struct file *to
         struct file from = {.fd = -1};
         if ((size_t)snprintf(path, sizeof path, "%s/%s", dir, files->entry[i].name) >= sizeof path)
             status = err_set(err, STATUS_LIMIT, dir, "found a path that is too long");
-        if (status == STATUS_OK && !zipentry_is_path(files->entry[i].name))
-            status = err_set(err, STATUS_UNSUPPORTED, path, "found a name that no archive can hold everywhere (a backslash or a control byte)");
+        if (status == STATUS_OK && !zipentry_is_path(files->entry[i].name)) {
+            (void)err_set(err, STATUS_UNSUPPORTED, path, "found a name that no archive can hold everywhere (a backslash or a control byte)");
+            status = err_try(err, "rename the file");
+        }
         if (status == STATUS_OK)
             status = file_open_read(&from, resources->ops, path, err);
         if (status == STATUS_OK)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """make_seeds.py DIR [--flips N]: seeds for the harnesses: DIR/json, DIR/safetensors, DIR/index, DIR/ggufile, DIR/torch, DIR/pickle,
-DIR/sentencepiece, DIR/hftokenizer, DIR/ggml, DIR/imatrix, DIR/ggufcopy and DIR/formats, the same files every time.
+DIR/sentencepiece, DIR/hftokenizer, DIR/ggml, DIR/imatrix, DIR/ggufcopy, DIR/bundle and DIR/formats, the same files every time.
 
 Sound small checkpoints of every format, every named defect of tests/malformed, and seeded byte flips of the sound ones."""
 import argparse
@@ -11,6 +11,7 @@ import struct
 import sys
 import tempfile
 import zipfile
+import zlib
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "malformed"))
 import defects  # noqa: E402
@@ -123,6 +124,49 @@ def imatrix_seeds():
     return seeds
 
 
+def zstd_frame(content):
+    """A frame of one raw block (RFC 8878)."""
+    return struct.pack("<IBI", 0xFD2FB528, 0xA0, len(content)) + struct.pack("<I", len(content) << 3 | 1)[:3] + content
+
+
+def seekable(parts):
+    """Frames and the table of their sizes behind them."""
+    frames = [zstd_frame(part) for part in parts]
+    rows = b"".join(struct.pack("<2I", len(frame), len(part)) for frame, part in zip(frames, parts))
+    return b"".join(frames) + struct.pack("<2I", 0x184D2A5E, len(rows) + 9) + rows + struct.pack("<IBI", len(parts), 0, 0x8F92EAB1)
+
+
+def zip_of(entries):
+    """entries: (name, method, stored bytes, content bytes). No CRCs: what is flipped is then read all the same."""
+    body, directory = b"", b""
+    for name, method, stored, size in entries:
+        fields = struct.pack("<5HIIIHH", 63, 0, method, 0, 0x21, 0, len(stored), size, len(name), 0)
+        directory += b"PK\1\2" + struct.pack("<H", 63) + fields + struct.pack("<HHHII", 0, 0, 0, 0, len(body)) + name
+        body += b"PK\3\4" + fields + name + stored
+    return body + directory + b"PK\5\6" + struct.pack("<4HIIH", 0, 0, len(entries), len(entries), len(directory), len(body), 0)
+
+
+def bundle_seeds():
+    text = b"a line of text, and another one, and the same again: a line of text\n" * 9
+    squeezed = zlib.compress(text, 9)[2:-4]
+    parts = [text[:100], text[100:107], text[107:]]
+    table = seekable(parts)
+    sound = [("a.txt", 0, text), ("dir/b.json", 8, squeezed), ("c.bin", 93, zstd_frame(text)), ("d.bin", 93, table)]
+    every = zip_of([(name.encode(), method, stored, len(text)) for name, method, stored in sound])
+    seeds = [every, zip_of([]), zip_of([(b"e", 0, b"", 0)]), zip_of([(b"e", 93, b"", 0)]), zstd_frame(text), table, zstd_frame(b""), table + zstd_frame(b"more")]
+    for name, method, stored in sound:
+        for size in (len(text), len(text) - 1, len(text) + 1, 0, 1 << 30, (1 << 32) - 1):
+            seeds.append(zip_of([(name.encode(), method, stored, size), (b"tail", 0, b"x", 1)]))
+    for name in (b"../a", b"/a", b"a/../b", b"a\\b", b"a\0b", b"a//b", b"\xff\xfe", b".", b"a/" * 40 + b"a", b"n" * 300):
+        seeds.append(zip_of([(name, 0, b"x", 1)]))
+    for at in range(len(table) - 40, len(table), 3):
+        seeds.append(table[:at] + b"\x7f" + table[at + 1:])
+    rows = struct.pack("<2I", 0x184D2A5E, 8 + 9) + struct.pack("<2I", 0, 0) + struct.pack("<IBI", 1, 0, 0x8F92EAB1)
+    seeds += [zstd_frame(text) + rows, zstd_frame(text)[:-1], zip_of([(b"a", 93, zstd_frame(text) + rows, len(text))]), every + b"x", b"x" + every, every[:-5],
+              zip_of([(b"a", 0, every, len(every))]), zip_of([(b"a", 0, b"1", 1), (b"a", 0, b"2", 1)])]
+    return seeds
+
+
 def bundle(folder, how):
     """A checkpoint directory as one input of fuzz_formats."""
     descriptions = sorted(folder.glob("quant_model_description*.json"))
@@ -186,7 +230,8 @@ def main():
     parser.add_argument("--flips", type=int, default=20, help="a tenth of the damaged copies of each kind")
     options = parser.parse_args()
     seeds = {"json": list(JSON_TEXTS), "safetensors": [], "index": list(INDEX_TEXTS), "ggufile": gguf_seeds(), "formats": [], "torch": [], "pickle": [],
-             "ggml": list(ggml_rows()), "imatrix": imatrix_seeds(), "ggufcopy": copy_seeds(), "sentencepiece": sentencepiece_seeds(), "hftokenizer": list(TOKENIZER_TEXTS)}
+             "ggml": list(ggml_rows()), "imatrix": imatrix_seeds(), "ggufcopy": copy_seeds(), "bundle": bundle_seeds(),
+             "sentencepiece": sentencepiece_seeds(), "hftokenizer": list(TOKENIZER_TEXTS)}
     scratch = pathlib.Path(tempfile.mkdtemp(prefix="repaq-seeds-"))
     for number, kind in enumerate(malformed.KINDS):
         folder = scratch / kind

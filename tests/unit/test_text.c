@@ -45,6 +45,20 @@ static void slices_start_and_end(void **state)
     assert_false(slice_starts(slice_of(NULL), "a") || slice_ends(slice_of(NULL), "a"));
 }
 
+static void slices_know_utf8(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"", "a", "\xc3\xa9.txt", "\xe2\x82\xac", "\xef\xbf\xbf", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf", "\xed\x9f\xbf", "\x7f"};
+    static const char *const bad[] = {"\x80", "a\xff", "\xc0\x80", "\xc1\xbf", "\xc3", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80",
+                                      "\xe2\x82", "\xe2\x28\xa1", "\xf0\x90\x80\x41"};
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        assert_true(slice_is_utf8(slice_of(good[i])));
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_false(slice_is_utf8(slice_of(bad[i])));
+    assert_true(slice_is_utf8((struct slice){"a\0b", 3}));
+    assert_int_equal(slice_utf8((struct slice){"\xf0\x90\x80\x80", 3}), 0); /* the rest is not its own */
+}
+
 static void slices_read_plain_decimals(void **state)
 {
     (void)state;
@@ -177,6 +191,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slices_compare_by_bytes),
         cmocka_unit_test(slices_start_and_end),
+        cmocka_unit_test(slices_know_utf8),
         cmocka_unit_test(slices_read_plain_decimals),
         cmocka_unit_test(text_grows),
         cmocka_unit_test(text_failure_sticks),
