@@ -2,6 +2,7 @@
 
 #include "codec/ggml_avx2.h"
 #include "codec/ggml_avx512.h"
+#include "codec/ggml_neon.h"
 
 #if defined(__x86_64__)
 static const struct ggml_fast avx2 = {
@@ -52,6 +53,29 @@ static const struct ggml_fast avx512 = {
 };
 
 static const struct ggml_fast *const sets[] = {&avx512, &avx2};
+#define SETS (sizeof sets / sizeof sets[0])
+#elif defined(__aarch64__)
+static const struct ggml_fast neon = {
+    .name = "NEON",
+    .usable = ggml_neon_usable,
+    .encode = {[GGML_Q8_0] = ggml_neon_q8_0,
+               [GGML_Q4_0] = ggml_neon_q4_0,
+               [GGML_Q4_1] = ggml_neon_q4_1,
+               [GGML_Q5_0] = ggml_neon_q5_0,
+               [GGML_Q5_1] = ggml_neon_q5_1,
+               [GGML_Q2_K] = ggml_neon_q2_k,
+               [GGML_Q3_K] = ggml_neon_q3_k,
+               [GGML_Q4_K] = ggml_neon_q4_k,
+               [GGML_Q5_K] = ggml_neon_q5_k,
+               [GGML_Q6_K] = ggml_neon_q6_k},
+    .decode = {[GGML_Q8_0] = ggml_neon_decode_q8_0,
+               [GGML_Q4_0] = ggml_neon_decode_q4_0,
+               [GGML_Q4_1] = ggml_neon_decode_q4_1,
+               [GGML_Q5_0] = ggml_neon_decode_q5_0,
+               [GGML_Q5_1] = ggml_neon_decode_q5_1},
+};
+
+static const struct ggml_fast *const sets[] = {&neon};
 #define SETS (sizeof sets / sizeof sets[0])
 #else
 static const struct ggml_fast *const sets[1] = {NULL};
