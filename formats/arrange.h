@@ -22,6 +22,7 @@ struct arranged {
     bool always_f32;         /* whatever the type of the file (conversion/base.py, ModelBase.prepare_tensors) */
     bool chosen;             /* `type` is what the tensor gets, by the rules of llama-quantize (plan/mix.h), and values that ggml would not take are refused */
     enum ggml_type type;
+    const char *counted_as;  /* its name in an importance matrix, where that is another; NULL: `name` */
     const struct imatrix_entry *importance; /* of the columns of each of its matrices; NULL: none. Borrowed from `imatrix` */
 };
 

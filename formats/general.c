@@ -160,7 +160,8 @@ static enum status set_all(struct ggufile_writer *kv, const struct authorship *a
     const char *own = authorship_text(authorship, "general.size_label"), *base = authorship_text(authorship, "general.basename");
     const char *counted = size->total > 0 ? modelname_size(size->total, size->shared, size->expert, size->expert_count, label) : NULL;
     stem[0] = '\0';
-    name_file((const char *const[]){base != NULL ? base : authorship_text(authorship, "general.name"), own != NULL ? own : counted,
+    name_file((const char *const[]){base != NULL ? base : authorship_text(authorship, "general.name"),
+                                    size->total == 0 ? NULL : own != NULL ? own : counted, /* a vocabulary has no size */
                                     authorship_text(authorship, "general.finetune"), authorship_text(authorship, "general.version")},
               stem);
     ggufile_write_string(kv, "general.type", slice_of("model"));

@@ -20,8 +20,8 @@
 /* The tensors as the container lists them: the innermost dimension first. */
 static void list_tensors(const struct gguf_listing *listing, struct ggufile_entry *entry)
 {
-    for (size_t t = 0; t < listing->count; t++) {
-        const struct gguf_tensor *tensor = &listing->tensor[t];
+    for (size_t t = 0; t < listing->held; t++) {
+        const struct gguf_tensor *tensor = &listing->tensor[listing->first + t];
         entry[t] = (struct ggufile_entry){.name = tensor->name, .rank = tensor->rank, .type = tensor->type};
         for (unsigned d = 0; d < tensor->rank && d < GGUFILE_DIMS_MAX; d++)
             entry[t].dims[d] = tensor->shape[tensor->rank - 1 - d];
@@ -70,19 +70,26 @@ static enum status set_pairs(const struct gguf_input *input, struct gguf_listing
     return add_vocabulary(input, listing, writer, err);
 }
 
+static enum status set_metadata(const struct gguf_input *input, struct gguf_listing *listing, struct ggufile_writer *writer, struct err *err)
+{
+    if (listing->claim.index == 0)
+        TRY(input->copy != NULL ? ggufcopy_head(input, listing, writer, err) : set_pairs(input, listing, writer, err));
+    if (listing->claim.shards > 1)
+        ggufile_split_keys(writer, &listing->claim);
+    return STATUS_OK;
+}
+
 enum status gguf_head(const struct gguf_input *input, struct gguf_listing *listing, struct text *header, struct err *err)
 {
-    struct ggufile_writer writer = {.big_endian = input->options->big_endian, .bare = listing->count == 0};
-    struct ggufile_entry *entry = mem_alloc(listing->count + 1, sizeof *entry, err);
-    enum status status = entry == NULL ? STATUS_LIMIT : STATUS_OK;
-    if (status == STATUS_OK)
-        status = input->copy != NULL ? ggufcopy_head(input, listing, &writer, err) : set_pairs(input, listing, &writer, err);
+    struct ggufile_writer writer = {.big_endian = input->options->big_endian, .bare = input->options->vocab_only};
+    struct ggufile_entry *entry = mem_alloc(listing->held + 1, sizeof *entry, err);
+    enum status status = entry == NULL ? STATUS_LIMIT : set_metadata(input, listing, &writer, err);
     if (status == STATUS_OK) {
         list_tensors(listing, entry);
-        status = ggufile_write_layout(&writer, entry, listing->count, header, &listing->bytes, err);
+        status = ggufile_write_layout(&writer, entry, listing->held, header, &listing->bytes, err);
     }
-    for (size_t t = 0; t < listing->count && status == STATUS_OK; t++)
-        listing->tensor[t].offset = entry[t].offset;
+    for (size_t t = 0; t < listing->held && status == STATUS_OK; t++)
+        listing->tensor[listing->first + t].offset = entry[t].offset;
     ggufile_write_free(&writer);
     free(entry);
     return status;
@@ -98,7 +105,7 @@ static void gguf_probe(const struct source *source, struct bid *bid)
 
 const struct format gguf_format = {
     .name = "gguf",
-    .title = "llama.cpp's GGUF, one file",
+    .title = "llama.cpp's GGUF, one file or a set of shards",
     .can = {.reads = true, .writes = true, .grid = GRID_DENSE, .scale_dtypes = 1u << DTYPE_F16},
     .names = {.stem = "model"},
     .arranged = true,

@@ -3,8 +3,9 @@
 #define REPAQ_GGUF_H
 
 #include "formats/arrange.h"
+#include "formats/ggufprune.h"
 #include "formats/source.h"
-#include "container/ggufile.h"
+#include "container/ggufile_split.h"
 #include "ir/ggml.h"
 
 /* A pair that is set, whatever the source has under this key. */
@@ -24,6 +25,7 @@ struct gguf_options {
     bool vocab_only;      /* no tensors */
     const struct gguf_pair *pair; /* [pair_count]: set at the end, in this order (of a GGUF source) */
     size_t pair_count;
+    struct ggufprune_list prune;   /* layers that are left out (of a GGUF source) */
     const struct imatrix *imatrix; /* importance of columns; NULL: none */
 };
 
@@ -59,12 +61,15 @@ struct gguf_listing {
     uint32_t file_type;         /* general.file_type */
     struct gguf_tensor *tensor; /* [count] */
     size_t count;
+    bool verbatim;              /* of a GGUF source: its pairs as they are */
+    struct ggufile_split_claim claim; /* which file of how many the header is for: the first has the metadata */
+    size_t first, held;         /* its tensors: [held] from `first` */
     uint64_t bytes;             /* out: of the file */
     char unread[256];           /* out: members of README.md's front matter that are not read; cut at that length */
     char stem[256];             /* out: "Qwen2-0.5B-Instruct": how its file is named, before the type; cut at that length */
     bool no_vocabulary;         /* out: neither source nor base has a tokenizer, and the file has none */
 };
-/* The bytes before the first tensor, appended to *header; sets every tensor's offset. */
+/* The bytes before the first tensor of one file, appended to *header; sets the offsets of the tensors that it holds. */
 enum status gguf_head(const struct gguf_input *input, struct gguf_listing *listing, struct text *header, struct err *err) WARN_UNUSED;
 
 #endif

@@ -75,13 +75,6 @@ enum status ggufcopy_open(struct ggufcopy *copy, struct source *source, const st
     if (path == NULL)
         return STATUS_LIMIT;
     TRY(ggufile_split_read(path, source->ops, lenient, &copy->set, err));
-    if (copy->set.count > 1) {
-        (void)err_set(err, STATUS_UNSUPPORTED, path, "found one of %zu shards, expected one file where GGUF becomes GGUF", copy->set.count);
-        return err_try(err, "merge them: llama-gguf-split --merge");
-    }
-    for (size_t f = 0; f < copy->set.count; f++)
-        if (copy->set.file[f].big_endian)
-            return err_set(err, STATUS_UNSUPPORTED, copy->set.file[f].path, "found a big-endian file, expected little endian where GGUF becomes GGUF");
     return take_hyper(copy, options, err);
 }
 
@@ -116,25 +109,40 @@ static enum status add_tensor(struct model *model, const struct ggufile_tensor *
     return STATUS_OK;
 }
 
-enum status ggufcopy_arrange(const struct ggufcopy *copy, struct model *model, const struct regex *exclude, struct arrangement *arrangement, struct err *err)
+static enum status leave_out(struct arrangement *arrangement, uint32_t index, const char *why, struct err *err)
 {
-    for (size_t f = 0; f < copy->set.count; f++) {
-        for (size_t t = 0; t < copy->set.file[f].tensor_count; t++) {
-            const struct ggufile_tensor *tensor = &copy->set.file[f].tensor[t];
-            const uint32_t index = model_find(model, slice_of(tensor->name));
-            bool excluded = false;
-            if (index == MODEL_NONE)
-                return err_set(err, STATUS_CORRUPT, copy->set.file[f].path, "found tensor %s only when it was read again", tensor->name);
-            if (exclude != NULL)
-                TRY(regex_search(exclude, slice_of(tensor->name), &excluded, err));
-            if (!excluded) {
-                TRY(add_tensor(model, tensor, index, arrangement, err));
-                continue;
-            }
-            TRY(mem_grow((void **)&arrangement->left, &arrangement->left_capacity, arrangement->left_count + 1, sizeof *arrangement->left, err));
-            arrangement->left[arrangement->left_count++] = (struct left_out){index, "excluded"};
-        }
-    }
+    TRY(mem_grow((void **)&arrangement->left, &arrangement->left_capacity, arrangement->left_count + 1, sizeof *arrangement->left, err));
+    arrangement->left[arrangement->left_count++] = (struct left_out){index, why};
+    return STATUS_OK;
+}
+
+static enum status arrange_one(const struct ggufcopy *copy, struct model *model, const struct ggufile_tensor *tensor, const struct regex *exclude,
+                               struct arrangement *arrangement, struct err *err)
+{
+    const uint32_t index = model_find(model, slice_of(tensor->name));
+    bool excluded = false;
+    const char *name;
+    if (index == MODEL_NONE)
+        return err_set(err, STATUS_CORRUPT, model->dir, "found tensor %s only when it was read again", tensor->name);
+    if (exclude != NULL)
+        TRY(regex_search(exclude, slice_of(tensor->name), &excluded, err));
+    TRY(ggufprune_name(&copy->prune, model->tensor[index].name, &model->arena, &name, err));
+    if (excluded || name == NULL)
+        return leave_out(arrangement, index, excluded ? "excluded" : "of a layer that is left out", err);
+    TRY(add_tensor(model, tensor, index, arrangement, err));
+    struct arranged *added = &arrangement->tensor[arrangement->count - 1];
+    added->counted_as = added->name;
+    added->name = name;
+    return STATUS_OK;
+}
+
+enum status ggufcopy_arrange(struct ggufcopy *copy, struct model *model, const struct regex *exclude, const struct ggufprune_list *prune,
+                             struct arrangement *arrangement, struct err *err)
+{
+    TRY(ggufprune_make(&copy->prune, &copy->set, prune, copy->hyper.layers, &model->arena, err));
+    for (size_t f = 0; f < copy->set.count; f++)
+        for (size_t t = 0; t < copy->set.file[f].tensor_count; t++)
+            TRY(arrange_one(copy, model, &copy->set.file[f].tensor[t], exclude, arrangement, err));
     return STATUS_OK;
 }
 
@@ -184,24 +192,48 @@ static bool is_set(const struct gguf_pair *const *pair, size_t first, size_t cou
     return false;
 }
 
+/* The source's name, without the suffix and the numbers of a shard. */
+static void take_stem(const char *path, char stem[256])
+{
+    const char *slash = strrchr(path, '/');
+    struct slice name = slice_of(slash == NULL ? path : slash + 1);
+    struct ggufile_split_part part;
+    if (ggufile_split_parse(name, &part))
+        name = part.prefix;
+    else if (slice_ends(name, ".gguf"))
+        name.size -= sizeof ".gguf" - 1;
+    (void)snprintf(stem, 256, "%.*s", (int)(name.size < 255 ? name.size : 255), name.data);
+}
+
 enum status ggufcopy_head(const struct gguf_input *input, struct gguf_listing *listing, struct ggufile_writer *writer, struct err *err)
 {
     const struct ggufile *file = &input->copy->set.file[0];
     const struct gguf_options *options = input->options;
     uint32_t file_type = listing->file_type;
     bool present = true;
+    take_stem(file->path, listing->stem);
+    for (size_t v = 0; v < file->value_count && listing->verbatim; v++)
+        if (!is_split(file->value[v].key))
+            ggufile_write_value(writer, &file->value[v]);
+    if (listing->verbatim)
+        return STATUS_OK;
     if (file_type == FILETYPE_NONE)
         TRY(ggufile_value_u32(file, "general.file_type", &file_type, &present, err));
     const struct gguf_pair own[] = {
         {"general.quantization_version", GGUFILE_U32, QUANTIZATION_VERSION, NULL},
         {"general.file_type", GGUFILE_U32, present ? file_type : guess_type(listing), NULL},
     };
-    const size_t count = 2 + options->pair_count; /* what is set, comes last, and once */
+    char block_count[128];
+    (void)snprintf(block_count, sizeof block_count, "%.*s.block_count", (int)(input->copy->hyper.arch.size < 64 ? input->copy->hyper.arch.size : 64),
+                   input->copy->hyper.arch.data);
+    const struct gguf_pair blocks = {block_count, GGUFILE_U32, input->copy->prune.left, NULL};
+    const bool pruned = input->copy->prune.number != NULL;
+    const size_t count = 2 + options->pair_count + pruned; /* what is set, comes last, and once */
     const struct gguf_pair **pair = mem_alloc(count, sizeof *pair, err);
     if (pair == NULL)
         return STATUS_LIMIT;
     for (size_t p = 0; p < count; p++)
-        pair[p] = p < 2 ? &own[p] : &options->pair[p - 2];
+        pair[p] = p < 2 ? &own[p] : p - 2 < options->pair_count ? &options->pair[p - 2] : &blocks;
     for (size_t v = 0; v < file->value_count; v++)
         if (!is_split(file->value[v].key) && !is_set(pair, 0, count, file->value[v].key))
             ggufile_write_value(writer, &file->value[v]);

@@ -1,6 +1,7 @@
 #include "formats/ggufread.h"
 
 #include "base/limits.h"
+#include "container/ggufile_split.h"
 #include "formats/arch/arch.h"
 #include "formats/gguf_vocabulary.h"
 #include "formats/ggufconfig.h"
@@ -14,10 +15,11 @@
 struct reading {
     struct source *source;
     struct model *model;
-    const struct ggufile *gguf;
+    const struct ggufile_set *set;
+    const struct ggufile *gguf; /* the file of the set that has the metadata */
     const struct arch *arch; /* NULL: none of ours */
     bool as_stored;          /* names, rows and stacks of the file */
-    uint32_t file;
+    uint32_t file;           /* whose tensors are being read */
     uint64_t heads, key_heads;
     size_t strange;          /* tensors without a name in Hugging Face's */
 };
@@ -37,7 +39,8 @@ static enum status add_stored(struct reading *reading, const struct ggufile_tens
     if (dtype == DTYPE_NONE && tensor->rank > 0 && !ggml_row_bytes(tensor->type, tensor->dims[0], &shape[tensor->rank - 1]))
         return err_set(err, STATUS_CORRUPT, tensor->name, "found rows that are no whole blocks of %s", ggml_name(tensor->type));
     const struct tensor stored = {.name = tensor->name, .shape = shape, .rank = tensor->rank, .dtype = dtype == DTYPE_NONE ? DTYPE_U8 : dtype,
-                                  .offset = tensor->offset, .bytes = tensor->bytes, .file = reading->file};
+                                  .offset = tensor->offset, .bytes = tensor->bytes, .file = reading->file,
+                                  .swapped = reading->gguf->big_endian ? (uint8_t)(tensor->type + 1) : 0};
     return model_add_tensor(reading->model, &stored, index, err);
 }
 
@@ -262,20 +265,29 @@ static enum status find_arch(struct reading *reading, struct err *err)
 /* What a reader of the file should know of it. */
 static enum status note_oddities(const struct reading *reading, struct err *err)
 {
-    const struct ggufile *gguf = reading->gguf;
+    const struct ggufile *first = reading->gguf;
+    bool nested = false, has_gaps = false, is_reordered = false;
+    for (size_t f = 0; f < reading->set->count; f++) {
+        const struct ggufile *gguf = &reading->set->file[f];
+        nested = nested || gguf->nested;
+        has_gaps = has_gaps || gguf->has_gaps;
+        is_reordered = is_reordered || gguf->is_reordered;
+    }
     const struct {
         bool is;
         const char *what;
     } notes[] = {
-        {gguf->version == 1, "version 1, which llama.cpp no longer reads"},
-        {gguf->big_endian, "big endian, which llama.cpp does not read"},
-        {gguf->nested, "arrays of arrays, which llama.cpp does not read"},
-        {gguf->has_gaps, "gaps between tensors, which llama.cpp refuses"},
-        {gguf->is_reordered, "tensors in another order than their list, which llama.cpp refuses"},
+        {first->version == 1, "version 1, which llama.cpp no longer reads"},
+        {first->big_endian, "big endian, which llama.cpp does not read"},
+        {nested, "arrays of arrays, which llama.cpp does not read"},
+        {has_gaps, "gaps between tensors, which llama.cpp refuses"},
+        {is_reordered, "tensors in another order than their list, which llama.cpp refuses"},
     };
     for (size_t n = 0; n < sizeof notes / sizeof notes[0]; n++)
         if (notes[n].is)
             TRY(model_add_note(reading->model, err, "the file has %s", notes[n].what));
+    if (reading->set->stray_count > 0)
+        TRY(model_add_note(reading->model, err, "%zu pairs of metadata stand in later shards, where nothing reads them", reading->set->stray_count));
     if (reading->strange > 0 && reading->arch != NULL)
         TRY(model_add_note(reading->model, err, "%zu tensors have no name in Hugging Face's %s and keep their own", reading->strange,
                            reading->arch->classes[0]));
@@ -328,38 +340,37 @@ static enum status make_documents(struct reading *reading, struct err *err)
     return status;
 }
 
-static enum status read_file(struct reading *reading, const struct read_options *options, const char *name, struct err *err)
+static enum status add_file(struct reading *reading, const struct ggufile *gguf, struct err *err)
 {
-    const char *path = source_path(reading->source, name, err);
-    struct file file;
-    struct ggufile gguf;
-    if (path == NULL)
-        return STATUS_LIMIT;
-    TRY(file_open_read(&file, reading->source->ops, path, err));
-    enum status status = ggufile_read(&file, options->lenient, &gguf, err);
-    const uint64_t bytes = file.bytes;
-    file_drop(&file);
-    TRY(status);
-    reading->gguf = &gguf;
-    status = model_add_file(reading->model, name, bytes, &reading->file, err);
-    if (status == STATUS_OK)
-        status = find_arch(reading, err);
-    for (size_t t = 0; t < gguf.tensor_count && status == STATUS_OK; t++)
-        status = add_tensor(reading, &gguf.tensor[t], err);
-    if (status == STATUS_OK)
-        status = make_documents(reading, err);
-    if (status == STATUS_OK)
-        status = note_oddities(reading, err);
-    ggufile_free(&gguf);
-    return status;
+    const char *slash = strrchr(gguf->path, '/');
+    const char *name = slash == NULL ? gguf->path : slash + 1;
+    TRY(model_add_file(reading->model, name, gguf->file_bytes, &reading->file, err));
+    for (size_t t = 0; t < gguf->tensor_count; t++)
+        TRY(add_tensor(reading, &gguf->tensor[t], err));
+    return STATUS_OK;
+}
+
+static enum status read_set(struct reading *reading, struct err *err)
+{
+    reading->model->sharded = reading->set->count > 1;
+    TRY(find_arch(reading, err));
+    for (size_t f = 0; f < reading->set->count; f++)
+        TRY(add_file(reading, &reading->set->file[f], err));
+    TRY(make_documents(reading, err));
+    return note_oddities(reading, err);
 }
 
 enum status ggufread_model(struct source *source, const struct read_options *options, struct model *model, struct err *err)
 {
-    struct reading reading = {.source = source, .model = model, .as_stored = options->as_stored};
+    struct ggufile_set set;
+    const char *path = source_path(source, source->only, err);
     model->ops = source->ops;
     model->dir = arena_copy(&model->arena, source->dir, strlen(source->dir), err);
-    if (model->dir == NULL)
+    if (path == NULL || model->dir == NULL)
         return STATUS_LIMIT;
-    return read_file(&reading, options, source->only, err);
+    TRY(ggufile_split_read(path, source->ops, options->lenient, &set, err));
+    struct reading reading = {.source = source, .model = model, .set = &set, .gguf = &set.file[0], .as_stored = options->as_stored};
+    const enum status status = read_set(&reading, err);
+    ggufile_split_free(&set);
+    return status;
 }

@@ -1,7 +1,7 @@
 #include "formats/source.h"
 
 #include "base/limits.h"
-#include "container/ggufile.h"
+#include "container/ggufile_split.h"
 #include "container/safetensors.h"
 #include "container/torchfile.h"
 #include "container/zstream.h"
@@ -131,6 +131,29 @@ static enum status find_index(struct source *source, struct err *err)
     return err_try(err, "name the right one instead of the directory");
 }
 
+/* The GGUF file of a directory that has no other weights, or any shard of its only set. */
+static enum status find_ggufs(struct source *source, struct err *err)
+{
+    struct ggufile_split_part first = {0}, part;
+    size_t ggufs = 0;
+    bool set = true;
+    for (size_t i = 0; i < source->list.count; i++) {
+        const char *name = source->list.entry[i].name;
+        if (!slice_ends(slice_of(name), ".gguf") || strchr(name, '/') != NULL)
+            continue;
+        set = set && ggufile_split_parse(slice_of(name), &part) && (ggufs == 0 || (part.count == first.count && slice_equal(part.prefix, first.prefix)));
+        first = ggufs == 0 ? part : first;
+        source->only = name;
+        ggufs++;
+    }
+    source->gguf = ggufs == 1 || (ggufs > 1 && set);
+    if (source->gguf || ggufs == 0)
+        return STATUS_OK;
+    source->only = NULL;
+    (void)err_set(err, STATUS_UNSUPPORTED, source->path, "found %zu GGUF files, expected one checkpoint", ggufs);
+    return err_try(err, "name the file instead of the directory");
+}
+
 static enum status check_weights(struct source *source, struct err *err)
 {
     if (source_has(source, "adapter_config.json") && source_match(source, "adapter_model", "") != NULL) {
@@ -144,22 +167,10 @@ static enum status check_weights(struct source *source, struct err *err)
     }
     if (source_match(source, "consolidated", ".pth") != NULL)
         return STATUS_OK;
-    size_t ggufs = 0;
-    for (size_t i = 0; i < source->list.count; i++) {
-        if (slice_ends(slice_of(source->list.entry[i].name), ".gguf") && strchr(source->list.entry[i].name, '/') == NULL) {
-            source->only = source->list.entry[i].name;
-            ggufs++;
-        }
-    }
-    source->gguf = ggufs == 1;
+    TRY(find_ggufs(source, err));
     if (source->gguf) {
         source->kind = NULL;
         return STATUS_OK;
-    }
-    source->only = NULL;
-    if (ggufs > 1) {
-        (void)err_set(err, STATUS_UNSUPPORTED, source->path, "found %zu GGUF files, expected one checkpoint", ggufs);
-        return err_try(err, "name the file instead of the directory");
     }
     static const char *const other[] = {".npy", ".bin", ".pth", ".pt"};
     for (size_t i = 0; i < sizeof other / sizeof other[0]; i++) {

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -207,6 +208,69 @@ enum status staging_seal_file(struct staging *staging, const char *name, struct 
     arena_free(&arena);
     if (status == STATUS_OK)
         staging_drop(staging); /* with --force it holds the old file now */
+    return status;
+}
+
+/* Where a file of a set is, and where it goes. */
+struct move {
+    const char *from, *to;
+    bool exchanged, done;
+};
+
+static enum status move_one(struct staging *staging, struct move *move, struct err *err)
+{
+    const struct file_ops *ops = staging->ops;
+    move->exchanged = staging->may_replace && exists(move->to);
+    if (ops->rename(ops->context, move->from, move->to, move->exchanged) != 0) {
+        const int error_number = errno;
+        (void)err_errno(err, move->to, error_number, "cannot rename %s to it", move->from);
+        return error_number == EEXIST ? err_try(err, "another name, or --force to replace it") : STATUS_IO;
+    }
+    move->done = true;
+    return STATUS_OK;
+}
+
+/* The rest is what the caller reports already. */
+static void take_back(struct staging *staging, struct move *move)
+{
+    const struct file_ops *ops = staging->ops;
+    if (move->done)
+        (void)ops->rename(ops->context, move->to, move->from, move->exchanged);
+    move->done = false;
+}
+
+/* The old first file goes into the area, under a name that no file of the set has; then the others are moved, and the first. */
+static enum status move_all(struct staging *staging, struct move *move, size_t count, struct move *old, struct err *err)
+{
+    if (staging->may_replace && exists(move[0].to))
+        TRY(move_one(staging, old, err));
+    for (size_t i = count; i-- > 0;)
+        TRY(move_one(staging, &move[i], err));
+    return file_sync_dir(staging->ops, staging->parent, err);
+}
+
+enum status staging_seal_files(struct staging *staging, const char *const *name, size_t count, struct err *err)
+{
+    struct arena arena = {0};
+    struct move *move = mem_alloc(count, sizeof *move, err);
+    enum status status = move == NULL ? STATUS_LIMIT : file_sync_dir(staging->ops, staging->dir, err);
+    for (size_t i = 0; status == STATUS_OK && i < count; i++) {
+        move[i].from = arena_format(&arena, err, "%s/%s", staging->dir, name[i]);
+        move[i].to = move[i].from == NULL ? NULL : arena_format(&arena, err, "%s/%s", staging->parent, name[i]);
+        status = move[i].to == NULL ? STATUS_LIMIT : STATUS_OK;
+    }
+    struct move old = {.from = status == STATUS_OK ? move[0].to : NULL, .to = arena_format(&arena, err, "%s/.old", staging->dir)};
+    if (status == STATUS_OK)
+        status = old.to == NULL ? STATUS_LIMIT : move_all(staging, move, count, &old, err);
+    if (status != STATUS_OK && move != NULL) {
+        for (size_t i = 0; i < count; i++)
+            take_back(staging, &move[i]);
+        take_back(staging, &old);
+    }
+    free(move);
+    arena_free(&arena);
+    if (status == STATUS_OK)
+        staging_drop(staging); /* with --force it holds the old files now */
     return status;
 }
 

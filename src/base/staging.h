@@ -38,6 +38,9 @@ enum status staging_seal(struct staging *staging, struct err *err) WARN_UNUSED;
 /* As staging_seal, but the destination becomes the one file `name` of the area; then the area is removed. Without `force` at open an existing
  * destination is refused. */
 enum status staging_seal_file(struct staging *staging, const char *name, struct err *err) WARN_UNUSED;
+/* As staging_seal_file for files that belong together: each goes beside the destination, under its own name, and the first, without which nobody reads the
+ * others, comes last; one that is replaced goes away before all. What fails on the way is taken back. */
+enum status staging_seal_files(struct staging *staging, const char *const *name, size_t count, struct err *err) WARN_UNUSED;
 /* Removes the area if it was not sealed; idempotent, keeps no error. */
 void staging_drop(struct staging *staging);
 

@@ -35,6 +35,7 @@ struct convert_options {
         {"--pre", ARGUMENT_STRING, &(o)->request.gguf.pre, "NAME", "gguf: the pre-tokenizer, where it is not recognised"}, \
         {"--model-name", ARGUMENT_STRING, &(o)->request.gguf.name, "NAME", "gguf: general.name; default: by README.md and the directory's name"}, \
         {"--metadata", ARGUMENT_STRING, &(o)->request.gguf.metadata, "FILE", "gguf: JSON of general.* values that go before all others"}, \
+        {"--bigendian", ARGUMENT_FLAG, &(o)->request.gguf.big_endian, NULL, "gguf: every number in the other byte order"}, \
         {"--bits", ARGUMENT_COUNT, &(o)->request.options.bits, "N", "a wider container for the codes (4 -> 8); of a float SRC: round to nearest (lossy)"}, \
         {"--group-size", ARGUMENT_GROUP, &(o)->request.options.group, "N", "finer groups, a divisor of the source's; of a float SRC: any; -1 per channel"}, \
         {"--gptq-zeros", ARGUMENT_ZEROS, &(o)->request.reading.v1_rule, "RULE", "word-add, field-mod or no-mask: how an ambiguous GPTQ v1 zero is read"}, \
@@ -45,7 +46,7 @@ struct convert_options {
         {"--keep", ARGUMENT_STRING, &(o)->request.options.keep, "REGEX", "weights that become or stay float (searched in the full tensor name)"}, \
         {"--exclude", ARGUMENT_STRING, &(o)->request.options.exclude, "REGEX", "tensors to drop (searched in the full tensor name)"}, \
         {"--for", ARGUMENT_STRING, &(o)->engine, "ENGINE", "obey what an engine takes of FORMAT (repaq check --engines)"}, \
-        {"--max-shard-size", ARGUMENT_BYTES, &(o)->request.options.shard_bytes_max, "SIZE", "5GB; default: one output shard per source shard"}, \
+        {"--max-shard-size", ARGUMENT_BYTES, &(o)->request.options.shard_bytes_max, "SIZE", "5GB; default: one shard per source shard; gguf: one file"}, \
         {"--lenient", ARGUMENT_FLAG, &(o)->request.reading.lenient, NULL, "read GGUF files with gaps, or with tensors in another order than their list"}, \
         {"--exact", ARGUMENT_FLAG, &(o)->request.options.exact, NULL, "refuse even rounded scales"}, \
         {"--verify", ARGUMENT_FLAG, &(o)->request.verify, NULL, "read the result back and compare it with the source before it is put in place"}, \
@@ -115,11 +116,19 @@ static enum status take_type(struct convert_options *options, struct err *err)
             return err_try(err, "auto, COPY, F32, F16, BF16, Q8_0, or a name that llama-quantize takes, such as Q4_K_M");
         }
     }
+    if (request->gguf.big_endian && !request->target->arranged) {
+        (void)err_set(err, STATUS_USAGE, "--bigendian", "found it with --to %s, which is little endian", request->target->name);
+        return err_try(err, "--to gguf, or leave it out");
+    }
     if (!request->target->arranged)
         return STATUS_OK;
     const char *slash = strrchr(request->destination, '/');
     request->directory = false;
     request->options.one_file = slash == NULL ? request->destination : slash + 1;
+    request->options.verbatim = options->type == NULL || strcasecmp(options->type, "auto") == 0;
+    request->folder = request->options.one_file[0] == '\0';
+    if (request->options.shard_bytes_max > 0)
+        request->options.split = (struct split){SPLIT_PADDED, {.bytes_max = request->options.shard_bytes_max}};
     return STATUS_OK;
 }
 

@@ -4,14 +4,16 @@
 #include "cli/command.h"
 #include "cli/progress.h"
 #include "cli/report.h"
+#include "plan/ggufshards.h"
 
 #include <ctype.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
 struct hf_options {
-    const char *outfile, *outtype, *name, *metadata;
-    bool dry_run, verbose, no_lazy, temp_file, requantize, verify;
+    const char *outfile, *outtype, *name, *metadata, *split_size, *split_tensors;
+    bool big_endian, vocab_only, bare_first, dry_run, verbose, no_lazy, temp_file, requantize, verify;
     unsigned threads;
     uint64_t memory;
 };
@@ -23,6 +25,11 @@ struct hf_options {
              "f32, f16, bf16, q8_0 or auto (default): bf16 or f16, by the first matrix that has either"}, \
             {"--model-name", ARGUMENT_STRING, &(o)->name, "NAME", "general.name; default: by the directory's name"}, \
             {"--metadata", ARGUMENT_STRING, &(o)->metadata, "F", "JSON of general.* values that go before all others"}, \
+            {"--vocab-only", ARGUMENT_FLAG, &(o)->vocab_only, NULL, "metadata and vocabulary, and no tensors"}, \
+            {"--bigendian", ARGUMENT_FLAG, &(o)->big_endian, NULL, "every number in the other byte order, those inside blocks as well"}, \
+            {"--split-max-size", ARGUMENT_STRING, &(o)->split_size, "N(K|M|G)", "shards of at most so many bytes of tensors (decimal); 0: one file"}, \
+            {"--split-max-tensors", ARGUMENT_STRING, &(o)->split_tensors, "N", "shards of at most so many tensors; 0: one file"}, \
+            {"--no-tensor-first-split", ARGUMENT_FLAG, &(o)->bare_first, NULL, "the first shard has metadata only"}, \
             {"--dry-run", ARGUMENT_FLAG, &(o)->dry_run, NULL, "print the plan and stop"}, \
             {"--allow-requantize", ARGUMENT_FLAG, &(o)->requantize, NULL, "with q8_0: a quantized model may be rounded anew (lossy)"}, \
             {"--verify", ARGUMENT_FLAG, &(o)->verify, NULL, "read the result back and compare it with the source before it is put in place"}, \
@@ -45,12 +52,7 @@ static const struct {
     const char *name, *remedy;
 } strangers[] = {
     {"--awq-path", "give the AWQ checkpoint itself: repaq convert DIR OUT.gguf --to gguf"},
-    {"--vocab-only", "leave it out: the whole model is written"},
-    {"--bigendian", "gguf_convert_endian.py of llama.cpp"},
-    {"--big-endian", "gguf_convert_endian.py of llama.cpp"},
-    {"--split-max-size", "llama-gguf-split of llama.cpp"},
-    {"--split-max-tensors", "llama-gguf-split of llama.cpp"},
-    {"--no-tensor-first-split", "llama-gguf-split of llama.cpp"},
+    {"--big-endian", "--bigendian"},
     {"--remote", "download the model first"},
     {"--mmproj", "llama.cpp's own converter for what is not the text model"},
     {"--mtp", "llama.cpp's own converter"},
@@ -148,6 +150,37 @@ static enum status take_type(const struct session *session, const struct hf_opti
     return err_try(err, "one of: f32, f16, bf16, q8_0, auto");
 }
 
+/* A number, with K, M or G behind it where `units` says so (convert_hf_to_gguf.py, split_str_to_n_bytes). */
+static enum status take_limit(const char *name, const char *word, bool units, uint64_t *limit, struct err *err)
+{
+    static const char letters[] = "KMG";
+    struct slice digits = slice_of(word == NULL ? "0" : word);
+    uint64_t unit = 1;
+    const char *letter = digits.size > 1 && units ? strchr(letters, digits.data[digits.size - 1]) : NULL;
+    for (ptrdiff_t l = 0; letter != NULL && l <= letter - letters; l++)
+        unit *= 1000;
+    digits.size -= letter != NULL;
+    if (slice_u64(digits, limit) && *limit <= UINT64_MAX / 4 / unit) {
+        *limit *= unit;
+        return STATUS_OK;
+    }
+    (void)err_set(err, STATUS_USAGE, name, "found \"%s\", expected a number%s", word, units ? ", which K, M or G may follow" : "");
+    return err_try(err, units ? "2G" : "128");
+}
+
+static enum status take_split(const struct hf_options *options, struct split *split, struct err *err)
+{
+    TRY(take_limit("--split-max-size", options->split_size, true, &split->rule.bytes_max, err));
+    TRY(take_limit("--split-max-tensors", options->split_tensors, false, &split->rule.tensors_max, err));
+    split->rule.bare_first = options->bare_first;
+    if (options->bare_first || split->rule.bytes_max > 0 || split->rule.tensors_max > 0)
+        split->way = SPLIT_STORED;
+    if (!options->vocab_only || split->way == SPLIT_NONE)
+        return STATUS_OK;
+    (void)err_set(err, STATUS_USAGE, "--vocab-only", "found shards asked for as well: a vocabulary is one file");
+    return err_try(err, "leave out --split-max-size, --split-max-tensors and --no-tensor-first-split");
+}
+
 static void fold(char *text, int (*letter)(int))
 {
     for (; *text != '\0'; text++)
@@ -177,13 +210,14 @@ static enum status fill_template(struct text *name, const char *pattern, enum fi
 }
 
 /* Where the file goes. In a directory it has the model's own name, which the plan knows: `stem`. */
-static enum status name_file(const char *outfile, const char *stem, enum filetype type, struct text *path, struct err *err)
+static enum status name_file(const char *outfile, const char *stem, const struct request *request, struct text *path, struct err *err)
 {
+    const enum filetype type = request->options.type;
     const char *slash = strrchr(outfile, '/');
     const size_t before = slash == NULL ? 0 : (size_t)(slash - outfile) + 1;
     text_free(path);
     if (file_stat(outfile, NULL) == FILE_DIRECTORY) {
-        text_format(path, "%s%s%s-%s.gguf", outfile, before == strlen(outfile) ? "" : "/", stem, filetype_name(type));
+        text_format(path, "%s%s%s-%s.gguf", outfile, before == strlen(outfile) ? "" : "/", stem, request->gguf.vocab_only ? "vocab" : filetype_name(type));
     } else {
         text_add(path, outfile, before);
         TRY(fill_template(path, outfile + before, type, err));
@@ -203,18 +237,18 @@ static enum status convert(struct session *session, const struct hf_options *opt
 {
     struct pipeline pipeline = {0};
     const double start = progress_seconds();
-    enum status status = name_file(outfile, "model", request->options.type, path, err);
+    enum status status = name_file(outfile, "model", request, path, err);
     if (status == STATUS_OK) {
         request->destination = path->data;
         request->options.one_file = last_part(path->data);
         status = pipeline_plan(&pipeline, request, &session->resources, err);
     }
     if (status == STATUS_OK)
-        status = name_file(outfile, pipeline.plan.stem, request->options.type, path, err);
+        status = name_file(outfile, pipeline.plan.stem, request, path, err);
     if (status == STATUS_OK) {
         request->destination = path->data;
-        pipeline.plan.file[0].name = last_part(path->data);
-        if (file_stat(path->data, NULL) == FILE_DIRECTORY)
+        status = ggufshards_name(&pipeline.plan, last_part(path->data), &request->options, err);
+        if (status == STATUS_OK && file_stat(path->data, NULL) == FILE_DIRECTORY)
             status = err_set(err, STATUS_USAGE, path->data, "found a directory, expected the name of a file");
     }
     if (status == STATUS_OK && !options->dry_run)
@@ -235,11 +269,12 @@ enum status command_convert_hf_to_gguf(struct session *session, int argc, char *
         .source = directory,
         .target = &gguf_format,
         .options = {.dtype = DTYPE_NONE, .requantize = options.requantize},
-        .gguf = {.name = options.name, .metadata = options.metadata},
+        .gguf = {.name = options.name, .metadata = options.metadata, .big_endian = options.big_endian, .vocab_only = options.vocab_only},
         .dry_run = options.dry_run,
         .verify = options.verify,
         .force = true,
     };
+    TRY(take_split(&options, &request.options.split, err));
     TRY(take_type(session, &options, directory, &request.options.type, err));
     const enum status status = convert(session, &options, &request, options.outfile != NULL ? options.outfile : directory, &path, err);
     text_free(&path);

@@ -1,4 +1,5 @@
 /* The drop-in for llama.cpp's llama-quantize: same arguments, same bytes (ggml-org/llama.cpp:tools/quantize/quantize.cpp). */
+#include "base/limits.h"
 #include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/progress.h"
@@ -12,6 +13,9 @@
 struct llama_quantize_options {
     struct request request;
     struct quantize_words words;
+    bool keep_split;
+    const char *prune; /* as it was given */
+    struct arena arena;
     unsigned buffer; /* --max-buffer-size: nothing grows with a tensor here */
     struct text place; /* of the output where none is named */
 };
@@ -29,6 +33,8 @@ struct llama_quantize_options {
         {"--tensor-type", ARGUMENT_LIST, &(o)->words.type, "REGEX=T", "a type for what the pattern is found in; may be repeated, the first that fits counts"}, \
         {"--tensor-type-file", ARGUMENT_LIST, &(o)->words.type, "FILE", "such patterns, one after another"}, \
         {"--override-kv", ARGUMENT_LIST, &(o)->words.pair, "K=T:V", "set a pair of the metadata; T is int, float, bool or str; may be repeated"}, \
+        {"--keep-split", ARGUMENT_FLAG, &(o)->keep_split, NULL, "as many shards as the source has, named OUT-00001-of-0000N.gguf"}, \
+        {"--prune-layers", ARGUMENT_STRING, &(o)->prune, "N,N", "layers to leave out; the others move up"}, \
         {"--dry-run", ARGUMENT_FLAG, &(o)->request.dry_run, NULL, "print types and sizes, and stop"}, \
         {"--max-buffer-size", ARGUMENT_COUNT, &(o)->buffer, "MIB", "taken, and without effect: memory does not grow with a tensor"}, \
     }
@@ -97,6 +103,37 @@ static enum status take_places(struct session *session, int argc, char **argv, s
     return command_check_resources(session, "NTHREADS", err);
 }
 
+static int by_number(const void *a, const void *b)
+{
+    const uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
+    return left < right ? -1 : left > right;
+}
+
+/* "0,3,4" */
+static enum status take_layers(struct llama_quantize_options *options, struct err *err)
+{
+    struct ggufprune_list *list = &options->request.gguf.prune;
+    const char *at = options->prune;
+    if (at == NULL)
+        return STATUS_OK;
+    uint32_t *layer = arena_alloc(&options->arena, strlen(at) + 1, sizeof *layer, err);
+    if (layer == NULL)
+        return STATUS_LIMIT;
+    list->layer = layer;
+    while (true) {
+        const size_t size = strcspn(at, ",");
+        uint64_t number;
+        if (!slice_u64((struct slice){at, size}, &number) || number >= LIMIT_LAYERS_MAX)
+            return err_set(err, STATUS_USAGE, "--prune-layers", "found \"%s\", expected numbers of layers with commas between them", options->prune);
+        layer[list->count++] = (uint32_t)number;
+        if (at[size] == '\0')
+            break;
+        at += size + 1;
+    }
+    qsort(layer, list->count, sizeof *layer, by_number);
+    return STATUS_OK;
+}
+
 static enum status parse(struct session *session, int argc, char **argv, struct llama_quantize_options *options, struct err *err)
 {
     const struct argument rows[] = LLAMA_QUANTIZE_ROWS(options);
@@ -107,7 +144,9 @@ static enum status parse(struct session *session, int argc, char **argv, struct 
     TRY(arguments_parse(&arguments, words, argv, &places, err));
     TRY(take_places(session, argc - words, argv + words, options, err));
     TRY(quantize_words_take(&options->words, session->resources.ops, &options->request.gguf, err));
+    TRY(take_layers(options, err));
     struct request *request = &options->request;
+    request->options.split.way = options->keep_split ? SPLIT_KEPT : SPLIT_NONE;
     const char *slash = strrchr(request->destination, '/');
     options->words.rules.strict = true;
     request->options.mix = &options->words.rules;
@@ -132,5 +171,6 @@ enum status command_llama_quantize(struct session *session, int argc, char **arg
     pipeline_free(&pipeline);
     quantize_words_free(&options.words);
     text_free(&options.place);
+    arena_free(&options.arena);
     return status;
 }

@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 
 /* ru_maxrss outlives an exec, so it may be the peak of the program that started this one; VmHWM is of this program alone. */
@@ -103,6 +104,17 @@ static void print_losses(const struct plan *plan)
                      round_tally_rms(&all));
 }
 
+/* What is there in the end: the destination, or the first file of a set that lies in its place. */
+static void print_destination(const struct report *report)
+{
+    const struct request *request = report->request;
+    const char *slash = strrchr(request->destination, '/'), *name = slash == NULL ? request->destination : slash + 1;
+    const struct plan *plan = &report->pipeline->plan;
+    const bool set = !request->directory && name[0] != '\0' && strcmp(name, plan->file[0].name) != 0;
+    (void)printf("%s %.*s%s", request->dry_run ? "would be " : "written  ", (int)(name - request->destination), request->destination,
+                 set ? plan->file[0].name : name);
+}
+
 void report_text(const struct report *report)
 {
     const struct pipeline *pipeline = report->pipeline;
@@ -112,9 +124,9 @@ void report_text(const struct report *report)
     if (report->request->dry_run)
         print_plan(plan);
     (void)printf("source    %s (%s: %s)\n", report->request->source, pipeline->model.format, pipeline->bid.evidence);
-    (void)printf("%s %s (%s), %zu weight file%s of %s, %zu side files carried, %zu left behind\n", report->request->dry_run ? "would be " : "written  ",
-                 report->request->destination, plan->target->name, plan->file_count, plan->file_count == 1 ? "" : "s", text_bytes(plan->file_bytes, bytes),
-                 pipeline->carried, pipeline->left);
+    print_destination(report);
+    (void)printf(" (%s), %zu weight file%s of %s, %zu side files carried, %zu left behind\n", plan->target->name, plan->file_count,
+                 plan->file_count == 1 ? "" : "s", text_bytes(plan->file_bytes, bytes), pipeline->carried, pipeline->left);
     report_types_text(plan);
     print_classes(plan);
     print_losses(plan);

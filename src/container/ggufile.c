@@ -421,7 +421,7 @@ static enum status read_all(struct reader *reader, bool lenient, struct err *err
 static enum status read_header(const struct file *file, bool lenient, struct err *fault, struct ggufile *gguf, struct err *err)
 {
     struct reader reader = {.file = file, .gguf = gguf, .fault = fault};
-    *gguf = (struct ggufile){.path = file->path};
+    *gguf = (struct ggufile){.path = file->path, .file_bytes = file->bytes};
     (void)snprintf(reader.where, sizeof reader.where, "%s: header", file->path);
     const enum status status = read_all(&reader, lenient, err);
     free(reader.data);

@@ -56,6 +56,7 @@ struct ggufile {
     size_t value_count;
     struct ggufile_tensor *tensor; /* owned; in the order of the file */
     size_t tensor_count;
+    uint64_t file_bytes;
     uint64_t header_bytes;        /* up to the end of the table of tensors, before padding */
     uint64_t data_offset;         /* where tensor data begin; header_bytes if there are no tensors */
     uint64_t trailing_bytes;      /* of the file after the last tensor and its padding: nothing reads them */

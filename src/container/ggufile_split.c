@@ -118,11 +118,11 @@ static enum status read_shard(struct ggufile_set *set, const struct ggufile_spli
     const char *path = ggufile_split_name(part->prefix, (uint32_t)index + 1, part->count, &set->arena, err);
     if (path == NULL)
         return STATUS_LIMIT;
-    if (file_stat(path, NULL) == FILE_ABSENT) {
-        (void)err_set(err, STATUS_CORRUPT, path, "found no shard %zu of %u, expected all of the set (R-INCOMPLETE)", index + 1, part->count);
-        return err_try(err, "download the missing shard");
-    }
-    return read_one(set, index, path, ops, lenient, err);
+    const enum status status = read_one(set, index, path, ops, lenient, err);
+    if (status != STATUS_IO || file_stat(path, NULL) != FILE_ABSENT)
+        return status;
+    (void)err_set(err, STATUS_CORRUPT, path, "found no shard %zu of %u, expected all of the set (R-INCOMPLETE)", index + 1, part->count);
+    return err_try(err, "download the missing shard");
 }
 
 static bool is_split_key(struct slice key)
@@ -251,9 +251,12 @@ enum status ggufile_split_plan(const uint64_t *bytes, size_t count, const struct
     return STATUS_OK;
 }
 
-void ggufile_split_keys(struct ggufile_writer *writer, uint32_t index, uint32_t shards, uint32_t tensors)
+void ggufile_split_keys(struct ggufile_writer *writer, const struct ggufile_split_claim *claim)
 {
-    ggufile_write_integer(writer, KEY_NUMBER, GGUFILE_U16, index);
-    ggufile_write_integer(writer, KEY_COUNT, GGUFILE_U16, shards);
-    ggufile_write_integer(writer, KEY_TENSORS, GGUFILE_I32, tensors);
+    ggufile_write_integer(writer, KEY_NUMBER, GGUFILE_U16, claim->index);
+    if (!claim->count_last)
+        ggufile_write_integer(writer, KEY_COUNT, GGUFILE_U16, claim->shards);
+    ggufile_write_integer(writer, KEY_TENSORS, GGUFILE_I32, claim->tensors);
+    if (claim->count_last)
+        ggufile_write_integer(writer, KEY_COUNT, GGUFILE_U16, claim->shards);
 }

@@ -38,7 +38,13 @@ struct ggufile_split_rule {
  * least, as in ggml-org/llama.cpp:gguf-py/gguf/gguf_writer.py. More than 65535 shards is UNREPRESENTABLE. */
 enum status ggufile_split_plan(const uint64_t *bytes, size_t count, const struct ggufile_split_rule *rule, uint32_t *shard_of, uint32_t *shards,
                                struct err *err) WARN_UNUSED;
-/* Appends split.no, split.count and split.tensors.count for shard `index` (from 0); `tensors` of all shards. */
-void ggufile_split_keys(struct ggufile_writer *writer, uint32_t index, uint32_t shards, uint32_t tensors);
+/* What the keys of a shard say. */
+struct ggufile_split_claim {
+    uint32_t index, shards; /* index from 0 */
+    uint32_t tensors;       /* of all shards */
+    bool count_last;        /* split.count behind split.tensors.count, as llama-gguf-split has them; gguf-py and llama-quantize: between the other two */
+};
+/* Appends split.no, split.count and split.tensors.count. */
+void ggufile_split_keys(struct ggufile_writer *writer, const struct ggufile_split_claim *claim);
 
 #endif

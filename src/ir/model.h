@@ -56,6 +56,7 @@ struct tensor {
     uint32_t file;         /* index into model.file */
     uint32_t peer;         /* see fate; else MODEL_NONE */
     uint8_t rank;
+    uint8_t swapped;       /* 1 + the ggml type whose words its file has big endian; 0: little endian, as everywhere else */
     int8_t shift;          /* added to every value, in F32, when it becomes a tensor of Hugging Face's: -1 for Gemma's norms in GGUF */
     bool shortened;        /* the format left out rows at its end that the model has no use for (embeddings beyond the tokens, of Gemma 3 in GGUF) */
     enum dtype dtype;

@@ -2,6 +2,7 @@
 
 #include "base/checked.h"
 #include "codec/ggml_field.h"
+#include "codec/ggml_swap.h"
 #include "plan/strided.h"
 
 #include <stdlib.h>
@@ -105,9 +106,36 @@ static enum status fetch_fields(const struct fetch *fetch, const struct view *vi
     return STATUS_OK;
 }
 
+/* Of a big-endian file: whole blocks are turned in place, those that an edge cuts beside it. */
+static enum status fetch_swapped(const struct fetch *fetch, const struct tensor *stored, uint64_t offset, uint8_t *data, uint64_t size, struct err *err)
+{
+    const enum ggml_type type = (enum ggml_type)(stored->swapped - 1);
+    const uint64_t block_bytes = ggml_block_bytes(type);
+    uint8_t block[GGML_BLOCK_BYTES_MAX];
+    if (block_bytes == 0 || block_bytes > sizeof block)
+        return err_set(err, STATUS_UNSUPPORTED, stored->name, "found blocks of %llu bytes in a big-endian file", (unsigned long long)block_bytes);
+    while (size > 0) {
+        const uint64_t at = offset % block_bytes, rest = block_bytes - at < size ? block_bytes - at : size;
+        const bool whole = at == 0 && size >= block_bytes;
+        const uint64_t run = whole ? size / block_bytes * block_bytes : rest;
+        uint8_t *place = whole ? data : block;
+        const uint64_t bytes = whole ? run : block_bytes;
+        TRY(file_read(&fetch->file[stored->file], place, (size_t)bytes, stored->offset + offset - at, err));
+        (void)ggml_swap(type, place, (size_t)bytes); /* it has a size */
+        if (!whole)
+            memcpy(data, block + at, (size_t)run);
+        data += run;
+        offset += run;
+        size -= run;
+    }
+    return STATUS_OK;
+}
+
 enum status fetch_bytes(const struct fetch *fetch, uint32_t tensor, uint64_t offset, void *data, uint64_t size, struct err *err)
 {
     const struct tensor *stored = &fetch->model->tensor[tensor];
+    if (stored->view == NULL && stored->swapped != 0)
+        return fetch_swapped(fetch, stored, offset, data, size, err);
     if (stored->view == NULL)
         return file_read(&fetch->file[stored->file], data, (size_t)size, stored->offset + offset, err);
     if (stored->view->stride != NULL)

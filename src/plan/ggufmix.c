@@ -62,7 +62,7 @@ static enum status check(const struct mix_tensor *tensor, const struct mix_rules
 /* The importance of the columns of a tensor that is rounded. An entry of another size is an error, but for embeddings, whose columns are no sums of inputs. */
 static enum status weigh(struct arranged *arranged, const struct mix_tensor *tensor, const struct imatrix *imatrix, struct err *err)
 {
-    const struct imatrix_entry *entry = imatrix_find(imatrix, arranged->name);
+    const struct imatrix_entry *entry = imatrix_find(imatrix, arranged->counted_as != NULL ? arranged->counted_as : arranged->name);
     const uint64_t columns = tensor->shape[tensor->rank - 1], matrices = tensor->rank > 2 ? tensor->shape[tensor->rank - 3] : 1;
     const bool whole = tensor->rank <= 3; /* nobody stacks stacks */
     if (entry != NULL && whole && entry->values == columns * matrices) {
@@ -133,7 +133,9 @@ enum status ggufmix_choose(struct arrangement *arrangement, const struct model *
 {
     const bool copy = input->copy != NULL;
     arrangement->imatrix = input->options->imatrix;
-    if (copy && arrangement->count > 1)
+    /* --keep-split: llama-quantize goes through the tensors as their shards have them, and its mixes count so */
+    const bool kept = options->split.way == SPLIT_KEPT || options->verbatim;
+    if (copy && !kept && arrangement->count > 1)
         qsort(arrangement->tensor, arrangement->count, sizeof *arrangement->tensor, by_layer);
     for (size_t t = 0; copy && options->type == FILETYPE_NONE && t < arrangement->count; t++) {
         arrangement->tensor[t].type = stored_type(model, &arrangement->tensor[t]);
@@ -148,7 +150,8 @@ enum status ggufmix_choose(struct arrangement *arrangement, const struct model *
         return STATUS_LIMIT;
     for (size_t t = 0; t < arrangement->count; t++)
         order[t] = &arrangement->tensor[t];
-    qsort(order, arrangement->count, sizeof(struct arranged *), by_layer_of_pointer);
+    if (!kept)
+        qsort(order, arrangement->count, sizeof(struct arranged *), by_layer_of_pointer);
     const enum status status = choose(order, arrangement->count, model, input, options, err);
     free(order);
     return status;

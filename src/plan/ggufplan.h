@@ -9,8 +9,6 @@ enum status ggufplan_aim(struct aims *aims, const struct model *model, const str
                        struct err *err) WARN_UNUSED;
 /* Appends the arrangement's tensors to the plan, in its order, and all that is left out. A type that cannot hold a tensor is UNREPRESENTABLE. */
 enum status ggufplan_tensors(struct plan *plan, const struct options *options, struct err *err) WARN_UNUSED;
-/* Lays the plan's tensors out in one file, options->one_file, with its header. */
-enum status ggufplan_file(struct plan *plan, const struct gguf_input *gguf, const struct options *options, struct err *err) WARN_UNUSED;
 /* What casting did to the worst of the weights (or to the tensor) that an output of STEP_EMBED or STEP_BLOCKS is made of. */
 const struct cast_tally *ggufplan_cast(const struct plan *plan, const struct output_tensor *output);
 /* Elements of a row of an output in blocks, and its rows. */

@@ -2,6 +2,7 @@
 #ifndef REPAQ_OPTIONS_H
 #define REPAQ_OPTIONS_H
 
+#include "container/ggufile_split.h"
 #include "formats/format.h"
 #include "ir/filetype.h"
 #include "plan/constraints.h"
@@ -10,6 +11,18 @@
 #include <stdint.h>
 
 struct mix_rules;
+
+/* How a GGUF is split. */
+enum split_way {
+    SPLIT_NONE,
+    SPLIT_STORED, /* by sums of what tensors take, as llama.cpp's converter does */
+    SPLIT_PADDED, /* by sums of that with padding, as llama-gguf-split does */
+    SPLIT_KEPT,   /* as the source is */
+};
+struct split {
+    enum split_way way;
+    struct ggufile_split_rule rule; /* of the second and the third */
+};
 
 struct options {
     enum filetype type;       /* --type of a GGUF; FILETYPE_NONE: auto */
@@ -26,9 +39,11 @@ struct options {
     const struct constraints *constraints; /* --for: what the engine takes of the target; NULL: anything */
     bool exact;               /* --exact: refuse rounded scales and floats */
     uint64_t shard_bytes_max; /* --max-shard-size; 0: the source's sharding */
+    struct split split;       /* of a GGUF */
+    bool verbatim;            /* GGUF from GGUF: order and metadata stay the source's, instead of what llama-quantize COPY makes of them */
     bool keep_scale_dtype;    /* ms_to_vllm: scales keep their dtype whatever the target's engines read */
     bool no_group_of;         /* ms_to_vllm: no g_idx */
-    const char *one_file;     /* ms_to_vllm: everything in one file of this name; NULL: shards */
+    const char *one_file;     /* ms_to_vllm: everything in one file of this name; NULL: shards. Of a GGUF: its name without the numbers of shards */
 };
 
 #endif

@@ -26,7 +26,7 @@ static enum status check_places(const struct request *request, struct err *err)
         return err_set(err, STATUS_USAGE, request->destination, "found --base itself as the destination: the input is never written");
     if (request->reading.description != NULL && file_same(request->reading.description, request->destination))
         return err_set(err, STATUS_USAGE, request->destination, "found the description itself as the destination: the input is never written");
-    if (!request->directory && file_stat(request->destination, NULL) == FILE_DIRECTORY)
+    if (!request->directory && !request->folder && file_stat(request->destination, NULL) == FILE_DIRECTORY)
         return err_set(err, STATUS_USAGE, request->destination, "found a directory, expected the name of a file");
     return request->dry_run ? STATUS_OK : staging_check(request->destination, request->force, err);
 }
@@ -125,9 +125,11 @@ static enum status arrange(struct pipeline *pipeline, const struct request *requ
     else
         status = tokencount_find(&pipeline->source, base, config, &tokens, err);
     if (status == STATUS_OK)
-        status = copy ? ggufcopy_arrange(&pipeline->copy, &pipeline->model, exclude, &pipeline->arrangement, err)
+        status = copy ? ggufcopy_arrange(&pipeline->copy, &pipeline->model, exclude, &request->gguf.prune, &pipeline->arrangement, err)
                       : arrange_make(&pipeline->arrangement, &pipeline->model, config, exclude, tokens, err);
     regex_free(exclude);
+    if (request->gguf.vocab_only)
+        pipeline->arrangement.count = pipeline->arrangement.left_count = 0;
     pipeline->gguf = (struct gguf_input){&pipeline->arrangement, &pipeline->source, base, config, &request->gguf, copy ? &pipeline->copy : NULL};
     return status == STATUS_OK ? ggufmix_choose(&pipeline->arrangement, &pipeline->model, &pipeline->gguf, &request->options, err) : status;
 }
@@ -163,9 +165,16 @@ static enum status round_again(struct pipeline *pipeline, const struct request *
 static struct options options_of(const struct pipeline *pipeline, const struct request *request)
 {
     struct options options = request->options;
-    if (pipeline->source.gguf && options.shard_bytes_max == 0)
+    if (pipeline->source.gguf && options.shard_bytes_max == 0 && !request->target->arranged)
         options.shard_bytes_max = UINT64_C(5000000000);
     return options;
+}
+
+/* The path of a file beside the destination, or in it where that is a directory of files. */
+static const char *beside(struct pipeline *pipeline, const char *destination, const char *name, struct err *err)
+{
+    const char *slash = strrchr(destination, '/');
+    return arena_format(&pipeline->arena, err, "%.*s%s", slash == NULL ? 0 : (int)(slash - destination) + 1, destination, name);
 }
 
 /* The directory of a destination; NULL where memory is out. */
@@ -291,9 +300,54 @@ static enum status write_all(struct pipeline *pipeline, const struct request *re
     return request->verify ? prove(pipeline, request, staging, resources, err) : STATUS_OK;
 }
 
+/* Files of a GGUF that have other names than the destination's: what is there already, and no source among it. */
+static enum status check_files(struct pipeline *pipeline, const struct request *request, struct err *err)
+{
+    for (size_t f = 0; f < pipeline->plan.file_count; f++) {
+        const char *path = beside(pipeline, request->destination, pipeline->plan.file[f].name, err);
+        if (path == NULL)
+            return STATUS_LIMIT;
+        const enum file_kind kind = file_stat(path, NULL);
+        if (kind == FILE_DIRECTORY)
+            return err_set(err, STATUS_USAGE, path, "found a directory, expected the name of a file");
+        for (uint32_t s = 0; kind != FILE_ABSENT && s < pipeline->model.file_count; s++) {
+            const char *source = model_path(&pipeline->model, s, err);
+            if (source == NULL)
+                return STATUS_LIMIT;
+            if (file_same(source, path))
+                return err_set(err, STATUS_USAGE, path, "found the source itself as the destination: the input is never written");
+        }
+        TRY(staging_check(path, request->force, err));
+    }
+    return STATUS_OK;
+}
+
+/* Files beside the destination, under names of their own. */
+static bool is_set(const struct pipeline *pipeline, const struct request *request)
+{
+    const char *slash = strrchr(request->destination, '/');
+    return !request->directory && !request->folder && strcmp(pipeline->plan.file[0].name, slash == NULL ? request->destination : slash + 1) != 0;
+}
+
+static enum status seal(struct pipeline *pipeline, const struct request *request, struct staging *staging, struct err *err)
+{
+    if (request->directory || request->folder)
+        return staging_seal(staging, err);
+    if (!is_set(pipeline, request))
+        return staging_seal_file(staging, pipeline->plan.file[0].name, err);
+    const char **name = arena_alloc(&pipeline->arena, pipeline->plan.file_count, sizeof *name, err);
+    if (name == NULL)
+        return STATUS_LIMIT;
+    for (size_t f = 0; f < pipeline->plan.file_count; f++)
+        name[f] = pipeline->plan.file[f].name;
+    return staging_seal_files(staging, name, pipeline->plan.file_count, err);
+}
+
 enum status pipeline_run(struct pipeline *pipeline, const struct request *request, const struct resources *resources, struct err *err)
 {
     struct staging staging;
+    if (is_set(pipeline, request))
+        TRY(check_files(pipeline, request, err));
     pipeline->hash = mem_alloc(pipeline->plan.tensor_count + 1, sizeof *pipeline->hash, err);
     if (pipeline->hash == NULL)
         return STATUS_LIMIT;
@@ -302,7 +356,7 @@ enum status pipeline_run(struct pipeline *pipeline, const struct request *reques
     if (status == STATUS_OK && resources->cancel != NULL && atomic_load(resources->cancel) != 0)
         status = err_set(err, STATUS_CANCELLED, "", "stopped by a signal");
     if (status == STATUS_OK)
-        status = request->directory ? staging_seal(&staging, err) : staging_seal_file(&staging, pipeline->plan.file[0].name, err);
+        status = seal(pipeline, request, &staging, err);
     staging_drop(&staging);
     return status;
 }

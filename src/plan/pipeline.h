@@ -24,7 +24,8 @@ struct request {
     struct gguf_options gguf;
     struct judge judge;         /* --for */
     bool dry_run, verify, force;
-    bool directory;             /* false: one file (GGUF, ms_to_vllm) */
+    bool directory;             /* false: one file, or several beside each other (GGUF, ms_to_vllm) */
+    bool folder;                /* a directory of nothing but these files */
 };
 
 /* What a conversion holds while it goes on and after it: everything that a report prints. */

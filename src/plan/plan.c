@@ -3,6 +3,7 @@
 #include "base/checked.h"
 #include "base/limits.h"
 #include "plan/ggufplan.h"
+#include "plan/ggufshards.h"
 #include "plan/gap.h"
 #include "plan/outputs.h"
 
@@ -381,7 +382,7 @@ enum status plan_make(struct plan *plan, const struct plan_input *input, struct 
     if (input->gguf != NULL) {
         plan->arrangement = input->gguf->arrangement;
         TRY(ggufplan_tensors(plan, options, err));
-        TRY(ggufplan_file(plan, input->gguf, options, err));
+        TRY(ggufshards_files(plan, input->gguf, options, err));
     } else {
         TRY(decide_weights(plan, options, err));
         TRY(choose_names(plan, err));

@@ -88,6 +88,7 @@ struct plan {
     uint64_t file_bytes;         /* sum over files */
     bool symmetric, act_order;   /* of the data */
     bool no_group_of;
+    bool big_endian;             /* tensor data of a GGUF are written in that order */
     enum variant variant;        /* --layout */
     size_t count_of[EXACTNESS_COUNT];
     struct round_tally *rounding; /* [model->weight_count], in the arena; NULL where no codes are rounded anew */

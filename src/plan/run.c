@@ -2,6 +2,7 @@
 
 #include "base/checked.h"
 #include "base/pool.h"
+#include "codec/ggml_swap.h"
 #include "plan/tile.h"
 
 #include <stdlib.h>
@@ -167,6 +168,8 @@ static enum status run_tile(void *opaque, size_t index, unsigned worker, struct 
     const uint64_t first = tile.row0 * work->cut.row_bytes, size = tile.rows * work->cut.row_bytes;
     uint8_t *data;
     TRY(tile_make(&running->maker, tile, &work->cut, scratch, &data, err));
+    if (running->plan->big_endian && !ggml_swap(output->type, data, (size_t)size))
+        return err_set(err, STATUS_UNSUPPORTED, output->name, "found %s, whose bytes have no other order", ggml_name(output->type));
     TRY(file_write(&running->file[output->file], data, (size_t)size, output->offset + first, err));
     file_begin_sync(&running->file[output->file], output->offset + first, size);
     hash_inner_blocks(running, tile.output, first, data, size);

@@ -46,9 +46,9 @@ struct tile_cut tile_cut(const struct plan *plan, const struct output_tensor *ou
 {
     struct tile_cut cut = {0};
     if (output->step == STEP_COPY) {
-        cut.row_bytes = 1;
-        cut.rows = output->bytes;
-        cut.rows_max = HASH_BLOCK_BYTES;
+        cut.row_bytes = plan->big_endian ? ggml_block_bytes(output->type) : 1; /* what is turned, is turned whole */
+        cut.rows = output->bytes / cut.row_bytes;
+        cut.rows_max = HASH_BLOCK_BYTES / cut.row_bytes;
         return cut;
     }
     if (output->step == STEP_CAST) {
@@ -82,7 +82,8 @@ struct tile_cut tile_cut(const struct plan *plan, const struct output_tensor *ou
 
 static enum status make_copy(const struct making *making, struct err *err)
 {
-    TRY(fetch_bytes(making->maker->fetch, making->output->source, making->tile.row0, making->data, making->tile.rows, err));
+    const uint64_t row_bytes = making->row_bytes;
+    TRY(fetch_bytes(making->maker->fetch, making->output->source, making->tile.row0 * row_bytes, making->data, making->tile.rows * row_bytes, err));
     return making->output->checked ? tile_blocks_check(making, err) : STATUS_OK;
 }
 

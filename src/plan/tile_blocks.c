@@ -173,7 +173,7 @@ static enum status check_blocks(const struct output_tensor *output, uint64_t fro
 enum status tile_blocks_check(const struct making *making, struct err *err)
 {
     const struct output_tensor *output = making->output;
-    const uint64_t bytes = ggml_block_bytes(output->type), begin = making->tile.row0, end = begin + making->tile.rows;
+    const uint64_t bytes = ggml_block_bytes(output->type), begin = making->tile.row0 * making->row_bytes, end = begin + making->tile.rows * making->row_bytes;
     const uint64_t first = (begin + bytes - 1) / bytes * bytes, last = end / bytes * bytes;
     uint8_t block[GGML_BLOCK_BYTES_MAX];
     if (first < last)

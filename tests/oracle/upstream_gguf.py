@@ -113,12 +113,13 @@ def make(folder, name, config, changes, dtype):
         json.dump(document, file, indent=2)
 
 
-def convert_upstream(folder, out, kind, **options):
+def convert_upstream(folder, out, kind, vocab_only=False, **options):
     hparams = ModelBase.load_hparams(Path(folder), False)
     kept = get_model_class(hparams["architectures"][0])
     mute = type("Mute" + kept.__name__, (kept,), {"model_arch": kept.model_arch, "set_vocab": lambda self: None})
     with torch.inference_mode(), open(os.devnull, "w", encoding="utf-8") as null, contextlib.redirect_stderr(null):
-        mute(Path(folder), kind, Path(out), **options).write()
+        instance = mute(Path(folder), kind, Path(out), **options)
+        instance.write_vocab() if vocab_only else instance.write()
 
 
 def pairs_of(reader):
@@ -191,6 +192,12 @@ NAMED = [
     ("Carded-0.1M-v3", "Llama", SMALL, "bfloat16", {"card": CARD}),
     ("Carded-0.1M-v3", "Qwen2", SMALL, "bfloat16", {"card": CARD, "overrides": OVERRIDES}),
     ("Overridden", "Qwen2", SMALL, "bfloat16", {"overrides": OVERRIDES, "model_name": "N"}),
+    ("Split-2B", "Llama", SMALL, "float16", {"split_max_tensors": 7, "words": ["--split-max-tensors", "7"]}),
+    ("Split.5", "Qwen2", SMALL, "bfloat16", {"split_max_size": 20000, "words": ["--split-max-size", "20K"]}),
+    ("Bare-First", "Llama", SMALL, "float16", {"split_max_tensors": 13, "small_first_shard": True,
+                                               "words": ["--split-max-tensors", "13", "--no-tensor-first-split"]}),
+    ("Vocab-0.1B-v2", "Qwen2", SMALL, "bfloat16", {"vocab_only": True, "words": ["--vocab-only"]}),
+    ("Big", "Llama", SMALL, "float16", {"is_big_endian": True, "words": ["--bigendian"]}),
     ("licenses", "Qwen2", SMALL, "bfloat16", {"card": "---\nlicense: [mit, x]\nbase_model: [a/b, c]\nlanguages: fr\n---\n"}),
 ]
 
@@ -203,7 +210,7 @@ def judge_drop_in(repaq, scratch, case, say):
         os.makedirs(place)
     make(folder, kind, config, {}, dtype)
     options = dict(options)
-    card = options.pop("card", None)
+    card, words = options.pop("card", None), options.pop("words", [])
     if card:
         with open(os.path.join(folder, "README.md"), "w", encoding="utf-8") as file:
             file.write(card)
@@ -213,11 +220,15 @@ def judge_drop_in(repaq, scratch, case, say):
     convert_upstream(folder, theirs, gguf.LlamaFileType.GUESSED, **options)
     command = [repaq, "convert_hf_to_gguf", folder, "--outfile", mine] + (["--model-name", options["model_name"]] if "model_name" in options else [])
     command += ["--metadata", str(options["metadata_override"])] if "metadata_override" in options else []
+    command += words
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
     problems = [done.stderr.strip()] if done.returncode else []
-    if not problems and os.listdir(mine) != os.listdir(theirs):
-        problems.append("named %s, expected %s" % (os.listdir(mine), os.listdir(theirs)))
-    say("gguf drop-in %s %s" % (name, kind), problems or differences(*(os.path.join(place, os.listdir(place)[0]) for place in (mine, theirs))))
+    names = sorted(os.listdir(theirs))
+    if not problems and sorted(os.listdir(mine)) != names:
+        problems.append("named %s, expected %s" % (sorted(os.listdir(mine)), names))
+    for file in names if not problems else []:
+        problems += differences(os.path.join(mine, file), os.path.join(theirs, file))
+    say("gguf drop-in %s %s" % (name, kind), problems)
 
 
 def main():

@@ -60,8 +60,8 @@ def manifest(run, golden, path, sources):
             (place / f"imatrix.{importance.name.replace('.imatrix', '')}").symlink_to(importance)
         (place / "types.txt").write_text("attn_q=q8_0\nffn_up=q6_K  attn_output=q5_1\n")
         for recorded in text["results"]:
-            if (run.only is not None and run.only not in recorded["variant"]) or "--prune-layers" in recorded["args"]:
-                continue  # layers are not left out
+            if run.only is not None and run.only not in recorded["variant"]:
+                continue
             out = place / recorded.get("output", {}).get("file", "none")
             if out.is_symlink():
                 out.unlink()
@@ -98,6 +98,44 @@ def matrix(run, golden):
                 run.case(f"{model} {filetype} {kind}", result.stderr.strip() if result.returncode != 0 else wrong[0] if wrong else None)
 
 
+def sums(path):
+    """Name -> sha256 of a file of sums."""
+    return {name: digest for digest, name in (line.split() for line in path.read_text().splitlines())}
+
+
+def convert(run, place, *words):
+    return subprocess.run([run.repaq, "convert", *map(str, words)], cwd=place, capture_output=True, text=True, check=False).stderr
+
+
+def sets(run, folder):
+    """Shards as llama-gguf-split and llama-quantize --keep-split make them, and the file of a set."""
+    want = sums(folder / "split/SHA256SUMS")
+    whole = folder / "qwen2-tiny-f16.gguf"
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        said = run.quantize(["--keep-split", str(folder / "split/qwen2-tiny-f16-00001-of-00003.gguf"), "qwen2-tiny-Q4_K_M-keepsplit.gguf", "Q4_K_M"], place).stderr
+        for shard in sorted(want):
+            if "keepsplit" in shard:
+                path = place / shard
+                run.case(f"split {shard}", None if path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() == want[shard] else said or "found other bytes")
+        said = convert(run, place, folder / "split/qwen2-tiny-f16-00002-of-00003.gguf", "one.gguf", "--to", "gguf")
+        run.case("split to one file", None if not said and (place / "one.gguf").read_bytes() == whole.read_bytes() else said or "found other bytes")
+
+
+def byte_orders(run, folder):
+    """Files as gguf_convert_endian.py turns them, both ways."""
+    want = sums(folder / "big-endian/SHA256SUMS")
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        for big, digest in want.items():
+            little = folder / big.replace(".be.", ".")
+            said = convert(run, place, little, big, "--to", "gguf", "--bigendian")
+            run.case(f"big endian {big}", said or (None if hashlib.sha256((place / big).read_bytes()).hexdigest() == digest else "found other bytes"))
+            said = convert(run, place, big, little.name, "--to", "gguf")
+            same = (place / little.name).exists() and (place / little.name).read_bytes() == little.read_bytes()
+            run.case(f"little endian {little.name}", None if same else said or "found other bytes")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--repaq", required=True)
@@ -116,6 +154,9 @@ def main():
     for model in TYPES:
         manifest(run, golden, golden / f"gguf/types/{model}.manifest.json", [p for p in (golden / "gguf/types").iterdir() if p.is_file()])
     matrix(run, golden)
+    if run.only is None:
+        sets(run, golden / "gguf")
+        byte_orders(run, golden / "gguf")
     print(f"{run.passed} passed, {run.failed} failed")
     return 1 if run.failed else 0
 

@@ -256,7 +256,7 @@ static void keys(void **state)
     struct text header = {0};
     struct err err = {0};
     uint64_t file_bytes;
-    ggufile_split_keys(&writer, 1, 3, 70000);
+    ggufile_split_keys(&writer, &(struct ggufile_split_claim){1, 3, 70000, false});
     assert_int_equal(ggufile_write_layout(&writer, NULL, 0, &header, &file_bytes, &err), STATUS_OK);
     put_start(&wanted, 3, 0, 3);
     put_key(&wanted, "split.no", GGUFILE_U16);

@@ -403,6 +403,57 @@ static void seal_moves_the_tree_for_good(void **state)
     text_free(&journal);
 }
 
+/* A run that makes the files "a" and "b" of a set beside OUT, which is only the name of the area. */
+static enum status set_run(struct scene *scene, const struct file_ops *ops, bool force)
+{
+    static const char *const names[] = {"a", "b"};
+    enum status status = open_area(scene, ops, OUT, force);
+    for (size_t n = 0; status == STATUS_OK && n < 2; n++)
+        status = stage(scene, ops, names[n], n == 0 ? "new a" : "new b");
+    if (status == STATUS_OK)
+        status = staging_seal_files(&scene->staging, names, 2, &scene->err);
+    staging_drop(&scene->staging);
+    return status;
+}
+
+static void a_set_needs_force_where_a_file_is(void **state)
+{
+    struct scene *scene = *state;
+    put(PLACE "/b", "old b");
+    assert_int_equal(set_run(scene, &file_posix, false), STATUS_IO);
+    check_err(&scene->err, STATUS_IO, PLACE "/b", "cannot rename");
+    assert_true(holds(PLACE "/b", "old b") && names_in(PLACE) == 1);
+    assert_int_equal(set_run(scene, &file_posix, true), STATUS_OK);
+    assert_true(holds(PLACE "/a", "new a") && holds(PLACE "/b", "new b") && names_in(PLACE) == 2);
+}
+
+/* Whatever fails: all files are the old ones, or none is. */
+static void every_fault_leaves_a_whole_set(void **state)
+{
+    struct scene *scene = *state;
+    for (int old = 0; old < 2; old++) {
+        for (enum fault_op op = 0; op < FAULT_COUNT; op++) {
+            for (unsigned n = 1;; n++) {
+                struct fault fault = {.op = op, .at = n, .error_number = EIO};
+                const struct file_ops ops = fault_ops(&fault);
+                assert_int_equal(tree_remove(&file_posix, PLACE, NULL), STATUS_OK);
+                assert_int_equal(mkdir(PLACE, 0777), 0);
+                if (old) {
+                    put(PLACE "/a", "old a");
+                    put(PLACE "/b", "old b");
+                }
+                const enum status status = set_run(scene, &ops, true);
+                const bool fresh = holds(PLACE "/a", "new a") && holds(PLACE "/b", "new b");
+                const bool kept = old ? holds(PLACE "/a", "old a") && holds(PLACE "/b", "old b") : !exists(PLACE "/a") && !exists(PLACE "/b");
+                if (fresh == kept || (status == STATUS_OK && !fresh))
+                    fail_msg("operation %d, call %u, old %d: status %d, new %d, old %d", (int)op, n, old, (int)status, fresh, kept);
+                if (atomic_load(&fault.calls) < n)
+                    break;
+            }
+        }
+    }
+}
+
 /* While the old tree is removed from under the staging name, other runs ask for the same destination. */
 struct intrusion {
     unsigned tries, entered;
@@ -495,6 +546,7 @@ int main(void)
         CASE(locks_that_fail_leave_nothing), CASE(vanished_area_is_made_again), CASE(paths_get_their_parents),
         CASE(seal_does_not_overwrite), CASE(force_replaces_anything), CASE(seal_file_needs_the_file),
         CASE(seal_moves_the_tree_for_good), CASE(nobody_enters_during_the_removal), CASE(every_fault_is_clean),
+        CASE(a_set_needs_force_where_a_file_is), CASE(every_fault_leaves_a_whole_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
