@@ -389,16 +389,21 @@ static enum status choose(struct choosing *choosing, struct mix_tensor *tensor, 
     return fit(tensor, err);
 }
 
-/* Types of so few bits that without an importance matrix they hold nothing of use. */
+/* Types of so few bits that without an importance matrix they hold nothing of use. llama-quantize lets output and embeddings pass, and then ggml ends the
+   program for the types that are marked here (ggml-org/llama.cpp:ggml/src/ggml.c, ggml_quantize_requires_imatrix). */
 static bool needs_importance(const struct mix_rules *rules, const struct mix_tensor *tensor)
 {
-    static const enum ggml_type needy[] = {GGML_IQ3_XXS, GGML_IQ2_XXS, GGML_IQ2_XS, GGML_IQ2_S, GGML_IQ1_M, GGML_IQ1_S};
+    static const struct {
+        enum ggml_type type;
+        bool everywhere;
+    } needy[] = {{GGML_IQ3_XXS, false}, {GGML_IQ2_XXS, true}, {GGML_IQ2_XS, true}, {GGML_IQ2_S, false}, {GGML_IQ1_M, false}, {GGML_IQ1_S, true}};
     const enum category category = category_of(tensor->name);
-    if (category == OUTPUT || category == EMBD)
-        return false;
+    const bool inner = category != OUTPUT && category != EMBD;
     for (size_t t = 0; t < sizeof needy / sizeof needy[0]; t++)
-        if (tensor->type == needy[t])
-            return true;
+        if (tensor->type == needy[t].type)
+            return inner || needy[t].everywhere;
+    if (!inner)
+        return false;
     return tensor->type == GGML_Q2_K && rules->type == FILETYPE_Q2_K_S;
 }
 

@@ -183,6 +183,22 @@ static void test_importance(void **state)
     assert_false(file.tensor[0].needs_importance); /* Q4_K */
 }
 
+static void test_importance_of_output(void **state)
+{
+    (void)state;
+    struct listing file = {0};
+    struct err err;
+    add(&file, "output.weight", 1, 256);
+    add(&file, "token_embd.weight", 1, 256);
+    for (int t = 0; t < 2; t++) {
+        struct mix_rules rules = rules_of(t == 0 ? FILETYPE_IQ1_S : FILETYPE_IQ3_XXS);
+        rules.importance = rules.pure = true;
+        assert_int_equal(mix_choose(&rules, &llama, file.tensor, file.count, &err), STATUS_OK);
+        for (size_t k = 0; k < file.count; k++)
+            assert_int_equal(file.tensor[k].needs_importance, t == 0); /* ggml ends the program for IQ1_S */
+    }
+}
+
 static void test_order(void **state)
 {
     (void)state;
@@ -197,7 +213,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_layers), cmocka_unit_test(test_ends),       cmocka_unit_test(test_experts), cmocka_unit_test(test_shapes),
-        cmocka_unit_test(test_overrides), cmocka_unit_test(test_importance), cmocka_unit_test(test_order),
+        cmocka_unit_test(test_overrides), cmocka_unit_test(test_importance), cmocka_unit_test(test_importance_of_output), cmocka_unit_test(test_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
