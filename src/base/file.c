@@ -260,6 +260,18 @@ bool file_inside(const char *path, const char *dir)
     return inside;
 }
 
+bool file_held(const char *path, const char *target)
+{
+    if (file_same(path, target))
+        return true;
+    if (file_stat(path, NULL) == FILE_ABSENT || file_stat(target, NULL) != FILE_DIRECTORY)
+        return false;
+    char *real = realpath(path, NULL);
+    const bool held = (real != NULL && file_inside(real, target)) || file_inside(path, target);
+    free(real);
+    return held;
+}
+
 enum status file_sync_dir(const struct file_ops *ops, const char *path, struct err *err)
 {
     const int fd = ops->open(ops->context, path, O_RDONLY | O_DIRECTORY, 0);

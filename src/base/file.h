@@ -64,6 +64,9 @@ enum file_kind file_stat(const char *path, uint64_t *bytes);
 bool file_same(const char *a, const char *b);
 /* True if path would be made somewhere below the existing directory dir. */
 bool file_inside(const char *path, const char *dir);
+/* True if replacing `target` would take away what `path` names: it is the same file or directory, or target is a directory that holds it, or what it is a
+ * symbolic link to. False where either is absent. */
+bool file_held(const char *path, const char *target);
 
 /* fsync of a directory, so that a rename in it is durable. */
 enum status file_sync_dir(const struct file_ops *ops, const char *path, struct err *err) WARN_UNUSED;

@@ -42,6 +42,13 @@ static enum status add_entry(struct listing *listing, const char *name, const st
     return STATUS_OK;
 }
 
+/* Leaving it out would be a missing shard or side file that nobody hears of. */
+static enum status refuse_link(const char *path, struct err *err)
+{
+    (void)err_set(err, STATUS_IO, path, "found a symbolic link to nothing, expected a file");
+    return err_try(err, "fetch what it leads to again, or remove the link");
+}
+
 static enum status visit(struct listing *listing, const char *name, struct err *err)
 {
     const char *path = name[0] == '\0' ? listing->root : arena_format(listing->arena, err, "%s/%s", listing->root, name);
@@ -62,6 +69,8 @@ static enum status visit(struct listing *listing, const char *name, struct err *
             status = STATUS_LIMIT;
         else if (stat(full, &info) == 0)
             status = add_entry(listing, child, &info, err);
+        else if (lstat(full, &info) == 0) /* not one that was removed just now */
+            status = refuse_link(full, err);
     }
     (void)closedir(dir);
     return status;

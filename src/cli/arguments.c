@@ -3,6 +3,7 @@
 #include "base/limits.h"
 #include "ir/dtype.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -111,7 +112,23 @@ static enum status take_value(const struct argument *row, const char *value, str
     return bad_value(row, value, "something else", err);
 }
 
-static enum status take_option(const struct arguments *arguments, int argc, char **argv, int *at, struct err *err)
+/* A value that is given once more: which one is meant? Bit i of *seen: row i has one. */
+static enum status see(const struct arguments *arguments, size_t index, uint64_t *seen, struct err *err)
+{
+    const struct argument *row = &arguments->row[index];
+    const uint64_t bit = UINT64_C(1) << index % 64;
+    assert(arguments->count <= 64);
+    if (row->kind == ARGUMENT_FLAG || row->kind == ARGUMENT_LIST || arguments->last_counts)
+        return STATUS_OK;
+    if ((*seen & bit) != 0) {
+        (void)err_set(err, STATUS_USAGE, row->name, "found it twice, expected one %s", row->meta);
+        return err_try(err, "leave all but one out");
+    }
+    *seen |= bit;
+    return STATUS_OK;
+}
+
+static enum status take_option(const struct arguments *arguments, int argc, char **argv, int *at, uint64_t *seen, struct err *err)
 {
     const char *word = argv[*at], *equals = strchr(word, '=');
     const size_t size = equals == NULL ? strlen(word) : (size_t)(equals - word);
@@ -119,6 +136,7 @@ static enum status take_option(const struct arguments *arguments, int argc, char
         const struct argument *row = &arguments->row[i];
         if (strlen(row->name) != size || strncmp(row->name, word, size) != 0)
             continue;
+        TRY(see(arguments, i, seen, err));
         if (equals != NULL)
             return take_value(row, equals + 1, err);
         if (row->kind == ARGUMENT_FLAG) {
@@ -136,12 +154,13 @@ static enum status take_option(const struct arguments *arguments, int argc, char
 enum status arguments_parse(const struct arguments *arguments, int argc, char **argv, size_t *positionals, struct err *err)
 {
     bool options = true;
+    uint64_t seen = 0;
     *positionals = 0;
     for (int at = 0; at < argc; at++) {
         if (options && strcmp(argv[at], "--") == 0) {
             options = false;
         } else if (options && argv[at][0] == '-' && argv[at][1] != '\0') {
-            TRY(take_option(arguments, argc, argv, &at, err));
+            TRY(take_option(arguments, argc, argv, &at, &seen, err));
         } else if (argv[at][0] == '\0') {
             (void)err_set(err, STATUS_USAGE, "\"\"", "found an empty argument");
             return err_try(err, "%s", arguments->usage);

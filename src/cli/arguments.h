@@ -43,6 +43,7 @@ struct arguments {
     const char **positional; /* [positional_max], borrowed from argv */
     size_t positional_max;
     const char *usage;       /* "SRC DST --to FORMAT": for the remedy */
+    bool last_counts;        /* of an option that is given several times, as in the programs that drop-ins replace; else that is refused */
 };
 
 /* Parses argv[0..argc) ("--name value" or "--name=value"; "--" ends options). *positionals is how many were found. USAGE names the offending word. */

@@ -29,7 +29,7 @@ enum status command_bundle(struct session *session, int argc, char **argv, struc
     size_t count;
     struct bundle bundle;
     char content[32], stored[32];
-    const struct arguments arguments = {rows, sizeof rows / sizeof rows[0], places, 2, "repaq bundle DIR FILE.zip"};
+    const struct arguments arguments = {rows, sizeof rows / sizeof rows[0], places, 2, "repaq bundle DIR FILE.zip", false};
     TRY(arguments_parse(&arguments, argc, argv, &count, err));
     if (count != 2) {
         (void)err_set(err, STATUS_USAGE, "bundle", "found %zu names, expected two", count);

@@ -203,7 +203,7 @@ enum status command_check(struct session *session, int argc, char **argv, struct
     const struct argument rows[] = CHECK_ROWS(&options);
     const char *path[1];
     size_t places;
-    const struct arguments arguments = {rows, sizeof rows / sizeof rows[0], path, 1, "repaq check SRC --for ENGINE [--json]"};
+    const struct arguments arguments = {rows, sizeof rows / sizeof rows[0], path, 1, "repaq check SRC --for ENGINE [--json]", false};
     TRY(arguments_parse(&arguments, argc, argv, &places, err));
     if (options.engines) {
         print_engines();

@@ -84,6 +84,21 @@ static enum status take_target(struct convert_options *options, struct err *err)
     return STATUS_OK;
 }
 
+/* What only GGUF files have is refused elsewhere: nobody would see that it does nothing. */
+static enum status check_gguf(const struct request *request, struct err *err)
+{
+    const struct {
+        const char *name, *value;
+    } rows[] = {{"--pre", request->gguf.pre}, {"--model-name", request->gguf.name}, {"--metadata", request->gguf.metadata}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0] && !request->target->arranged; i++) {
+        if (rows[i].value == NULL)
+            continue;
+        (void)err_set(err, STATUS_USAGE, rows[i].name, "found it with --to %s, which writes no GGUF file", request->target->name);
+        return err_try(err, "--to gguf, or leave it out");
+    }
+    return STATUS_OK;
+}
+
 /* How types differ from tensor to tensor. */
 static enum status take_words(struct convert_options *options, const struct file_ops *ops, struct err *err)
 {
@@ -154,7 +169,7 @@ static enum status parse(struct session *session, int argc, char **argv, struct 
     const struct argument rows[] = CONVERT_ROWS(options);
     const char *place[2] = {NULL, NULL};
     size_t places;
-    const struct arguments arguments = {rows, sizeof rows / sizeof rows[0], place, 2, "repaq convert SRC DST --to FORMAT [options]"};
+    const struct arguments arguments = {rows, sizeof rows / sizeof rows[0], place, 2, "repaq convert SRC DST --to FORMAT [options]", false};
     TRY(arguments_parse(&arguments, argc, argv, &places, err));
     if (places < 2) {
         (void)err_set(err, STATUS_USAGE, "convert", "found %zu of two arguments, expected SRC and DST", places);
@@ -168,6 +183,7 @@ static enum status parse(struct session *session, int argc, char **argv, struct 
         session->resources.memory_bytes = options->memory;
     TRY(command_check_resources(session, options->threads > LIMIT_THREADS_MAX ? "--threads" : "--memory", err));
     TRY(take_target(options, err));
+    TRY(check_gguf(&options->request, err));
     TRY(take_type(options, err));
     TRY(take_words(options, session->resources.ops, err));
     return take_engine(options, err);

@@ -96,7 +96,8 @@ static enum status parse(struct session *session, int argc, char **argv, struct 
 {
     const struct argument rows[] = HF_ROWS(options);
     size_t places;
-    const struct arguments arguments = {rows, sizeof rows / sizeof rows[0], directory, 1, "repaq convert_hf_to_gguf MODEL_DIR [--outfile F] [--outtype T]"};
+    const struct arguments arguments = {rows, sizeof rows / sizeof rows[0], directory, 1,
+                                        "repaq convert_hf_to_gguf MODEL_DIR [--outfile F] [--outtype T]", true};
     TRY(refuse_strangers(argc, argv, err));
     TRY(arguments_parse(&arguments, argc, argv, &places, err));
     if (places < 1) {

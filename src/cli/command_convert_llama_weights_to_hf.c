@@ -43,7 +43,8 @@ static enum status parse(int argc, char **argv, struct llama_options *options, s
     const struct argument rows[] = LLAMA_ROWS(options);
     size_t places;
     char names[100];
-    const struct arguments arguments = {rows, sizeof rows / sizeof rows[0], NULL, 0, "repaq convert_llama_weights_to_hf --input_dir DIR --output_dir DIR"};
+    const struct arguments arguments = {rows, sizeof rows / sizeof rows[0], NULL, 0,
+                                        "repaq convert_llama_weights_to_hf --input_dir DIR --output_dir DIR", true};
     TRY(arguments_parse(&arguments, argc, argv, &places, err));
     if (options->input == NULL || options->output == NULL) {
         (void)err_set(err, STATUS_USAGE, "convert_llama_weights_to_hf", "found no %s", options->input == NULL ? "--input_dir" : "--output_dir");
@@ -64,8 +65,8 @@ static enum status parse(int argc, char **argv, struct llama_options *options, s
 static enum status count_wanted(const struct llama_options *options, uint64_t *count, struct err *err)
 {
     *count = 0;
-    if (options->shards != NULL && !slice_u64(slice_of(options->shards), count))
-        return err_set(err, STATUS_USAGE, "--num_shards", "found \"%s\", expected a number", options->shards);
+    if (options->shards != NULL && (!slice_u64(slice_of(options->shards), count) || *count == 0))
+        return err_set(err, STATUS_USAGE, "--num_shards", "found \"%s\", expected a positive integer", options->shards);
     if (options->size == NULL || options->shards != NULL)
         return STATUS_OK;
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)

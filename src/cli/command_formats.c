@@ -15,7 +15,8 @@ struct formats_options {
 #define FORMATS_ROWS(o) \
     { \
         {"--from", ARGUMENT_STRING, &(o)->from, "A", "with --to: the exactness of one pair and its conditions"}, \
-            {"--to", ARGUMENT_STRING, &(o)->to, "B", ""}, {"--json", ARGUMENT_FLAG, &(o)->json, NULL, "the table as one JSON object on stdout"}, \
+            {"--to", ARGUMENT_STRING, &(o)->to, "B", "with --from: the target of the pair"}, \
+            {"--json", ARGUMENT_FLAG, &(o)->json, NULL, "the table as one JSON object on stdout"}, \
     }
 
 void command_formats_help(void)
@@ -336,7 +337,7 @@ enum status command_formats(struct session *session, int argc, char **argv, stru
     struct formats_options options = {0};
     const struct argument rows[] = FORMATS_ROWS(&options);
     size_t places;
-    const struct arguments arguments = {rows, sizeof rows / sizeof rows[0], NULL, 0, "repaq formats [--from A --to B] [--json]"};
+    const struct arguments arguments = {rows, sizeof rows / sizeof rows[0], NULL, 0, "repaq formats [--from A --to B] [--json]", false};
     TRY(arguments_parse(&arguments, argc, argv, &places, err));
     if (options.from != NULL || options.to != NULL) {
         const struct format *from, *to;

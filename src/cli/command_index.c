@@ -60,7 +60,7 @@ enum status command_index(struct session *session, int argc, char **argv, struct
     const struct argument rows[] = INDEX_ROWS(&options);
     const char *path[1];
     size_t places;
-    const struct arguments arguments = {rows, sizeof rows / sizeof rows[0], path, 1, "repaq index DIR [--check | --write]"};
+    const struct arguments arguments = {rows, sizeof rows / sizeof rows[0], path, 1, "repaq index DIR [--check | --write]", false};
     TRY(arguments_parse(&arguments, argc, argv, &places, err));
     if (places < 1 || (options.check && options.write)) {
         (void)err_set(err, STATUS_USAGE, "index", places < 1 ? "found no DIR" : "found both --check and --write");

@@ -267,7 +267,7 @@ enum status command_inspect(struct session *session, int argc, char **argv, stru
     const struct argument rows[] = INSPECT_ROWS(&options);
     const char *path[1];
     size_t places;
-    const struct arguments arguments = {rows, sizeof rows / sizeof rows[0], path, 1, "repaq inspect SRC [--tensors] [--hash] [--json]"};
+    const struct arguments arguments = {rows, sizeof rows / sizeof rows[0], path, 1, "repaq inspect SRC [--tensors] [--hash] [--json]", false};
     TRY(arguments_parse(&arguments, argc, argv, &places, err));
     if (places < 1) {
         (void)err_set(err, STATUS_USAGE, "inspect", "found no SRC");

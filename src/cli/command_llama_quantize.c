@@ -139,7 +139,7 @@ static enum status parse(struct session *session, int argc, char **argv, struct 
     const struct argument rows[] = LLAMA_QUANTIZE_ROWS(options);
     const size_t count = sizeof rows / sizeof rows[0];
     const int words = count_options(rows, count, argc, argv);
-    const struct arguments arguments = {rows, count, NULL, 0, usage};
+    const struct arguments arguments = {rows, count, NULL, 0, usage, true};
     size_t places;
     TRY(arguments_parse(&arguments, words, argv, &places, err));
     TRY(take_places(session, argc - words, argv + words, options, err));

@@ -32,7 +32,7 @@ static enum status parse(int argc, char **argv, struct ms_to_vllm_options *optio
 {
     const struct argument rows[] = MS_TO_VLLM_ROWS(options);
     size_t places;
-    const struct arguments arguments = {rows, sizeof rows / sizeof rows[0], NULL, 0, "repaq ms_to_vllm --model W.safetensors --json D.json"};
+    const struct arguments arguments = {rows, sizeof rows / sizeof rows[0], NULL, 0, "repaq ms_to_vllm --model W.safetensors --json D.json", true};
     TRY(arguments_parse(&arguments, argc, argv, &places, err));
     if (options->model == NULL || options->json == NULL) {
         (void)err_set(err, STATUS_USAGE, "ms_to_vllm", "found no %s", options->model == NULL ? "--model" : "--json");

@@ -29,7 +29,7 @@ enum status command_unbundle(struct session *session, int argc, char **argv, str
     size_t count;
     struct bundle bundle;
     char content[32], stored[32];
-    const struct arguments arguments = {rows, sizeof rows / sizeof rows[0], places, 2, "repaq unbundle FILE.zip DIR"};
+    const struct arguments arguments = {rows, sizeof rows / sizeof rows[0], places, 2, "repaq unbundle FILE.zip DIR", false};
     TRY(arguments_parse(&arguments, argc, argv, &count, err));
     if (count != 2) {
         (void)err_set(err, STATUS_USAGE, "unbundle", "found %zu names, expected two", count);

@@ -163,7 +163,7 @@ enum status command_verify(struct session *session, int argc, char **argv, struc
     const struct argument rows[] = VERIFY_ROWS(&options);
     const char *path[2];
     size_t places;
-    const struct arguments arguments = {rows, sizeof rows / sizeof rows[0], path, 2, "repaq verify A B [--exact] [--tolerance REL] [--json]"};
+    const struct arguments arguments = {rows, sizeof rows / sizeof rows[0], path, 2, "repaq verify A B [--exact] [--tolerance REL] [--json]", false};
     TRY(arguments_parse(&arguments, argc, argv, &places, err));
     if (places < 2) {
         (void)err_set(err, STATUS_USAGE, "verify", "found %zu of two checkpoints", places);

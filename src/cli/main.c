@@ -32,7 +32,11 @@ static void catch_signals(void)
     (void)sigemptyset(&action.sa_mask);
     (void)sigaction(SIGINT, &action, NULL);
     (void)sigaction(SIGTERM, &action, NULL);
+    struct sigaction before;
+    if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN) /* nohup */
+        (void)sigaction(SIGHUP, &action, NULL);
     (void)signal(SIGPIPE, SIG_IGN); /* a reader that leaves is a failed write, not a death */
+    (void)signal(SIGXFSZ, SIG_IGN); /* likewise a file that grows beyond `ulimit -f` */
 }
 
 enum status command_check_resources(const struct session *session, const char *where, struct err *err)
@@ -150,7 +154,7 @@ static void raise_file_limit(void)
 /* --help anywhere, and --json before anything else can fail. */
 static enum status run_command(struct session *session, const struct command *command, int argc, char **argv, bool *json, struct err *err)
 {
-    for (int i = 0; i < argc; i++) {
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             print_command_help(command);
             return STATUS_OK;

@@ -41,7 +41,7 @@ static enum status list(struct bundle *bundle, const char *dir, struct arena *ar
 struct packer {
     struct bundle *bundle;
     const struct resources *resources;
-    const char *dir;
+    const char *dir, *archive;
     struct tree_list files;
 };
 
@@ -62,6 +62,8 @@ static enum status pack_files(const struct packer *packer, const struct file *to
             (void)err_set(err, STATUS_UNSUPPORTED, path, "found a name that no archive can hold everywhere (a backslash or a control byte)");
             status = err_try(err, "rename the file");
         }
+        if (status == STATUS_OK && file_same(path, packer->archive)) /* by a link */
+            status = err_set(err, STATUS_USAGE, packer->archive, "found a file of the source as the destination: the input is never written");
         if (status == STATUS_OK)
             status = file_open_read(&from, resources->ops, path, err);
         if (status == STATUS_OK)
@@ -99,7 +101,7 @@ static enum status pack(const struct packer *packer, struct staging *staging, st
 enum status bundle_pack(struct bundle *bundle, const struct resources *resources, const char *dir, const char *archive, bool force, struct err *err)
 {
     struct arena arena = {0};
-    struct packer packer = {.bundle = bundle, .resources = resources, .dir = dir};
+    struct packer packer = {.bundle = bundle, .resources = resources, .dir = dir, .archive = archive};
     struct staging staging;
     *bundle = (struct bundle){0};
     enum status status = list(bundle, dir, &arena, &packer.files, err);
@@ -170,8 +172,8 @@ enum status bundle_unpack(struct bundle *bundle, const struct resources *resourc
     struct staging staging;
     struct file file;
     *bundle = (struct bundle){0};
-    if (file_same(archive, dir))
-        return err_set(err, STATUS_USAGE, dir, "found the source itself as the destination: the input is never written");
+    if (file_held(archive, dir))
+        return err_set(err, STATUS_USAGE, dir, "found the archive in the destination: the input is never written");
     TRY(file_open_read(&file, resources->ops, archive, err));
     bundle->stored = file.bytes;
     enum status status = zipfile_open(&zip, &file, err);

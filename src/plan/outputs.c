@@ -366,6 +366,8 @@ enum status outputs_files(struct plan *plan, const struct options *options, stru
         plan->file_count = 0;
         return STATUS_LIMIT;
     }
+    if (plan->tensor_count == 0 && options->exclude != NULL)
+        return err_set(err, STATUS_USAGE, "--exclude", "found that it names every tensor, expected some to be left");
     if (plan->tensor_count == 0)
         return err_set(err, STATUS_CORRUPT, plan->model->dir, "found no tensors to write");
     struct map names = {0};

@@ -1,5 +1,6 @@
 #include "plan/pipeline.h"
 
+#include "base/limits.h"
 #include "base/regex.h"
 #include "base/tree.h"
 #include "formats/tokencount.h"
@@ -13,6 +14,7 @@
 #include "plan/offer.h"
 #include "plan/recode.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +31,33 @@ static enum status check_places(const struct request *request, struct err *err)
     if (!request->directory && !request->folder && file_stat(request->destination, NULL) == FILE_DIRECTORY)
         return err_set(err, STATUS_USAGE, request->destination, "found a directory, expected the name of a file");
     return request->dry_run ? STATUS_OK : staging_check(request->destination, request->force, err);
+}
+
+static bool list_held(const char *dir, const struct tree_list *list, const char *target)
+{
+    char path[LIMIT_PATH_BYTES_MAX];
+    for (size_t i = 0; i < list->count; i++)
+        if ((size_t)snprintf(path, sizeof path, "%s/%s", dir, list->entry[i].name) < sizeof path && file_held(path, target))
+            return true;
+    return false;
+}
+
+/* A destination that is there must not be, or hold, a file that is read: links may lead there. */
+static enum status check_overlap(const struct pipeline *pipeline, const struct request *request, struct err *err)
+{
+    const char *target = request->destination;
+    char path[LIMIT_PATH_BYTES_MAX];
+    if (file_stat(target, NULL) == FILE_ABSENT)
+        return STATUS_OK;
+    bool held = file_held(request->source, target) || list_held(pipeline->source.dir, &pipeline->source.list, target);
+    if (request->base != NULL)
+        held = held || file_held(request->base, target) || list_held(pipeline->base.dir, &pipeline->base.list, target);
+    for (size_t f = 0; f < pipeline->model.file_count && !held; f++)
+        held = (size_t)snprintf(path, sizeof path, "%s/%s", pipeline->model.dir, pipeline->model.file[f].name) < sizeof path && file_held(path, target);
+    if (!held)
+        return STATUS_OK;
+    (void)err_set(err, STATUS_USAGE, target, "found files of the source in the destination: the input is never written");
+    return err_try(err, "another name");
 }
 
 static struct directory directory_of(struct pipeline *pipeline, const struct request *request)
@@ -199,6 +228,7 @@ enum status pipeline_plan(struct pipeline *pipeline, const struct request *reque
     struct read_options reading = request->reading;
     reading.as_stored = request->target->arranged && pipeline->source.gguf;
     TRY(registry_read(&pipeline->source, request->from, reading, &pipeline->model, &pipeline->bid, err));
+    TRY(check_overlap(pipeline, request, err));
     TRY(check_asymmetric(pipeline, request, err));
     TRY(round_floats(pipeline, request, err));
     TRY(recode_weights(&pipeline->model, request->target, &request->options, err));
