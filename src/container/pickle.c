@@ -239,7 +239,7 @@ static enum status gather(struct pickle *pickle, enum pickle_kind kind, size_t f
     if (kind == PICKLE_DICT && (pickle->depth - first) % 2 != 0)
         return picklenode_corrupt(pickle, err, "found a key without a value");
     TRY(picklenode_add(pickle, (struct pickle_node){.kind = kind}, &node, err));
-    if (kind != PICKLE_OPAQUE)
+    if (kind != PICKLE_OPAQUE && pickle->depth > first) /* there may be no stack yet */
         TRY(picklenode_extend(pickle, node, pickle->stack + first, (uint32_t)(pickle->depth - first), err));
     pickle->depth = first;
     return push(pickle, node, err);
