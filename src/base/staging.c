@@ -44,7 +44,13 @@ static enum status check_destination(const struct staging *staging, bool force, 
 {
     if (file_stat(staging->parent, NULL) != FILE_DIRECTORY)
         return err_set(err, STATUS_USAGE, staging->parent, "found no such directory, expected the parent of the destination");
-    if (force || !exists(staging->destination))
+    struct stat info;
+    const bool there = lstat(staging->destination, &info) == 0;
+    if (there && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode) && !S_ISLNK(info.st_mode)) { /* /dev/null would be gone for everybody */
+        (void)err_set(err, STATUS_USAGE, staging->destination, "found a special file, which is never replaced");
+        return err_try(err, "another name");
+    }
+    if (force || !there)
         return STATUS_OK;
     (void)err_set(err, STATUS_USAGE, staging->destination, "found an existing destination");
     return err_try(err, "another name, or --force to replace it");

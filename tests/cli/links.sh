@@ -25,3 +25,8 @@ try other src --to awq --base base
 "$REPAQ" unbundle held/inner.zip held --force; echo "exit $?"
 ln -s ../inner.bin src/inner.bin; echo x > inner.bin; "$REPAQ" bundle src inner.bin --force; echo "exit $?"
 ls outer/inner src base held; cat inner.bin
+# Nor is a special file: a device would be gone for everybody.
+mkfifo fifo; try src fifo --to awq; try src fifo --to gguf --type auto
+"$REPAQ" convert_hf_to_gguf "$FIXTURES"/hf/tiny-float-sharded --outfile fifo 2> error > log; echo "exit $?"; grep '^repaq: error' error
+"$REPAQ" llama-quantize "$FIXTURES"/gguf/gqa2-3/gqa2-3.gguf fifo Q8_0 2> error > log; echo "exit $?"; grep '^repaq: error' error
+test -p fifo && echo "still a fifo"
