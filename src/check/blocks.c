@@ -56,7 +56,7 @@ static enum status find_base(struct blocks *blocks, const struct model *model, s
     size_t count[BASES_MAX] = {0}, bases = 0, best = 0;
     uint64_t block;
     for (size_t t = 0; t < model->tensor_count; t++) {
-        if (!split(slice_of(model->tensor[t].name), &base, &block, &inner) || is_tower(base))
+        if (model->tensor[t].fate == FATE_PIECE || !split(slice_of(model->tensor[t].out_name), &base, &block, &inner) || is_tower(base))
             continue;
         size_t b = 0;
         while (b < bases && !slice_equal(seen[b], base))
@@ -100,7 +100,7 @@ enum status blocks_collect(struct blocks *blocks, const struct model *model, str
         struct slice module, base, inner;
         uint32_t before;
         uint64_t block;
-        if (!blocks_module(slice_of(model->tensor[t].name), &module))
+        if (model->tensor[t].fate == FATE_PIECE || !blocks_module(slice_of(model->tensor[t].out_name), &module))
             continue;
         TRY(map_add(&blocks->module, module, (uint32_t)t, &before, err)); /* the key lives as long as the model's names do */
         if (before != MAP_NONE || blocks->base == NULL || !split(module, &base, &block, &inner) || !slice_is(base, blocks->base))

@@ -20,7 +20,8 @@ struct blocks {
     uint64_t blocks;        /* highest number + 1, at most LIMIT */
 };
 
-/* The base is the numbered prefix with most tensors outside vision and audio towers. */
+/* Of tensors by their out_name, without those that others are gathered from. The base is the numbered prefix with most of them outside vision and audio
+ * towers. */
 enum status blocks_collect(struct blocks *blocks, const struct model *model, struct err *err) WARN_UNUSED;
 /* True if there is a module of this full name. */
 bool blocks_has(const struct blocks *blocks, const char *module);

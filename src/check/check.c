@@ -1,5 +1,9 @@
 #include "check/check.h"
 
+#include "check/complete.h"
+
+#define WARNINGS_MAX 8 /* modules that are named */
+
 enum status check_run(struct subject *subject, const struct resources *resources, const char *path, struct err *err)
 {
     TRY(subject_open(subject, resources, path, err));
@@ -49,5 +53,34 @@ enum status check_written(const char *dir, const struct resources *resources, co
     if (status == STATUS_OK)
         status = refuse_finding(&subject, err);
     subject_free(&subject);
+    return status;
+}
+
+static enum status warn_absent(struct plan *plan, const struct complete *complete, struct err *err)
+{
+    struct text names = {0};
+    for (size_t i = 0; i < complete->count && i < WARNINGS_MAX; i++)
+        text_format(&names, "%s%s", i == 0 ? "" : ", ", complete->absence[i].module);
+    if (complete->count > WARNINGS_MAX)
+        text_format(&names, " and %zu more", complete->count - WARNINGS_MAX);
+    enum status status = text_check(&names, err);
+    if (status == STATUS_OK && complete->count > 0)
+        status = plan_warn(plan, err, "%s: found no tensor of %s, expected %s: a shard may be missing (E1)", names.data,
+                           complete->count == 1 ? "this module" : "these modules", complete->absence[0].why);
+    text_free(&names);
+    return status;
+}
+
+enum status check_source(struct pipeline *pipeline, struct err *err)
+{
+    const struct source *source = &pipeline->source;
+    struct complete complete = {0};
+    if (source->gguf ? pipeline->gguf.copy != NULL : source->only != NULL)
+        return STATUS_OK;
+    const struct jsondoc *config = source->document != NULL ? source->document : pipeline->base.document;
+    enum status status = complete_find(&complete, &pipeline->model, config, err);
+    if (status == STATUS_OK)
+        status = warn_absent(&pipeline->plan, &complete, err);
+    complete_free(&complete);
     return status;
 }

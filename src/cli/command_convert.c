@@ -195,6 +195,8 @@ static enum status run(struct session *session, const struct convert_options *op
     TRY(progress_start(&printer, pipeline, options->progress, err));
     const double start = progress_seconds();
     enum status status = pipeline_plan(pipeline, &options->request, &session->resources, err);
+    if (status == STATUS_OK)
+        status = check_source(pipeline, err);
     if (status == STATUS_OK && !options->request.dry_run)
         status = pipeline_run(pipeline, &options->request, &session->resources, err);
     progress_stop(&printer);

@@ -1,5 +1,6 @@
 /* The drop-in for ggml-org/llama.cpp:convert_hf_to_gguf.py: same arguments, same names of files, a file that is there is replaced. */
 #include "base/limits.h"
+#include "check/check.h"
 #include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/progress.h"
@@ -252,6 +253,8 @@ static enum status convert(struct session *session, const struct hf_options *opt
         if (status == STATUS_OK && file_stat(path->data, NULL) == FILE_DIRECTORY)
             status = err_set(err, STATUS_USAGE, path->data, "found a directory, expected the name of a file");
     }
+    if (status == STATUS_OK)
+        status = check_source(&pipeline, err);
     if (status == STATUS_OK && !options->dry_run)
         status = pipeline_run(&pipeline, request, &session->resources, err);
     if (status == STATUS_OK)

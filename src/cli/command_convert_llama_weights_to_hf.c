@@ -1,6 +1,7 @@
 /* The drop-in for huggingface/transformers:src/transformers/models/llama/convert_llama_weights_to_hf.py: same arguments, the tensors of the original, in
  * bfloat16 as there. */
 #include "base/tree.h"
+#include "check/check.h"
 #include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/progress.h"
@@ -115,6 +116,8 @@ enum status command_convert_llama_weights_to_hf(struct session *session, int arg
     if (status == STATUS_OK && wanted != 0 && wanted != pipeline.model.file_count)
         status = err_set(err, STATUS_USAGE, request.source, "found %zu files consolidated.*.pth, expected %llu for this model", pipeline.model.file_count,
                          (unsigned long long)wanted);
+    if (status == STATUS_OK)
+        status = check_source(&pipeline, err);
     if (status == STATUS_OK)
         status = pipeline_run(&pipeline, &request, &session->resources, err);
     if (status == STATUS_OK)

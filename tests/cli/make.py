@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """make.py KIND DIR [OPTION...]: a small checkpoint for a case. KIND: msmodelslim, packed, gptq, gptq_v2, awq, sharded, w8a16, static
 (W8A8 of compressed-tensors), products (W8A8 of msmodelslim, input scales of 0.1), short (compressed-tensors whose last group is),
-gguf (DIR/m.gguf, a llama).
+gguf (DIR/m.gguf, a llama), without (SRC MODULE: SRC less the tensors of MODULE).
 
 Options: asym (zeros that are not constant), rounded (scales that F16 cannot hold), flip (another value of one code), scale (one scale
 twice as large). Of static: bias (a layer bias, and an input scale of 0.1). Of products: deq_scale, quant_bias, input_scale, input_offset (a bit of its first value is
 another). Of gguf: the name of a family, big (endian), set (of two files), pre (a pre-tokenizer that nobody has), -NAME (without this tensor or pair)."""
 import pathlib
+import shutil
 import struct
 import sys
 
@@ -31,8 +32,16 @@ def gguf(folder, options):
         ggufmodel.write(folder / "m.gguf", pairs, tensors, big="big" in options)
 
 
+def without(folder, source, module):
+    shutil.copytree(source, folder)
+    path = folder / "model.safetensors"
+    checkpoint.write_tensors(path, {name: tensor for name, tensor in checkpoint.read_tensors(path).items() if not name.startswith(module + ".")})
+
+
 def main(kind, place, *options):
     folder = pathlib.Path(place)
+    if kind == "without":
+        return without(folder, *options)
     if kind == "gguf":
         return gguf(folder, options)
     asymmetric = "asym" in options

@@ -88,7 +88,7 @@ class Weight:
 
 
 LINEARS = (("model.layers.0.self_attn.q_proj", 32, 64), ("model.layers.0.mlp.up_proj", 64, 64), ("model.layers.0.mlp.down_proj", 64, 128))
-CONFIG = {"architectures": ["LlamaForCausalLM"], "hidden_size": 64, "intermediate_size": 128, "model_type": "llama", "num_attention_heads": 2,
+CONFIG = {"architectures": ["LlamaForCausalLM"], "hidden_size": 64, "intermediate_size": 128, "model_type": "olmo2", "num_attention_heads": 2,
           "num_hidden_layers": 1, "rms_norm_eps": 1e-06, "torch_dtype": "float16", "vocab_size": 32}
 
 
