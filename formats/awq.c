@@ -275,8 +275,10 @@ static enum status awq_read(struct source *source, const struct read_options *op
     TRY(shape_refuse_suffix(model, ".gelu_impl.scales", "an AWQ activation scale (R-ACTSCALE)", err));
     TRY(choose_kind(model, &config, &kind, err));
     TRY(parts_bind(kinds[kind].part, 3, model, err));
-    for (size_t w = 0; w < model->weight_count; w++)
+    for (size_t w = 0; w < model->weight_count; w++) {
         TRY(bind_weight(model, &model->weight[w], kind, &config, err));
+        model->weight[w].claim = config.zero_point == 0 ? CLAIM_SYMMETRIC : CLAIM_NONE;
+    }
     return STATUS_OK;
 }
 
@@ -313,6 +315,7 @@ const struct format awq_format = {
     .form_count = 1,
     .zero_rule = ZERO_PLAIN,
     .names = {.stem = "model"},
+    .claim = "zero_point: false",
     .probe = awq_probe,
     .read = awq_read,
     .describe = awq_describe,

@@ -455,6 +455,7 @@ const struct format compressed_tensors_format = {
     .form = ct_form,
     .form_count = sizeof ct_form / sizeof ct_form[0],
     .zero_rule = ZERO_PLAIN,
+    .claim = "symmetric: true",
     .names = {.stem = "model"},
     .probe = compressed_tensors_probe,
     .read = compressed_tensors_read,

@@ -67,6 +67,7 @@ struct format {
     enum zero_rule zero_rule;
     struct file_names names; /* side_file: a copy of quantization_config that older engines read, unless there is `list` */
 
+    const char *claim;       /* what its config says of weights whose zeros are all 2^(bits-1): "sym: true"; NULL: nothing */
     void (*probe)(const struct source *source, struct bid *bid);
     /* Binds names, shapes and extents to weights; never touches weight bytes. model->format is set by the caller. */
     enum status (*read)(struct source *source, const struct read_options *options, struct model *model, struct err *err);

@@ -270,7 +270,7 @@ static void gptq_v2_describe(const struct summary *summary, struct jsondoc *conf
 }
 
 /* What v1 and v2 share; they differ in the zero that a field stands for. */
-#define GPTQ_COMMON .form = gptq_form, .form_count = 4, .names = {.stem = "model", .side_file = "quantize_config.json"}
+#define GPTQ_COMMON .claim = "sym: true", .form = gptq_form, .form_count = 4, .names = {.stem = "model", .side_file = "quantize_config.json"}
 #define GPTQ_CAN \
     .grid = GRID_AFFINE_ZERO, .reads = true, .writes = true, .act_order = true, .short_group = true, .mixed_bits = true, .groups = GROUPS_EACH, \
     .out_warn = 32, .in_warn = 32, .scale_dtypes = 1u << DTYPE_F16 | 1u << DTYPE_BF16, \

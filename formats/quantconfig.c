@@ -130,9 +130,8 @@ static enum status take_layout(const struct jsondoc *doc, struct quantconfig *co
 
 static enum status take(const struct jsondoc *doc, const char *where, struct quantconfig *config, struct err *err)
 {
-    *config = (struct quantconfig){.symmetric = -1, .act_order = -1};
+    *config = (struct quantconfig){.symmetric = -1, .zero_point = -1, .act_order = -1};
     (void)snprintf(config->where, sizeof config->where, "%s", where);
-    int zero_point = -1;
     char pack[32] = "";
     TRY(take_string(config, jsondoc_get(doc, "quant_method"), "quant_method", config->method, sizeof config->method, err));
     TRY(take_layout(doc, config, err));
@@ -140,7 +139,7 @@ static enum status take(const struct jsondoc *doc, const char *where, struct qua
     TRY(take_int(config, member(doc, "bits", "w_bit"), "bits", &config->bits, err));
     TRY(take_int(config, member(doc, "group_size", "q_group_size"), "group_size", &config->group, err));
     TRY(take_bool(config, doc, "sym", &config->symmetric, err));
-    TRY(take_bool(config, doc, "zero_point", &zero_point, err));
+    TRY(take_bool(config, doc, "zero_point", &config->zero_point, err));
     TRY(take_bool(config, doc, "desc_act", &config->act_order, err));
     TRY(take_string(config, jsondoc_get(doc, "pack_dtype"), "pack_dtype", pack, sizeof pack, err));
     TRY(check_informative(config, doc, err));
@@ -212,6 +211,8 @@ static enum status agree(const struct quantconfig *a, const struct quantconfig *
         return conflict(a, b, "group_size", err);
     if (a->symmetric >= 0 && b->symmetric >= 0 && a->symmetric != b->symmetric)
         return conflict(a, b, "sym", err);
+    if (!gptq && a->zero_point >= 0 && b->zero_point >= 0 && a->zero_point != b->zero_point)
+        return conflict(a, b, "zero_point", err);
     if (a->act_order >= 0 && b->act_order >= 0 && a->act_order != b->act_order)
         return conflict(a, b, "desc_act", err);
     if (a->method[0] != '\0' && b->method[0] != '\0' && strcmp(a->method, b->method) != 0)
@@ -231,7 +232,7 @@ enum status quantconfig_read(struct source *source, const char *method, struct q
 {
     const struct jsondoc *main = source_quantization(source);
     const struct jsondoc *stated = jsondoc_get(source->document, "quantization_config");
-    *config = (struct quantconfig){.symmetric = -1, .act_order = -1};
+    *config = (struct quantconfig){.symmetric = -1, .zero_point = -1, .act_order = -1};
     if (given(stated) && jsondoc_kind(stated) != JSONDOC_OBJECT)
         return err_set(err, STATUS_CORRUPT, "config.json", "found a quantization_config that is no object");
     if (main != NULL)

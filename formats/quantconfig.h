@@ -10,7 +10,8 @@ struct quantconfig {
     char layout[32];     /* version (AWQ) or checkpoint_format/format (GPTQ), lower case; "" if absent */
     char backend[32];    /* backend (AWQ), lower case; "" if absent */
     int64_t bits, group; /* 0: absent; group -1: per channel */
-    int symmetric;       /* sym, or not zero_point; -1: absent */
+    int symmetric;       /* sym; -1: absent */
+    int zero_point;      /* zero_point (AWQ); -1: absent */
     int act_order;       /* desc_act; -1: absent */
     bool dynamic;        /* per-module rules are present */
     bool word_add;       /* written by GPTQModel or auto-round: v1 zeros are shifted by whole words */
@@ -22,7 +23,7 @@ struct quantconfig {
 bool quantconfig_unnamed(const struct source *source, struct bid *bid);
 /* The probe's view: reads what is there and never fails. False if no document names `method`. */
 bool quantconfig_peek(const struct source *source, const char *method, struct quantconfig *config);
-/* Reads all documents. They must agree on bits, group size, sym, format or version and desc_act (R-CONFLICT: CORRUPT, both files named); a member of the
+/* Reads all documents. They must agree on bits, group size, sym, zero_point, format or version and desc_act (R-CONFLICT: CORRUPT, both files named); a member of the
  * wrong type is CORRUPT. */
 enum status quantconfig_read(struct source *source, const char *method, struct quantconfig *config, struct err *err) WARN_UNUSED;
 

@@ -139,6 +139,12 @@ static enum status verify(struct session *session, const struct verify_options *
     /* The second first: it is the one with a manifest, whose text is gone before the other model is read. */
     for (size_t i = 2; i > 0 && status == STATUS_OK; i--)
         status = open_checkpoint(&side[i - 1], session, options, path[i - 1], err);
+    if (status == STATUS_OK && options->zeros != ZERO_PLAIN && registry_find(side[0].model.format)->zero_rule == ZERO_PLAIN &&
+        registry_find(side[1].model.format)->zero_rule == ZERO_PLAIN) {
+        (void)err_set(err, STATUS_USAGE, "--gptq-zeros", "found it with %s and %s, expected GPTQ v1: other zeros are stored in one way",
+                      side[0].model.format, side[1].model.format);
+        status = err_try(err, "leave it out");
+    }
     if (status == STATUS_OK)
         status = experts_meet(&side[0].model, &side[1].model, err);
     if (status == STATUS_OK)

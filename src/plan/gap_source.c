@@ -1,5 +1,6 @@
 #include "plan/gap_source.h"
 
+#include "formats/registry.h"
 #include "plan/gap.h"
 
 #include <string.h>
@@ -41,13 +42,15 @@ static enum status check_claim(const struct model *model, const struct weight *w
                        (unsigned long long)weight->spec.group);
     if (weight->claim != CLAIM_SYMMETRIC || groups->not_mid == 0)
         return STATUS_OK;
-    const bool v1 = weight->spec.zero_rule != ZERO_PLAIN;
-    (void)err_set(err, STATUS_CORRUPT, weight->name, "found zeros %lld..%lld read as %s, expected %lld everywhere: the config says sym: true (R-SYMFLAG)",
-                  (long long)groups->zero_min, (long long)groups->zero_max, model->format, (long long)mid);
+    const struct format *format = registry_find(model->format);
+    const bool v1 = weight->spec.zero_rule != ZERO_PLAIN, gptq = v1 || strcmp(model->format, "gptq_v2") == 0;
+    (void)err_set(err, STATUS_CORRUPT, weight->name, "found zeros %lld..%lld read as %s, expected %lld everywhere: the config says %s (R-SYMFLAG)",
+                  (long long)groups->zero_min, (long long)groups->zero_max, model->format, (long long)mid,
+                  format == NULL || format->claim == NULL ? "so" : format->claim);
     const int64_t other = v1 ? mid + 1 : mid - 1; /* the mid zero, read by the wrong one of v1 and v2 */
-    if (groups->zero_min == other && groups->zero_max == other)
+    if (gptq && groups->zero_min == other && groups->zero_max == other)
         return err_try(err, "the zeros are stored as %s does: --from %s", v1 ? "gptq_v2" : "gptq", v1 ? "gptq_v2" : "gptq");
-    if (weight->spec.zero_rule == ZERO_PLAIN && strcmp(model->format, "gptq_v2") != 0)
+    if (!gptq)
         return err_try(err, "--from %s takes the zeros as they are", model->format);
     return err_try(err, "--from gptq (zeros stored less 1) or --from gptq_v2 takes the zeros as they are");
 }

@@ -93,6 +93,26 @@ static enum status check_asymmetric(const struct pipeline *pipeline, const struc
     return err_try(err, "leave it out, or --allow-requantize (lossy)");
 }
 
+/* Options about what this source does not have. */
+static enum status check_idle(struct pipeline *pipeline, const struct request *request, struct err *err)
+{
+    const struct gguf_options *gguf = &request->gguf;
+    const char *metadata = gguf->pre != NULL ? "--pre" : gguf->name != NULL ? "--model-name" : gguf->metadata != NULL ? "--metadata" : NULL;
+    bool activations = false;
+    if (request->reading.v1_rule != ZERO_PLAIN && registry_find(pipeline->model.format)->zero_rule == ZERO_PLAIN) {
+        (void)err_set(err, STATUS_USAGE, "--gptq-zeros", "found it with a source of %s, expected GPTQ v1: other zeros are stored in one way",
+                      pipeline->model.format);
+        return err_try(err, "leave it out");
+    }
+    if (pipeline->source.gguf && request->target->arranged && metadata != NULL) {
+        (void)err_set(err, STATUS_USAGE, metadata, "found it with a GGUF source, whose metadata pass through as they are");
+        return err_try(err, "leave it out");
+    }
+    for (size_t w = 0; w < pipeline->model.weight_count && request->options.weights_only; w++)
+        activations = activations || pipeline->model.weight[w].spec.activation != ACTIVATION_NONE;
+    return activations || !request->options.weights_only ? STATUS_OK : model_add_note(&pipeline->model, err, "--weights-only: found no activation parameters to drop");
+}
+
 /* A float source becomes codes only where it is asked for. */
 static enum status round_floats(struct pipeline *pipeline, const struct request *request, struct err *err)
 {
@@ -230,6 +250,7 @@ enum status pipeline_plan(struct pipeline *pipeline, const struct request *reque
     TRY(registry_read(&pipeline->source, request->from, reading, &pipeline->model, &pipeline->bid, err));
     TRY(check_overlap(pipeline, request, err));
     TRY(check_asymmetric(pipeline, request, err));
+    TRY(check_idle(pipeline, request, err));
     TRY(round_floats(pipeline, request, err));
     TRY(recode_weights(&pipeline->model, request->target, &request->options, err));
     if (request->target->can.stacks)

@@ -123,7 +123,7 @@ static void claims_that_the_data_contradict(void **state)
     struct given g;
     (void)state;
     good(&g, "awq")->weight.claim = CLAIM_SYMMETRIC;
-    refused(&g, STATUS_CORRUPT, "zeros 3..9 read as gptq_v2, expected 8 everywhere", "--from gptq_v2 takes the zeros as they are");
+    refused(&g, STATUS_CORRUPT, "zeros 3..9 read as gptq_v2, expected 8 everywhere: the config says sym: true", "--from gptq_v2 takes the zeros as they are");
     good(&g, "awq")->weight.claim = CLAIM_SYMMETRIC; /* v1 fields under the label v2 */
     g.seen.groups.zero_min = g.seen.groups.zero_max = 7;
     refused(&g, STATUS_CORRUPT, "R-SYMFLAG", "--from gptq");
@@ -133,6 +133,13 @@ static void claims_that_the_data_contradict(void **state)
     g.weight.spec.zero_rule = ZERO_FIELD_MOD;
     g.seen.groups.zero_min = g.seen.groups.zero_max = 9;
     refused(&g, STATUS_CORRUPT, "R-SYMFLAG", "--from gptq_v2");
+    good(&g, "awq")->weight.claim = CLAIM_SYMMETRIC; /* formats of one label name their own key, and themselves */
+    g.model.format = "compressed-tensors";
+    refused(&g, STATUS_CORRUPT, "the config says symmetric: true (R-SYMFLAG)", "--from compressed-tensors takes the zeros as they are");
+    good(&g, "gptq_v2")->weight.claim = CLAIM_SYMMETRIC;
+    g.model.format = "awq";
+    g.seen.groups.zero_min = g.seen.groups.zero_max = 7;
+    refused(&g, STATUS_CORRUPT, "the config says zero_point: false (R-SYMFLAG)", "--from awq takes the zeros as they are");
     good(&g, "awq")->weight.claim = CLAIM_SYMMETRIC; /* true */
     g.seen.groups.zero_min = g.seen.groups.zero_max = 8;
     g.seen.groups.not_mid = 0;
