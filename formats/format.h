@@ -42,9 +42,11 @@ struct capability {
     bool short_group;       /* holds a last group that is shorter than the others */
     bool stacks;            /* holds the experts of a layer as one weight of three dimensions (floats of 4 bits) */
     bool mixed_bits;        /* several widths in one checkpoint */
+    bool blocks;            /* holds codes in ggml's blocks, of a type that is chosen for every tensor (codec/ggml_embed.h), beside floats: it has no forms */
     enum group_rule groups;
     const uint16_t *group_size; /* those that it holds, ascending, 0 ends; NULL: any, and per channel */
     uint32_t scale_dtypes;  /* bit d: holds scales of enum dtype d */
+    const char *reencoded;  /* parameters of dialects that are read and not written: their values are kept in another encoding; NULL: there are none */
     uint16_t out_warn, in_warn; /* multiples that engines of this format want; others are written with a warning (0: none) */
     const char *warn_why;   /* who wants them */
     const char *warn_short; /* who refuses a short last group in this format; NULL: nobody */
@@ -65,9 +67,9 @@ struct format {
     const struct form *form; /* [form_count]; none: weights are floats */
     uint8_t form_count;
     enum zero_rule zero_rule;
+    const char *claim;       /* what its config says of weights whose zeros are all 2^(bits-1): "sym: true"; NULL: nothing */
     struct file_names names; /* side_file: a copy of quantization_config that older engines read, unless there is `list` */
 
-    const char *claim;       /* what its config says of weights whose zeros are all 2^(bits-1): "sym: true"; NULL: nothing */
     void (*probe)(const struct source *source, struct bid *bid);
     /* Binds names, shapes and extents to weights; never touches weight bytes. model->format is set by the caller. */
     enum status (*read)(struct source *source, const struct read_options *options, struct model *model, struct err *err);

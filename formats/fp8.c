@@ -155,7 +155,10 @@ static enum status fp8_read(struct source *source, const struct read_options *op
 const struct format fp8_format = {
     .name = "fp8",
     .title = "FP8 with scales per tensor, channel or block (DeepSeek, FBGEMM, ModelOpt)",
-    .can = {.grid = GRID_MINIFLOAT, .reads = true, .scale_dtypes = 1u << DTYPE_F32 | 1u << DTYPE_F16 | 1u << DTYPE_BF16},
+    .can = {.grid = GRID_MINIFLOAT,
+            .reads = true,
+            .reencoded = "one scale of a whole tensor",
+            .scale_dtypes = 1u << DTYPE_F32 | 1u << DTYPE_F16 | 1u << DTYPE_BF16},
     .form = fp8_form,
     .form_count = 1,
     .names = {.stem = "model"},

@@ -106,7 +106,7 @@ static void gguf_probe(const struct source *source, struct bid *bid)
 const struct format gguf_format = {
     .name = "gguf",
     .title = "llama.cpp's GGUF, one file or a set of shards",
-    .can = {.reads = true, .writes = true, .grid = GRID_DENSE, .scale_dtypes = 1u << DTYPE_F16},
+    .can = {.reads = true, .writes = true, .blocks = true, .grid = GRID_DENSE, .scale_dtypes = 1u << DTYPE_F16},
     .names = {.stem = "model"},
     .arranged = true,
     .probe = gguf_probe,

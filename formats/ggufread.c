@@ -75,15 +75,7 @@ static enum status add_share(struct reading *reading, const struct share *share,
     return model_add_view(reading->model, &gathered, &view, index, err);
 }
 
-/* Blocks whose fields are the parts of an affine weight: codes in a layout of their own, scales and betas F16. Others are blocks as a whole. */
-static const struct fields {
-    enum ggml_type type;
-    enum grid grid;
-    enum dtype scales;    /* the first field of a block */
-    uint8_t bits, take;   /* of a code; bytes that the codes of a block make */
-    enum layout_id layout;
-    enum unfold unfold;
-} fields_of[] = {
+static const struct ggufread_fields fields_of[] = {
     {GGML_Q4_0, GRID_AFFINE_ZERO, DTYPE_F16, 4, 16, LAYOUT_BLOCK_IN4, UNFOLD_NONE},
     {GGML_Q4_1, GRID_AFFINE_BETA, DTYPE_F16, 4, 16, LAYOUT_BLOCK_IN4, UNFOLD_NONE},
     {GGML_Q5_0, GRID_AFFINE_ZERO, DTYPE_F16, 5, 32, LAYOUT_BLOCK_IN5, UNFOLD_FIVE},
@@ -91,6 +83,11 @@ static const struct fields {
     {GGML_Q8_0, GRID_AFFINE_ZERO, DTYPE_F16, 8, 32, LAYOUT_BYTE_INT8, UNFOLD_NONE},
     {GGML_MXFP4, GRID_MINIFLOAT, DTYPE_F8_E8M0, 4, 16, LAYOUT_ROW_IN4, UNFOLD_NIBBLES},
 };
+
+const struct ggufread_fields *ggufread_fields_at(size_t index)
+{
+    return index < sizeof fields_of / sizeof fields_of[0] ? &fields_of[index] : NULL;
+}
 
 /* A field of the weight's blocks as a tensor of its own: bytes [skip, skip + take) of each. */
 struct field {
@@ -121,7 +118,7 @@ static enum status add_field(struct reading *reading, uint32_t index, uint32_t b
 }
 
 /* The weight's fields, in the place of its blocks. */
-static enum status add_fields(struct reading *reading, uint32_t index, uint32_t blocks, const struct fields *row, struct err *err)
+static enum status add_fields(struct reading *reading, uint32_t index, uint32_t blocks, const struct ggufread_fields *row, struct err *err)
 {
     struct spec *spec = &reading->model->weight[index].spec;
     const uint64_t scale = dtype_bits(row->scales) / 8, beta = row->grid == GRID_AFFINE_BETA ? 2 : 0;

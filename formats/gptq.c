@@ -280,7 +280,7 @@ static void gptq_v2_describe(const struct summary *summary, struct jsondoc *conf
 const struct format gptq_format = {
     .name = "gptq",
     .title = "AutoGPTQ, v1 zero points",
-    .can = {GPTQ_CAN, .zero_at_zero = false,
+    .can = {GPTQ_CAN, .zero_at_zero = false, .reencoded = "zeros of writers that shift whole words (GPTQModel, auto-round)",
             .warn_asymmetric = "GPTQModel and current vLLM refuse asymmetric GPTQ v1 files (--to gptq_v2 or awq are taken)"},
     GPTQ_COMMON,
     .zero_rule = ZERO_FIELD_MOD,

@@ -23,8 +23,8 @@ struct quantconfig {
 bool quantconfig_unnamed(const struct source *source, struct bid *bid);
 /* The probe's view: reads what is there and never fails. False if no document names `method`. */
 bool quantconfig_peek(const struct source *source, const char *method, struct quantconfig *config);
-/* Reads all documents. They must agree on bits, group size, sym, zero_point, format or version and desc_act (R-CONFLICT: CORRUPT, both files named); a member of the
- * wrong type is CORRUPT. */
+/* Reads all documents. They must agree on bits, group size, sym, zero_point, format or version and desc_act (R-CONFLICT: CORRUPT, both
+ * files named); a member of the wrong type is CORRUPT. */
 enum status quantconfig_read(struct source *source, const char *method, struct quantconfig *config, struct err *err) WARN_UNUSED;
 
 #endif

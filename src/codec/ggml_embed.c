@@ -7,33 +7,40 @@
 #include <string.h>
 
 /* What a type can hold, by bits a weight, then by id. K types have one scale for 256 columns here: all inner scales are 1. */
-static const struct holder {
-    enum ggml_type type;
-    uint8_t bits;              /* of its codes */
-    enum { BY_RANGE, BY_MINIMUM, BY_ZERO } how;
-    int16_t low, high;         /* BY_RANGE: of code - zero. BY_ZERO: of the zero */
-} holders[] = {
-    {GGML_Q2_K, 2, BY_ZERO, 0, 15},       {GGML_Q3_K, 3, BY_RANGE, -4, 3},    {GGML_Q4_0, 4, BY_RANGE, -8, 7},  {GGML_Q4_K, 4, BY_ZERO, 0, 63},
-    {GGML_Q4_1, 4, BY_MINIMUM, 0, 0},     {GGML_Q5_0, 5, BY_RANGE, -16, 15},  {GGML_Q5_K, 5, BY_ZERO, 0, 63},   {GGML_Q5_1, 5, BY_MINIMUM, 0, 0},
-    {GGML_Q6_K, 6, BY_RANGE, -32, 31},    {GGML_Q8_0, 8, BY_RANGE, -128, 127},
+static const struct ggml_embed_holder holders[] = {
+    {GGML_Q2_K, 2, GGML_EMBED_ZERO, 0, 15},
+    {GGML_Q3_K, 3, GGML_EMBED_RANGE, -4, 3},
+    {GGML_Q4_0, 4, GGML_EMBED_RANGE, -8, 7},
+    {GGML_Q4_K, 4, GGML_EMBED_ZERO, 0, 63},
+    {GGML_Q4_1, 4, GGML_EMBED_MINIMUM, 0, 0},
+    {GGML_Q5_0, 5, GGML_EMBED_RANGE, -16, 15},
+    {GGML_Q5_K, 5, GGML_EMBED_ZERO, 0, 63},
+    {GGML_Q5_1, 5, GGML_EMBED_MINIMUM, 0, 0},
+    {GGML_Q6_K, 6, GGML_EMBED_RANGE, -32, 31},
+    {GGML_Q8_0, 8, GGML_EMBED_RANGE, -128, 127},
 };
 
-static bool holds(const struct holder *holder, const struct ggml_embed_facts *facts)
+static bool holds(const struct ggml_embed_holder *holder, const struct ggml_embed_facts *facts)
 {
     const uint32_t block = ggml_block_elements(holder->type);
     if (facts->columns % block != 0 || (facts->group < facts->columns && facts->group % block != 0))
         return false;
     if (facts->betas)
-        return holder->how == BY_MINIMUM && facts->bits <= holder->bits && !facts->loose[holder->bits - 4];
+        return holder->how == GGML_EMBED_MINIMUM && facts->bits <= holder->bits && !facts->loose[holder->bits - 4];
     switch (holder->how) {
-    case BY_RANGE:
+    case GGML_EMBED_RANGE:
         return facts->low >= holder->low && facts->high <= holder->high;
-    case BY_ZERO:
+    case GGML_EMBED_ZERO:
         return facts->bits <= holder->bits && facts->zero_low >= holder->low && facts->zero_high <= holder->high;
-    case BY_MINIMUM:
+    case GGML_EMBED_MINIMUM:
         return facts->bits <= holder->bits && !facts->loose[holder->bits - 4];
     }
     return false;
+}
+
+const struct ggml_embed_holder *ggml_embed_holder_at(size_t index)
+{
+    return index < sizeof holders / sizeof holders[0] ? &holders[index] : NULL;
 }
 
 bool ggml_embed_holds(enum ggml_type type, const struct ggml_embed_facts *facts)

@@ -6,6 +6,7 @@
 #include "ir/ggml.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* What all rows of a weight have in common. */
@@ -17,6 +18,15 @@ struct ggml_embed_facts {
     int64_t zero_low, zero_high; /* of the zeros of those */
     bool loose[2];             /* some zero * scale is no F16, as 4-bit and as 5-bit codes (ggml_embed_minimum); with betas: some beta is none */
 };
+/* What a type can hold of codes as they are. */
+struct ggml_embed_holder {
+    enum ggml_type type;
+    uint8_t bits;              /* of its codes */
+    enum { GGML_EMBED_RANGE, GGML_EMBED_MINIMUM, GGML_EMBED_ZERO } how;
+    int16_t low, high;         /* RANGE: of code - zero. ZERO: of the zero. MINIMUM: those whose minimum is an F16 (ggml_embed_minimum) */
+};
+/* By bits a weight, then by id; NULL behind the last one. */
+const struct ggml_embed_holder *ggml_embed_holder_at(size_t index);
 /* True if the type holds every value exactly, but for the rounding of scales. */
 bool ggml_embed_holds(enum ggml_type type, const struct ggml_embed_facts *facts);
 /* The first type that does, by bits a weight, then by id; GGML_COUNT if none does. */

@@ -110,7 +110,9 @@ static enum status check_idle(struct pipeline *pipeline, const struct request *r
     }
     for (size_t w = 0; w < pipeline->model.weight_count && request->options.weights_only; w++)
         activations = activations || pipeline->model.weight[w].spec.activation != ACTIVATION_NONE;
-    return activations || !request->options.weights_only ? STATUS_OK : model_add_note(&pipeline->model, err, "--weights-only: found no activation parameters to drop");
+    if (activations || !request->options.weights_only)
+        return STATUS_OK;
+    return model_add_note(&pipeline->model, err, "--weights-only: found no activation parameters to drop");
 }
 
 /* A float source becomes codes only where it is asked for. */
