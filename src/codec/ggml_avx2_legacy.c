@@ -208,10 +208,9 @@ AVX2 static inline struct words words_of(const __m256i *codes)
     return (struct words){_mm256_packus_epi32(codes[0], codes[1]), _mm256_packus_epi32(codes[2], codes[3])};
 }
 
-AVX2 static inline bool eight_q8_0(const float *x, uint8_t *to)
+AVX2 static inline bool eight_q8_0(struct ends ends, const float *x, uint8_t *to)
 {
     struct scales scales;
-    const struct ends ends = ends_of(x, 0);
     if (!scales_of(_mm256_div_ps(magnitude(_mm256_max_ps(ends.most, negative(ends.least))), _mm256_set1_ps(127)), &scales))
         return false;
     const __m256 below_half = _mm256_set1_ps(0x1.fffffep-2f), sign = _mm256_set1_ps(-0.0f);
@@ -229,11 +228,10 @@ AVX2 static inline bool eight_q8_0(const float *x, uint8_t *to)
     return true;
 }
 
-AVX2 static inline bool eight_centred(const float *x, bool five, uint8_t *to)
+AVX2 static inline bool eight_centred(struct ends ends, const float *x, bool five, uint8_t *to)
 {
     const int half = five ? 16 : 8;
     struct scales scales;
-    const struct ends ends = ends_of(x, 0);
     const __m256 below = negative(ends.least);
     if (_mm256_movemask_ps(_mm256_cmp_ps(ends.most, below, _CMP_EQ_OQ)) != 0) /* the first of both decides */
         return false;
@@ -253,11 +251,10 @@ AVX2 static inline bool eight_centred(const float *x, bool five, uint8_t *to)
     return true;
 }
 
-AVX2 static inline bool eight_offset(const float *x, bool five, uint8_t *to)
+AVX2 static inline bool eight_offset(struct ends ends, const float *x, bool five, uint8_t *to)
 {
     const int most = five ? 31 : 15;
     struct scales scales;
-    const struct ends ends = ends_of(x, FLT_MAX);
     if (_mm256_movemask_ps(_mm256_cmp_ps(ends.least, _mm256_setzero_ps(), _CMP_EQ_OQ)) != 0) /* the first zero's sign is stored */
         return false;
     if (!scales_of(_mm256_div_ps(_mm256_sub_ps(ends.most, ends.least), _mm256_set1_ps((float)most)), &scales))
@@ -279,19 +276,6 @@ AVX2 static inline bool eight_offset(const float *x, bool five, uint8_t *to)
 
 /* --- rows ------------------------------------------------------------------------------------------------------------------- */
 
-AVX2 uint64_t ggml_avx2_legacy_q8_0(const struct ggml_part *row, uint64_t elements, uint8_t *to)
-{
-    for (uint64_t at = 0; at < elements;) {
-        if (at + 8 * BLOCK <= elements && eight_q8_0(row->x + at, to)) {
-            at += 8 * BLOCK, to += 8 * 34;
-            continue;
-        }
-        for (int j = 0; j < 8 && at < elements; j++, at += BLOCK, to += 34)
-            block_q8_0(row->x + at, to);
-    }
-    return elements;
-}
-
 AVX2 static inline void block_centred(const float *x, bool five, uint8_t *to)
 {
     if (five)
@@ -308,61 +292,112 @@ AVX2 static inline void block_offset(const float *x, bool five, uint8_t *to)
         put_nibbles(codes_offset(x, 15, to), to + 4);
 }
 
-AVX2 static inline void row_centred(const float *x, uint64_t elements, bool five, uint8_t *to)
+enum without { Q8_0, CENTRED, OFFSET };
+
+AVX2 static inline bool make_eight(enum without kind, struct ends ends, const float *x, bool five, uint8_t *to)
 {
-    const uint32_t bytes = five ? 22 : 18;
-    for (uint64_t at = 0; at < elements;) {
-        if (at + 8 * BLOCK <= elements && eight_centred(x + at, five, to)) {
-            at += 8 * BLOCK, to += 8 * bytes;
-            continue;
-        }
-        for (int j = 0; j < 8 && at < elements; j++, at += BLOCK, to += bytes)
-            block_centred(x + at, five, to);
-    }
+    return kind == Q8_0 ? eight_q8_0(ends, x, to) : kind == CENTRED ? eight_centred(ends, x, five, to) : eight_offset(ends, x, five, to);
 }
 
-AVX2 static inline void row_offset(const float *x, uint64_t elements, bool five, uint8_t *to)
+AVX2 static inline void make_one(enum without kind, const float *x, bool five, uint8_t *to)
 {
-    const uint32_t bytes = five ? 24 : 20;
-    for (uint64_t at = 0; at < elements;) {
-        if (at + 8 * BLOCK <= elements && eight_offset(x + at, five, to)) {
-            at += 8 * BLOCK, to += 8 * bytes;
+    if (kind == Q8_0)
+        block_q8_0(x, to);
+    else if (kind == CENTRED)
+        block_centred(x, five, to);
+    else
+        block_offset(x, five, to);
+}
+
+/* The ends of the eight blocks that come next are found before those at hand are made, which wait for a division. */
+AVX2 static inline uint64_t make_row(enum without kind, const float *x, uint64_t elements, bool five, uint8_t *to)
+{
+    const uint32_t bytes = kind == Q8_0 ? 34 : (uint32_t)(kind == CENTRED ? 18 : 20) + (five ? 4 : 0);
+    const float start = kind == OFFSET ? FLT_MAX : 0;
+    struct ends next = elements >= 8 * BLOCK ? ends_of(x, start) : (struct ends){_mm256_setzero_ps(), _mm256_setzero_ps()};
+    uint64_t at = 0;
+    for (; at + 8 * BLOCK <= elements; at += 8 * BLOCK, to += 8 * bytes) {
+        const struct ends ends = next;
+        if (at + 16 * BLOCK <= elements)
+            next = ends_of(x + at + 8 * BLOCK, start);
+        if (make_eight(kind, ends, x + at, five, to))
             continue;
-        }
-        for (int j = 0; j < 8 && at < elements; j++, at += BLOCK, to += bytes)
-            block_offset(x + at, five, to);
+        for (uint32_t j = 0; j < 8; j++)
+            make_one(kind, x + at + BLOCK * j, five, to + bytes * j);
     }
+    for (; at < elements; at += BLOCK, to += bytes)
+        make_one(kind, x + at, five, to);
+    return elements;
+}
+
+AVX2 uint64_t ggml_avx2_legacy_q8_0(const struct ggml_part *row, uint64_t elements, uint8_t *to)
+{
+    return make_row(Q8_0, row->x, elements, false, to);
 }
 
 AVX2 uint64_t ggml_avx2_legacy_q4_0(const struct ggml_part *row, uint64_t elements, uint8_t *to)
 {
     if (row->weights != NULL)
         return wide_legacy(&ggml_legacy_kind_q4_0, row, elements, to);
-    row_centred(row->x, elements, false, to);
-    return elements;
+    return make_row(CENTRED, row->x, elements, false, to);
 }
 
 AVX2 uint64_t ggml_avx2_legacy_q4_1(const struct ggml_part *row, uint64_t elements, uint8_t *to)
 {
     if (row->weights != NULL)
         return wide_legacy(&ggml_legacy_kind_q4_1, row, elements, to);
-    row_offset(row->x, elements, false, to);
-    return elements;
+    return make_row(OFFSET, row->x, elements, false, to);
 }
 
 AVX2 uint64_t ggml_avx2_legacy_q5_0(const struct ggml_part *row, uint64_t elements, uint8_t *to)
 {
     if (row->weights != NULL)
         return wide_legacy(&ggml_legacy_kind_q5_0, row, elements, to);
-    row_centred(row->x, elements, true, to);
-    return elements;
+    return make_row(CENTRED, row->x, elements, true, to);
 }
 
 AVX2 uint64_t ggml_avx2_legacy_q5_1(const struct ggml_part *row, uint64_t elements, uint8_t *to)
 {
     if (row->weights != NULL)
         return wide_legacy(&ggml_legacy_kind_q5_1, row, elements, to);
-    row_offset(row->x, elements, true, to);
+    return make_row(OFFSET, row->x, elements, true, to);
+}
+
+/* 32 codes of Q2_0 as bytes: 0, 1 or 2, halves away from zero. */
+AVX2 static inline __m256i trits(const float *x, __m256 by)
+{
+    const __m256 half = _mm256_set1_ps(0.5f);
+    __m256i codes[4];
+    for (int i = 0; i < 4; i++) {
+        const __m256 value = _mm256_mul_ps(_mm256_loadu_ps(x + 8 * i), by);
+        const __m256i up = _mm256_castps_si256(_mm256_cmp_ps(value, half, _CMP_GE_OQ));
+        const __m256i down = _mm256_castps_si256(_mm256_cmp_ps(value, negative(half), _CMP_LE_OQ));
+        codes[i] = _mm256_add_epi32(_mm256_sub_epi32(down, up), _mm256_set1_epi32(1));
+    }
+    return low_bytes(codes);
+}
+
+/* Blocks of 64. */
+AVX2 uint64_t ggml_avx2_legacy_q2_0(const struct ggml_part *row, uint64_t elements, uint8_t *to)
+{
+    for (uint64_t at = 0; at < elements; at += 2 * BLOCK, to += 18) {
+        const float *x = row->x + at;
+        __m256 sizes[4];
+        for (int i = 0; i < 4; i++)
+            sizes[i] = _mm256_max_ps(magnitude(_mm256_loadu_ps(x + 8 * i)), magnitude(_mm256_loadu_ps(x + 8 * i + BLOCK)));
+        const float d = largest_of(sizes, 0);
+        if (d != 0 && !(d >= FLT_MIN && d <= FLT_MAX)) { /* 1 / d may be none */
+            ggml_legacy_q2_0.encode(&(const struct ggml_part){.x = x}, to);
+            continue;
+        }
+        store_f16(to, d);
+        for (int h = 0; h < 2; h++) { /* four codes a byte, the first lowest */
+            const __m256i pairs = _mm256_maddubs_epi16(trits(x + BLOCK * h, _mm256_set1_ps(inverse(d))), _mm256_set1_epi16(0x401));
+            const __m256i fours = _mm256_madd_epi16(pairs, _mm256_set1_epi32(0x100001));
+            const __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(fours), _mm256_extracti128_si256(fours, 1));
+            _mm_storel_epi64((__m128i *)(void *)(to + 2 + 8 * h), _mm_packus_epi16(words, words));
+        }
+    }
     return elements;
 }
 #endif

@@ -19,7 +19,7 @@ float ggml_fp4_half_exponent(uint8_t e)
     return value;
 }
 
-static float half_scale(uint8_t code)
+float ggml_fp4_half_scale(uint8_t code)
 {
     const int exponent = code >> 3 & 15, fraction = code & 7;
     if (code == 0 || code == 0x7f)
@@ -27,8 +27,7 @@ static float half_scale(uint8_t code)
     return (exponent == 0 ? ldexpf((float)fraction, -9) : ldexpf(1.0f + (float)fraction / 8.0f, exponent - 7)) * 0.5f;
 }
 
-/* To E4M3: ties away from zero, 448 at most; below the smallest normal in steps of 2^-9. */
-static uint8_t scale_code(float value)
+uint8_t ggml_fp4_scale_code(float value)
 {
     if (!(value > 0))
         return 0;
@@ -63,7 +62,7 @@ static void decode_nibbles(const uint8_t *from, int half, float d, float *x)
         x[j] = (float)ggml_fp4_doubled[low(from[j])] * d, x[j + half] = (float)ggml_fp4_doubled[high(from[j])] * d;
 }
 
-static void encode_nibbles(const float *x, int half, float d, uint8_t *to)
+void ggml_fp4_nibbles(const float *x, int half, float d, uint8_t *to)
 {
     for (int j = 0; j < half; j++)
         to[j] = (uint8_t)(nearest_value(x[j], d) | nearest_value(x[j + half], d) << 4);
@@ -74,26 +73,29 @@ static void decode_mxfp4(const uint8_t *block, float *x)
     decode_nibbles(block + 1, 16, ggml_fp4_half_exponent(block[0]), x);
 }
 
-/* The largest value's exponent, less that of 4..6, by log2f: just below a power of two it rounds up. */
+uint8_t ggml_fp4_exponent(float most)
+{
+    return most > 0 ? (uint8_t)to_truncated(floorf(log2f(most)) - 2 + 127) : 0;
+}
+
 static bool encode_mxfp4(const struct ggml_part *part, uint8_t *block)
 {
-    const float most = fabsf(extreme(part->x, 32));
-    block[0] = most > 0 ? (uint8_t)to_truncated(floorf(log2f(most)) - 2 + 127) : 0;
-    encode_nibbles(part->x, 16, ggml_fp4_half_exponent(block[0]), block + 1);
+    block[0] = ggml_fp4_exponent(fabsf(extreme(part->x, 32)));
+    ggml_fp4_nibbles(part->x, 16, ggml_fp4_half_exponent(block[0]), block + 1);
     return true;
 }
 
 static void decode_nvfp4(const uint8_t *block, float *x)
 {
     for (int s = 0; s < 4; s++)
-        decode_nibbles(block + 4 + 8 * s, 8, half_scale(block[s]), x + 16 * s);
+        decode_nibbles(block + 4 + 8 * s, 8, ggml_fp4_half_scale(block[s]), x + 16 * s);
 }
 
 static bool encode_nvfp4(const struct ggml_part *part, uint8_t *block)
 {
     for (int s = 0; s < 4; s++) {
-        block[s] = scale_code(fabsf(extreme(part->x + 16 * s, 16)) / 6.0f);
-        encode_nibbles(part->x + 16 * s, 8, half_scale(block[s]), block + 4 + 8 * s);
+        block[s] = ggml_fp4_scale_code(fabsf(extreme(part->x + 16 * s, 16)) / 6.0f);
+        ggml_fp4_nibbles(part->x + 16 * s, 8, ggml_fp4_half_scale(block[s]), block + 4 + 8 * s);
     }
     return true;
 }
