@@ -1,6 +1,7 @@
 #include "formats/ggufconfig.h"
 
 #include "container/jsondoc.h"
+#include "formats/ggufrope.h"
 #include "ir/filetype.h"
 
 #include <stdio.h>
@@ -191,8 +192,9 @@ static void add_fixed(struct jsondoc *config, const struct arch_fixed *fixed)
     }
 }
 
-enum status ggufconfig_make(const struct ggufile *gguf, const struct arch *arch, struct text *text, struct err *err)
+enum status ggufconfig_make(const struct ggufile_set *set, const struct file_ops *ops, const struct arch *arch, struct text *text, struct err *err)
 {
+    const struct ggufile *gguf = &set->file[0];
     struct making making = {gguf, arch, jsondoc_new_object()};
     const char *class = ggufconfig_class(gguf, arch);
     jsondoc_add_string(jsondoc_add_array(making.config, "architectures"), NULL, class);
@@ -204,6 +206,8 @@ enum status ggufconfig_make(const struct ggufile *gguf, const struct arch *arch,
             status = add_row(&making, row, err);
     if (status == STATUS_OK)
         status = add_vocabulary(&making, err);
+    if (status == STATUS_OK)
+        status = ggufrope_add(set, ops, arch, making.config, err);
     add_fixed(making.config, arch->fixed);
     if (strcmp(arch->name, "llama") == 0 && ggufile_find_tensor(gguf, slice_of("blk.0.attn_q.bias")) != NULL)
         jsondoc_add_bool(making.config, "attention_bias", true);

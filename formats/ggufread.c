@@ -5,6 +5,7 @@
 #include "formats/arch/arch.h"
 #include "formats/gguf_vocabulary.h"
 #include "formats/ggufconfig.h"
+#include "formats/ggufrope.h"
 #include "formats/hfrebuild.h"
 #include "formats/hyper.h"
 
@@ -23,9 +24,6 @@ struct reading {
     uint64_t heads, key_heads;
     size_t strange;          /* tensors without a name in Hugging Face's */
 };
-
-/* Tensors that follow from config.json. */
-static const char *const computed[] = {"rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"};
 
 /* --- one tensor ------------------------------------------------------------------------------------------------------------------ */
 
@@ -208,11 +206,9 @@ static enum status add_tensor(struct reading *reading, const struct ggufile_tens
     TRY(add_stored(reading, tensor, &stored, err));
     if (reading->as_stored)
         return add_own(reading, stored, tensor, err);
-    for (size_t c = 0; c < sizeof computed / sizeof computed[0]; c++) {
-        if (strcmp(tensor->name, computed[c]) == 0) {
-            reading->model->tensor[stored].fate = FATE_PIECE;
-            return STATUS_OK;
-        }
+    if (ggufrope_is(tensor->name)) { /* config.json says it */
+        reading->model->tensor[stored].fate = FATE_PIECE;
+        return STATUS_OK;
     }
     if (reading->arch == NULL || !arch_match_gguf(reading->arch, slice_of(tensor->name), &match)) {
         reading->strange++;
@@ -323,7 +319,7 @@ static enum status make_documents(struct reading *reading, struct err *err)
     struct text config = {0}, generation = {0};
     if (reading->arch == NULL || reading->as_stored)
         return STATUS_OK;
-    enum status status = ggufconfig_make(reading->gguf, reading->arch, &config, err);
+    enum status status = ggufconfig_make(reading->set, reading->source->ops, reading->arch, &config, err);
     if (status == STATUS_OK)
         status = source_make_config(reading->source, reading->model, &config, err);
     if (status == STATUS_OK)

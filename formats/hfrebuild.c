@@ -270,14 +270,34 @@ static void put_templates(const struct vocabulary *vocabulary, struct text *text
     text_string(text, "\n  ]");
 }
 
+/* What convert_hf_to_gguf took from added_tokens_decoder, by the score that it gives such tokens: it stands there again, so that it is taken again. */
+static void put_decoder(const struct vocabulary *vocabulary, struct text *text)
+{
+    const char *comma = "";
+    for (uint32_t i = 0; i < vocabulary->count; i++) {
+        const struct vocabulary_token *const token = &vocabulary->token[i];
+        const bool control = token->type == VOCABULARY_CONTROL;
+        if (!vocabulary->scored || token->score != VOCABULARY_ADDED_SCORE || !(control || token->type == VOCABULARY_USER_DEFINED))
+            continue;
+        text_format(text, "%s\n    \"%u\": {", comma[0] == '\0' ? ",\n  \"added_tokens_decoder\": {" : comma, i);
+        put_string(text, "\"content\": ", token->text);
+        text_format(text, ", \"lstrip\": false, \"normalized\": false, \"rstrip\": false, \"single_word\": false, \"special\": %s}",
+                    control ? "true" : "false");
+        comma = ",";
+    }
+    text_string(text, comma[0] == '\0' ? "" : "\n  }");
+}
+
 enum status hfrebuild_config(const struct vocabulary *vocabulary, struct hfrebuild_options options, struct text *text, struct err *err)
 {
     const bool llama = vocabulary->kind == VOCABULARY_LLAMA && !options.plain;
     text_format(text, "{\n  \"add_bos_token\": %s,\n  \"add_eos_token\": %s", adds_bos(vocabulary) ? "true" : "false",
                 adds_eos(vocabulary) ? "true" : "false");
+    if (llama && vocabulary_find(vocabulary, VOCABULARY_KEY_ADD_SPACE_PREFIX) != NULL)
+        text_format(text, ",\n  \"add_prefix_space\": %s", is_set(vocabulary, VOCABULARY_KEY_ADD_SPACE_PREFIX, true) ? "true" : "false");
+    text_string(text, llama ? ",\n  \"legacy\": false" : "");
     if (llama)
-        text_format(text, ",\n  \"add_prefix_space\": %s,\n  \"legacy\": false",
-                    is_set(vocabulary, VOCABULARY_KEY_ADD_SPACE_PREFIX, true) ? "true" : "false");
+        put_decoder(vocabulary, text);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         const struct vocabulary_token *const token = token_of(vocabulary, names[i].key);
         text_format(text, ",\n  \"%s\": ", names[i].name);

@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ADDED_SCORE (-1000.0f)
-
 static enum status copy(struct source *source, struct slice from, struct slice *to, struct err *err)
 {
     const char *const made = arena_copy(&source->arena, from.data, from.size, err);
@@ -18,7 +16,7 @@ static enum status set_added(struct source *source, struct slice text, bool cont
     if (text.size == 0 || text.size > LIMIT_TOKEN_BYTES_MAX)
         return err_set(err, STATUS_CORRUPT, "added tokens", "found one of %zu bytes, expected 1 to %d", text.size, LIMIT_TOKEN_BYTES_MAX);
     token->type = control ? VOCABULARY_CONTROL : VOCABULARY_USER_DEFINED;
-    token->score = ADDED_SCORE;
+    token->score = VOCABULARY_ADDED_SCORE;
     if (control)
         return copy(source, text, &token->text, err);
     token->text = vocabulary_spaced(text, &source->arena, err);
@@ -37,7 +35,7 @@ static enum status replace_added_file(struct source *source, struct vocabulary *
             struct vocabulary_token *const token = &vocabulary->token[id];
             status = copy(source, slice_of(jsondoc_name(item)), &token->text, err);
             token->type = VOCABULARY_USER_DEFINED;
-            token->score = ADDED_SCORE;
+            token->score = VOCABULARY_ADDED_SCORE;
         }
     }
     jsondoc_free(doc);
@@ -268,7 +266,7 @@ static enum status fill_later(struct source *source, const struct jsondoc *confi
         struct vocabulary_token *const token = &vocabulary->token[own + i];
         TRY(copy(source, later[i]->text, &token->text, err));
         token->type = is_named_special(config, token->text) ? VOCABULARY_CONTROL : VOCABULARY_USER_DEFINED;
-        token->score = ADDED_SCORE;
+        token->score = VOCABULARY_ADDED_SCORE;
     }
     return STATUS_OK;
 }
@@ -289,7 +287,7 @@ enum status hftokens_fill_sentencepiece(struct source *source, const struct json
         struct vocabulary_token *const token = &vocabulary->token[from->id];
         TRY(copy(source, from->text, &token->text, err));
         token->type = is_byte(from->text) ? VOCABULARY_BYTE : is_named_special(config, from->text) ? VOCABULARY_CONTROL : VOCABULARY_NORMAL;
-        token->score = ADDED_SCORE;
+        token->score = VOCABULARY_ADDED_SCORE;
     }
     return fill_later(source, config, tokenizer, vocabulary, err);
 }

@@ -42,11 +42,7 @@ static enum status add(struct model *model, const char *name, const float *value
 
 /* --- LLaMA 3 ---------------------------------------------------------------------------------------------------------------------- */
 
-struct llama3 {
-    float base, factor, low, high, context;
-};
-
-static enum status read_llama3(const struct jsondoc *config, struct llama3 *rope, struct err *err)
+static enum status read_llama3(const struct jsondoc *config, struct ropefactors_llama3 *rope, struct err *err)
 {
     const struct {
         const char *member;
@@ -70,7 +66,7 @@ static enum status read_llama3(const struct jsondoc *config, struct llama3 *rope
 }
 
 /* Each step in F32, as torch takes it: a number divided by a tensor is the tensor's reciprocal times the number. */
-static float llama3_factor(const struct llama3 *rope, float exponent)
+float ropefactors_llama3(const struct ropefactors_llama3 *rope, float exponent)
 {
     const float frequency = 1.0f / (float)pow((double)rope->base, (double)exponent);
     const float wavelength = 1.0f / frequency * (float)(2 * 3.14159265358979323846);
@@ -84,7 +80,7 @@ static float llama3_factor(const struct llama3 *rope, float exponent)
 
 static enum status add_llama3(struct model *model, const struct arch *arch, const struct jsondoc *config, uint32_t *index, struct err *err)
 {
-    struct llama3 rope;
+    struct ropefactors_llama3 rope;
     uint64_t rows;
     if (!hyper_head(arch, config, &rows) || rows < 2 || rows > ROPEFACTORS_ROWS_MAX)
         return refuse("llama3 scaling, and no size of a head", err);
@@ -93,7 +89,7 @@ static enum status add_llama3(struct model *model, const struct arch *arch, cons
     if (values == NULL)
         return STATUS_LIMIT;
     for (uint64_t k = 0; k < rows; k += 2)
-        values[k / 2] = llama3_factor(&rope, (float)k / (float)rows);
+        values[k / 2] = ropefactors_llama3(&rope, (float)k / (float)rows);
     return add(model, "rope_freqs.weight", values, (rows + 1) / 2, index, err);
 }
 
@@ -135,23 +131,36 @@ static enum status add_list(struct model *model, const char *name, const struct 
     return add(model, name, values, rows, index, err);
 }
 
+double ropefactors_scale(const struct arch *arch, const struct jsondoc *config, double *context)
+{
+    double most;
+    if (!hyper_number(arch, config, "n_positions|max_position_embeddings", &most) ||
+        !hyperkeys_rope_number(arch, config, "original_max_position_embeddings", context) || !(*context > 1) || !(most > 0))
+        return NAN;
+    return most / *context;
+}
+
+double ropefactors_attention_by(const char *type, double scale, double context)
+{
+    if (strcmp(type, "su") == 0 || strcmp(type, "longrope") == 0)
+        return scale > 1 ? sqrt(1 + log(scale) / log(context)) : 1;
+    return strcmp(type, "yarn") == 0 ? (scale > 1 ? 0.1 * log(scale) + 1 : 1) : NAN;
+}
+
 enum status ropefactors_attention(const struct arch *arch, const struct jsondoc *config, double *factor, struct err *err)
 {
-    double most, context;
+    static const char *const types[] = {"su", "longrope", "yarn"};
+    double context;
     *factor = NAN;
     if (long_factors(arch, config) == NULL)
         return STATUS_OK;
-    if (!hyper_number(arch, config, "n_positions|max_position_embeddings", &most) ||
-        !hyperkeys_rope_number(arch, config, "original_max_position_embeddings", &context) || !(context > 1) || !(most > 0))
+    const double scale = ropefactors_scale(arch, config, &context);
+    if (isnan(scale))
         return refuse("long_factor, and no max_position_embeddings with an original_max_position_embeddings above 1", err);
-    const double scale = most / context;
-    if (type_is(config, "su") || type_is(config, "longrope"))
-        *factor = scale > 1 ? sqrt(1 + log(scale) / log(context)) : 1;
-    else if (type_is(config, "yarn"))
-        *factor = scale > 1 ? 0.1 * log(scale) + 1 : 1;
-    else
-        return refuse("long_factor with a type that is neither longrope, su nor yarn", err);
-    return STATUS_OK;
+    for (size_t t = 0; t < sizeof types / sizeof types[0] && isnan(*factor); t++)
+        if (type_is(config, types[t]))
+            *factor = ropefactors_attention_by(types[t], scale, context);
+    return isnan(*factor) ? refuse("long_factor with a type that is neither longrope, su nor yarn", err) : STATUS_OK;
 }
 
 enum status ropefactors_add(struct model *model, const struct arch *arch, const struct jsondoc *config, uint32_t index[ROPEFACTORS_MAX], uint32_t *count,

@@ -226,8 +226,14 @@ enum status source_open_at(struct source *source, const struct file_ops *ops, co
     if (kind == FILE_OTHER)
         return err_set(err, STATUS_IO, path, "found a special file, expected a directory or a regular file");
     TRY(kind == FILE_REGULAR ? open_file(source, path, err) : take_directory(source, path, err));
-    TRY(tree_list(source->dir, &source->arena, &source->list, err));
-    if (source->only != NULL)
+    const bool packed = source->only != NULL && slice_ends(slice_of(source->only), ".zst");
+    if (source->only != NULL && !packed)
+        TRY(open_only(source, err));
+    if (source->gguf) /* what else is in the directory does not belong to it */
+        return STATUS_OK;
+    if (source->list.entry == NULL) /* a bundle has a list of its own */
+        TRY(tree_list(source->dir, &source->arena, &source->list, err));
+    if (packed)
         TRY(open_only(source, err));
     if (source->only == NULL && source->index_name == NULL) {
         TRY(packing_streams(source, err));
@@ -235,7 +241,7 @@ enum status source_open_at(struct source *source, const struct file_ops *ops, co
         if (!source->gguf)
             TRY(find_index(source, err));
     }
-    if (source->gguf) { /* what else is in the directory does not belong to it */
+    if (source->gguf) {
         source->list.count = 0;
         return STATUS_OK;
     }

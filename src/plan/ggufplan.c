@@ -6,6 +6,7 @@
 #include "plan/gap_source.h"
 #include "plan/outputs.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -219,12 +220,42 @@ static enum ggml_type lossy_type(const struct ggml_embed_facts *facts)
     return width > 2 ? GGML_Q8_0 : types[facts->columns % 256 == 0][width];
 }
 
-static enum status refuse_embedding(const struct arranged *arranged, const struct ggml_embed_facts *facts, const char *why, struct err *err)
+/* Whether a block type holds the codes of a weight, or of all weights of a stack; where the survey saw no sound parameters, another refusal is nearer. */
+static bool is_held(const struct plan *plan, const struct arranged *arranged)
 {
-    (void)err_set(err, STATUS_UNREPRESENTABLE, arranged->name,
-                  "found %u-bit codes, code - zero in %lld..%lld, in groups of %llu%s: no block type holds them exactly (R-BLOCKS)", facts->bits,
-                  (long long)facts->low, (long long)facts->high, (unsigned long long)facts->group, why);
-    return err_try(err, "--tensor-type %s=F32 makes it floats; --allow-requantize rounds it to %s (lossy)", arranged->name,
+    const struct aim *aim = &plan->aims->weight[arranged->weight[0]];
+    if (aim->unheld)
+        return false;
+    if (!aim->blocks || spec_is_mxfp4(&plan->model->weight[arranged->weight[0]].spec))
+        return true;
+    for (uint32_t w = 0; w < arranged->weight_count; w++)
+        if (!plan->survey->weight[arranged->weight[w]].trivial_group_of)
+            return false;
+    const struct ggml_embed_facts facts = facts_of(plan, arranged);
+    return ggml_embed_choose(&facts) != GGML_COUNT;
+}
+
+/* "" or how many tensors behind this one no block holds either, into buffer; returns buffer. */
+static const char *others_unheld(const struct plan *plan, uint32_t index, char *buffer, size_t size)
+{
+    size_t more = 0;
+    for (size_t i = index + 1; i < plan->arrangement->count; i++)
+        more += plan->arrangement->tensor[i].source == MODEL_NONE && !is_held(plan, &plan->arrangement->tensor[i]);
+    buffer[0] = '\0';
+    if (more > 0)
+        (void)snprintf(buffer, size, ", and %zu more tensor%s that no block holds", more, more == 1 ? "" : "s");
+    return buffer;
+}
+
+static enum status refuse_embedding(const struct plan *plan, uint32_t index, const struct ggml_embed_facts *facts, const char *why, struct err *err)
+{
+    const char *name = plan->arrangement->tensor[index].name;
+    char more[80];
+    (void)err_set(err, STATUS_UNREPRESENTABLE, name,
+                  "found %u-bit codes, code - zero in %lld..%lld, in groups of %llu%s: no block type holds them exactly (R-BLOCKS)%s", facts->bits,
+                  (long long)facts->low, (long long)facts->high, (unsigned long long)facts->group, why,
+                  others_unheld(plan, index, more, sizeof more));
+    return err_try(err, "--tensor-type %s=F32 makes it floats, --type F32 all of them; --allow-requantize rounds it to %s (lossy)", name,
                    ggml_name(lossy_type(facts)));
 }
 
@@ -270,7 +301,7 @@ static enum status add_embedded(struct plan *plan, uint32_t index, const struct 
     TRY(check_embedded(plan, arranged, options, &ordered, err));
     const enum ggml_type type = ordered ? GGML_COUNT : ggml_embed_choose(&facts);
     if (type == GGML_COUNT && !options->requantize)
-        return refuse_embedding(arranged, &facts, ordered ? ", in activation order (R-ACTORDER)" : "", err);
+        return refuse_embedding(plan, index, &facts, ordered ? ", in activation order (R-ACTORDER)" : "", err);
     output.exactness = EXACTNESS_EXACT;
     for (uint32_t w = 0; w < arranged->weight_count; w++)
         if (plan->survey->weight[arranged->weight[w]].scales.inexact > 0)
@@ -288,10 +319,12 @@ static enum status add_unheld(struct plan *plan, uint32_t index, const struct op
     const struct arranged *arranged = &plan->arrangement->tensor[index];
     const struct spec *spec = &plan->model->weight[arranged->weight[0]].spec;
     const bool table = spec->grid == GRID_CODEBOOK;
+    char more[80];
     if (options->requantize)
         return add_values(plan, index, GGML_Q8_0, options, err);
-    (void)err_set(err, table ? STATUS_UNSUPPORTED : STATUS_UNREPRESENTABLE, arranged->name, "found %s, which no block type holds exactly (%s)",
-                  table ? "codes of a table (NF4, FP4)" : "floats of 4 or 8 bits", table ? "R-CODEBOOK" : "R-FP8");
+    (void)err_set(err, table ? STATUS_UNSUPPORTED : STATUS_UNREPRESENTABLE, arranged->name, "found %s, which no block type holds exactly (%s)%s",
+                  table ? "codes of a table (NF4, FP4)" : "floats of 4 or 8 bits", table ? "R-CODEBOOK" : "R-FP8",
+                  others_unheld(plan, index, more, sizeof more));
     return err_try(err, "--tensor-type %s=F32 makes it floats, --type F32 all of them; --allow-requantize rounds it to Q8_0 (lossy)", arranged->name);
 }
 

@@ -20,6 +20,9 @@ enum vocabulary_type {
     VOCABULARY_BYTE,
 };
 
+/* What convert_hf_to_gguf gives tokens that were added to SentencePiece's (conversion/base.py, _create_vocab_sentencepiece). */
+#define VOCABULARY_ADDED_SCORE (-1000.0f)
+
 struct vocabulary_token {
     struct slice text; /* UTF-8; of byte-level BPE in GPT-2's alphabet (bytelevel.h) */
     float score;

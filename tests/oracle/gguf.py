@@ -1,5 +1,6 @@
 """GGUF by plain code of its own: a reader, the values of blocks, and llama's order of rows. And the cases: quantized fixtures go into GGUF with --type auto, and
-every value of their first layer must be that of the float tensors that the same source gives with --to hf --dtype f32, but for scales that F16 rounds."""
+every value of their first layer must be that of the float tensors that the same source gives with --to hf --dtype f32, but for scales that F16 rounds. Float
+checkpoints go there and back."""
 import array
 import json
 import os
@@ -188,10 +189,54 @@ REFUSED = [
 ]
 
 
-def judge(repaq, fixtures, scratch, only):
+# Float checkpoints, and what changes in their params.json.
+FLOATS = [("hf/tiny-float-sharded", None), ("meta/tiny-mp2", None), ("meta/tiny-mp2", {"use_scaled_rope": True, "rope_theta": 500000.0})]
+
+
+def lay(folder, changes, scratch):
+    """The checkpoint with a changed params.json."""
+    if changes is None:
+        return folder
+    copy = os.path.join(scratch, "changed")
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(folder, copy)
+    path = os.path.join(copy, "params.json")
+    os.chmod(path, 0o644)
+    with open(path, encoding="utf-8") as file:
+        params = json.load(file)
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump({**params, **changes}, file)
+    return copy
+
+
+def there_and_back(repaq, folder, scratch, kind):
+    """Into GGUF, from there to a directory of Hugging Face's, and back: the same tensors, and the same pairs but those of general.* that name the model."""
+    paths = [os.path.join(scratch, name) for name in ("first.gguf", "directory", "second.gguf")]
+    for command in ([folder, paths[0], "--to", "gguf", "--type", kind], [paths[0], paths[1], "--to", "hf", "--verify"],
+                    [paths[1], paths[2], "--to", "gguf", "--type", kind]):
+        done = run(repaq, "convert", *command, "--force")
+        if done.returncode != 0:
+            return "exit %d: %s" % (done.returncode, done.stderr.strip())
+    first, second = File(paths[0]), File(paths[2])
+    for name in sorted(set(first.tensors) | set(second.tensors)):
+        if first.tensors.get(name) != second.tensors.get(name):
+            return "%s differs" % name
+    for key in sorted(set(first.pairs) | set(second.pairs)):
+        if (not key.startswith("general.") or key in ("general.architecture", "general.file_type")) and first.pairs.get(key) != second.pairs.get(key):
+            return "%s: %r, expected %r" % (key, second.pairs.get(key), first.pairs.get(key))
+    return None if len(first.tensors) > 5 else "only %d tensors" % len(first.tensors)
+
+
+def judge(repaq, fixtures, models, scratch, only):
     """(good, line) of every case whose name holds `only`."""
     os.makedirs(scratch, exist_ok=True)
     lines = []
+    floats = [("gguf %s%s there and back" % (name, " changed" if changes else ""), lay(os.path.join(fixtures, name), changes, scratch)) for name, changes in FLOATS]
+    floats += [("gguf %s there and back" % name, os.path.join(models, name)) for name in ("llama-tiny", "qwen2-tiny") if models and os.path.isdir(os.path.join(models, name))]
+    for name, folder in floats:
+        for kind in ("F32", "F16", "BF16") if only in name else ():
+            wrong = there_and_back(repaq, folder, scratch, kind)
+            lines.append((wrong is None, ("ok   %s %s" if wrong is None else "FAIL %s %s: %s") % ((name, kind) + (() if wrong is None else (wrong,)))))
     for name, wrong in cases(repaq, fixtures, scratch, only):
         lines.append((wrong is None, "ok   " + name if wrong is None else "FAIL %s: %s" % (name, wrong)))
     return lines

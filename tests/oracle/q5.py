@@ -24,33 +24,33 @@ READERS = {"awq": awq.read, "gptq": gptq.read, "gptq_v2": gptq.read, "compressed
 NAMES = ["blk.0.attn_q", "blk.0.attn_output", "blk.0.ffn_up"]
 
 
-def block(scale, codes):
+def block(order, scale, codes):
     word = sum((code >> 4) << j for j, code in enumerate(codes))
-    return struct.pack("<eI", scale, word) + bytes(codes[j] & 15 | (codes[j + 16] & 15) << 4 for j in range(16))
+    return struct.pack(order + "eI", scale, word) + bytes(codes[j] & 15 | (codes[j + 16] & 15) << 4 for j in range(16))
 
 
-def string(text):
-    return struct.pack("<Q", len(text)) + text.encode()
+def string(order, text):
+    return struct.pack(order + "Q", len(text)) + text.encode()
 
 
-def pair(key, value):
+def pair(order, key, value):
     if isinstance(value, str):
-        return string(key) + struct.pack("<I", 8) + string(value)
-    return string(key) + (struct.pack("<If", 6, value) if isinstance(value, float) else struct.pack("<II", 4, value))
+        return string(order, key) + struct.pack(order + "I", 8) + string(order, value)
+    return string(order, key) + (struct.pack(order + "If", 6, value) if isinstance(value, float) else struct.pack(order + "II", 4, value))
 
 
-def write(path, blocks):
-    """blocks: {name: [rows of blocks]}"""
+def write(path, blocks, order):
+    """blocks: {name: [rows of blocks]}; order: "<" or ">", of everything in the file."""
     pairs = {"general.architecture": "llama", "llama.block_count": 1, "llama.context_length": 64, "llama.embedding_length": COLUMNS,
              "llama.feed_forward_length": COLUMNS, "llama.attention.head_count": HEADS, "llama.attention.head_count_kv": HEADS,
              "llama.attention.layer_norm_rms_epsilon": 1e-5}
-    tensors = [("output_norm.weight", (COLUMNS,), 0, struct.pack("<f", 1.0) * COLUMNS)]
+    tensors = [("output_norm.weight", (COLUMNS,), 0, struct.pack(order + "f", 1.5) * COLUMNS)]
     tensors += [(name + ".weight", (COLUMNS, ROWS), 6, b"".join(rows)) for name, rows in blocks.items()]
     listed, data = b"", b""
     for name, dims, kind, body in tensors:
-        listed += string(name) + struct.pack("<I%dQIQ" % len(dims), len(dims), *dims, kind, len(data))
+        listed += string(order, name) + struct.pack(order + "I%dQIQ" % len(dims), len(dims), *dims, kind, len(data))
         data += body + b"\0" * (-len(body) % 32)
-    head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(pairs)) + b"".join(pair(*item) for item in pairs.items()) + listed
+    head = b"GGUF" + struct.pack(order + "IQQ", 3, len(tensors), len(pairs)) + b"".join(pair(order, *item) for item in pairs.items()) + listed
     with open(path, "wb") as file:
         file.write(head + b"\0" * (-len(head) % 32) + data)
 
@@ -96,9 +96,9 @@ class Judge:
     def say(self, what, problems):
         self.lines.append((not problems, "%s q5: %s%s" % ("FAIL" if problems else "ok  ", what, "".join("\n     " + text for text in problems[:4]))))
 
-    def file(self, name, made):
+    def file(self, name, made, order="<"):
         path = os.path.join(self.scratch, name + ".gguf")
-        write(path, {name: [b"".join(block(*part) for part in row) for row in rows] for name, rows in made.items()})
+        write(path, {name: [b"".join(block(order, *part) for part in row) for row in rows] for name, rows in made.items()}, order)
         return path
 
     def convert(self, source, target, *flags):
@@ -132,6 +132,7 @@ class Judge:
         written, done = self.convert(source, "hf", "--dtype", "f32")
         found = st.read_directory(written)[0] if done.returncode == 0 else {}
         problems = [] if found else ["exit %d: %s" % (done.returncode, done.stderr.strip()[:300])]
+        problems += [] if not found or set(floats.decode(found["model.norm.weight"].data, "F32")) == {1.5} else ["the norm differs"]
         for name in NAMES if found else ():
             flat = [value for row in values_of(made, name) for value in row]
             held = floats.decode(found[module(name) + ".weight"].data, "F32")
@@ -158,6 +159,10 @@ def judge(repaq, scratch):
             case.exact(source, made, "mlx", 4, "--bits", "4")
         else:
             case.refused(source, "mlx", 6, "R-BIAS", "--bits", "4", "--exact")
+    source = case.file("big-endian", made, ">")
+    case.exact(source, made, "awq", 4)
+    case.exact(source, made, "mlx", 5)
+    case.dense(source, made)
     edges = make(rng, some + [(0, 15), (16, 31)])  # zeros 16 and 0
     source = case.file("edges", edges)
     case.refused(source, "awq", 6, "R-RANGE")

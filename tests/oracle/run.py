@@ -441,7 +441,7 @@ def main():
             first, second = pool.map(run_job, jobs), pool.map(matrix_job, pairs)
             third = [(mxfp4.judge(program, os.path.join(scratch, "mxfp4")), 0)] if a.only in "mxfp4" else []
             third += [(q5.judge(program, os.path.join(scratch, "q5")), 0)] if a.only in "q5" else []
-            third.append((gguf.judge(program, a.fixtures, os.path.join(scratch, "gguf"), a.only), 0))
+            third.append((gguf.judge(program, a.fixtures, a.models, os.path.join(scratch, "gguf"), a.only), 0))
             for part, left in [(self_test(), 0)] + third + [(part, 0) for part in first] + list(second):
                 for good, line in part:
                     print(line, flush=True)

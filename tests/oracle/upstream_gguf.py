@@ -5,6 +5,7 @@
 
 transformers makes the models and saves them; both converters make a GGUF file of them, in every type. Names, order, shapes, types and bytes of all tensors must
 be equal, and so must all pairs but tokenizer.*, with their types and order: the models have no vocabulary to speak of, and llama.cpp's converter is told so.
+Its files of floats go to Hugging Face's format and back: the same tensors, and the same pairs but those of general.* that name the model.
 """
 import argparse
 import contextlib
@@ -158,7 +159,26 @@ def judge(repaq, scratch, case, say):
         done = subprocess.run([repaq, "convert", folder, mine, "--to", "gguf", "--type", label, "--force"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               text=True, check=False)
         say("gguf %s %s" % (name, label), [done.stderr.strip()] if done.returncode else differences(mine, theirs))
+        if label != "Q8_0":
+            say("gguf %s %s there and back" % (name, label), there_and_back(repaq, scratch, theirs))
     shutil.rmtree(folder)
+
+
+def there_and_back(repaq, scratch, path):
+    """The file as a directory of Hugging Face's and that as a file again: tensors and pairs are the same but for what general.* says of the model's name."""
+    directory, again = os.path.join(scratch, "back"), os.path.join(scratch, "again.gguf")
+    shutil.rmtree(directory, ignore_errors=True)
+    for command in ([path, directory, "--to", "hf"], [directory, again, "--to", "gguf", "--force"]):
+        done = subprocess.run([repaq, "convert", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+        if done.returncode:
+            return [done.stderr.strip()]
+    mine, theirs = gguf.GGUFReader(again), gguf.GGUFReader(path)
+    kept = lambda reader: {key: (types, value) for key, types, value in pairs_of(reader)
+                           if not key.startswith("general.") or key in ("general.architecture", "general.file_type")}
+    a, b = kept(mine), kept(theirs)
+    problems = ["%s: %r, expected %r" % (key, a.get(key), b.get(key)) for key in sorted(set(a) | set(b)) if a.get(key) != b.get(key)]
+    a, b = ({t.name: (t.tensor_type, list(t.shape), t.data.tobytes()) for t in reader.tensors} for reader in (mine, theirs))
+    return problems + ["%s differs" % name for name in sorted(set(a) | set(b)) if a.get(name) != b.get(name)]
 
 
 CARD = """---
