@@ -247,6 +247,22 @@ static const char *others_unheld(const struct plan *plan, uint32_t index, char *
     return buffer;
 }
 
+/* Why the columns of a weight in activation order stand where they do: what makes them would have to be in that order as well. */
+static const char *order_of(const char *name)
+{
+    static const struct {
+        const char *part, *why;
+    } inputs[] = {
+        {".ffn_down", ", in activation order (R-ACTORDER), while ffn_gate and ffn_up, whose rows are its inputs, keep theirs"},
+        {".attn_output", ", in activation order (R-ACTORDER), while the heads, whose values are its inputs, keep theirs"},
+        {"", ", in activation order (R-ACTORDER), while its input is the hidden state, whose order is that of all layers"},
+    };
+    size_t i = 0;
+    while (strstr(name, inputs[i].part) == NULL) /* the last is in every name */
+        i++;
+    return inputs[i].why;
+}
+
 static enum status refuse_embedding(const struct plan *plan, uint32_t index, const struct ggml_embed_facts *facts, const char *why, struct err *err)
 {
     const char *name = plan->arrangement->tensor[index].name;
@@ -301,7 +317,7 @@ static enum status add_embedded(struct plan *plan, uint32_t index, const struct 
     TRY(check_embedded(plan, arranged, options, &ordered, err));
     const enum ggml_type type = ordered ? GGML_COUNT : ggml_embed_choose(&facts);
     if (type == GGML_COUNT && !options->requantize)
-        return refuse_embedding(plan, index, &facts, ordered ? ", in activation order (R-ACTORDER)" : "", err);
+        return refuse_embedding(plan, index, &facts, ordered ? order_of(arranged->name) : "", err);
     output.exactness = EXACTNESS_EXACT;
     for (uint32_t w = 0; w < arranged->weight_count; w++)
         if (plan->survey->weight[arranged->weight[w]].scales.inexact > 0)

@@ -183,7 +183,9 @@ CASES = [
     ("msmodelslim/ms-qwen2-w4a16-awq-g64-sym-mixedfloat-safe", []),
 ]
 REFUSED = [
-    ("compressed_tensors/ct-qwen2-w4a16-gptq-g128-sym-actgroup-gidx", [], 6, "R-ACTORDER"),
+    ("compressed_tensors/ct-qwen2-w4a16-gptq-g128-sym-actgroup-gidx", [], 6, "(R-ACTORDER), while ffn_gate and ffn_up, whose rows are its inputs"),
+    ("compressed_tensors/ct-qwen2-w4a16-gptq-g128-sym-actgroup-gidx", ["--tensor-type", "ffn_down=F32"], 6, ", and 17 more tensors that no block holds"),
+    ("compressed_tensors/ct-qwen2-w4a16-gptq-g128-sym-actgroup-gidx", ["--tensor-type", "ffn_down|attn_output=F32"], 6, "(R-ACTORDER), while its input is the hidden state"),
     ("msmodelslim/ms-llama-w8a8-static-safe", [], 6, "R-ACTPARAM"),
     ("msmodelslim/ms-qwen2-w4a16-awq-g128-sym-sharded-asc", ["--exact"], 6, "R-SCALE"),
 ]
