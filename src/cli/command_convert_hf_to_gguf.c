@@ -26,7 +26,7 @@ struct hf_options {
              "f32, f16, bf16, q8_0 or auto (default): bf16 or f16, by the first matrix that has either"}, \
             {"--model-name", ARGUMENT_STRING, &(o)->name, "NAME", "general.name; default: by the directory's name"}, \
             {"--metadata", ARGUMENT_STRING, &(o)->metadata, "F", "JSON of general.* values that go before all others"}, \
-            {"--vocab-only", ARGUMENT_FLAG, &(o)->vocab_only, NULL, "metadata and vocabulary, and no tensors"}, \
+            {"--vocab-only", ARGUMENT_FLAG, &(o)->vocab_only, NULL, "metadata and vocabulary, no tensors; MODEL_DIR need not have weights"}, \
             {"--bigendian", ARGUMENT_FLAG, &(o)->big_endian, NULL, "every number in the other byte order, those inside blocks as well"}, \
             {"--split-max-size", ARGUMENT_STRING, &(o)->split_size, "N(K|M|G)", "shards of at most so many bytes of tensors (decimal); 0: one file"}, \
             {"--split-max-tensors", ARGUMENT_STRING, &(o)->split_tensors, "N", "shards of at most so many tensors; 0: one file"}, \
@@ -112,13 +112,34 @@ static enum status parse(struct session *session, int argc, char **argv, struct 
     return command_check_resources(session, options->threads > LIMIT_THREADS_MAX ? "--threads" : "--memory", err);
 }
 
-/* The type of --outtype auto: that of the first matrix which is BF16 or F16; F16 where there is none (conversion/base.py, ModelBase.__init__). */
-static enum status guess_type(const struct session *session, const char *directory, enum filetype *type, struct err *err)
+/* True if the directory has anything that holds weights. */
+static enum status has_weights(const struct session *session, const char *directory, bool *has, struct err *err)
+{
+    static const char *const suffixes[] = {".safetensors", ".bin", ".pth", ".zst", ".index.json"};
+    struct source source;
+    *has = file_stat(directory, NULL) != FILE_DIRECTORY;
+    if (*has)
+        return STATUS_OK;
+    const enum status status = source_open_plain(&source, session->resources.ops, directory, err);
+    for (size_t s = 0; status == STATUS_OK && s < sizeof suffixes / sizeof suffixes[0]; s++)
+        *has = *has || source_match(&source, "", suffixes[s]) != NULL;
+    source_close(&source);
+    return status;
+}
+
+/* The type of --outtype auto: that of the first matrix which is BF16 or F16; F16 where there is none, also for a vocabulary without weights
+ * (conversion/base.py, ModelBase.__init__). */
+static enum status guess_type(const struct session *session, const char *directory, bool vocab_only, enum filetype *type, struct err *err)
 {
     struct source source;
     struct model model = {0};
     struct bid bid;
+    bool has = true;
     *type = FILETYPE_F16;
+    if (vocab_only)
+        TRY(has_weights(session, directory, &has, err));
+    if (!has)
+        return STATUS_OK;
     enum status status = source_open(&source, session->resources.ops, directory, err);
     if (status == STATUS_OK)
         status = registry_read(&source, NULL, (struct read_options){0}, &model, &bid, err);
@@ -141,7 +162,7 @@ static enum status take_type(const struct session *session, const struct hf_opti
         enum filetype type;
     } types[] = {{"f32", FILETYPE_F32}, {"f16", FILETYPE_F16}, {"bf16", FILETYPE_BF16}, {"q8_0", FILETYPE_Q8_0}};
     if (options->outtype == NULL || strcmp(options->outtype, "auto") == 0)
-        return guess_type(session, directory, type, err);
+        return guess_type(session, directory, options->vocab_only, type, err);
     for (size_t t = 0; t < sizeof types / sizeof types[0]; t++) {
         *type = types[t].type;
         if (strcmp(options->outtype, types[t].name) == 0)

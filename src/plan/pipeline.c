@@ -3,6 +3,7 @@
 #include "base/limits.h"
 #include "base/regex.h"
 #include "base/tree.h"
+#include "formats/hyper.h"
 #include "formats/tokencount.h"
 #include "plan/ggufmix.h"
 #include "plan/ggufplan.h"
@@ -239,11 +240,9 @@ static const char *parent_of(struct pipeline *pipeline, const char *destination)
     return size == 0 ? "." : arena_copy(&pipeline->arena, destination, size, NULL);
 }
 
-enum status pipeline_plan(struct pipeline *pipeline, const struct request *request, const struct resources *resources, struct err *err)
+/* Everything that there is, as the target wants to see it. */
+static enum status take_model(struct pipeline *pipeline, const struct request *request, const struct resources *resources, struct err *err)
 {
-    *pipeline = (struct pipeline){0};
-    TRY(check_codes(request, err));
-    TRY(check_places(request, err));
     TRY(source_open_at(&pipeline->source, resources->ops, request->source, parent_of(pipeline, request->destination), err));
     if (request->base != NULL)
         TRY(source_open_plain(&pipeline->base, resources->ops, request->base, err));
@@ -257,7 +256,33 @@ enum status pipeline_plan(struct pipeline *pipeline, const struct request *reque
     TRY(recode_weights(&pipeline->model, request->target, &request->options, err));
     if (request->target->can.stacks)
         TRY(experts_split(&pipeline->model, err));
-    TRY(arrange(pipeline, request, err));
+    return arrange(pipeline, request, err);
+}
+
+/* A GGUF that is only a vocabulary: a directory with a config.json need not have weights, and none are read. */
+static enum status take_vocabulary(struct pipeline *pipeline, const struct request *request, const struct resources *resources, struct err *err)
+{
+    TRY(source_open_plain(&pipeline->source, resources->ops, request->source, err));
+    const struct jsondoc *config = pipeline->source.document;
+    if (config == NULL) { /* it may be made of what is beside the weights (Meta's) */
+        source_close(&pipeline->source);
+        return take_model(pipeline, request, resources, err);
+    }
+    TRY(hyper_arch(config, &pipeline->arrangement.arch, err));
+    pipeline->model.ops = resources->ops;
+    pipeline->model.dir = pipeline->source.dir;
+    pipeline->model.format = "hf";
+    (void)snprintf(pipeline->bid.evidence, sizeof pipeline->bid.evidence, "its vocabulary only");
+    pipeline->gguf = (struct gguf_input){&pipeline->arrangement, &pipeline->source, NULL, config, &request->gguf, NULL};
+    return STATUS_OK;
+}
+
+enum status pipeline_plan(struct pipeline *pipeline, const struct request *request, const struct resources *resources, struct err *err)
+{
+    *pipeline = (struct pipeline){0};
+    TRY(check_codes(request, err));
+    TRY(check_places(request, err));
+    TRY(request->gguf.vocab_only ? take_vocabulary(pipeline, request, resources, err) : take_model(pipeline, request, resources, err));
     if (request->directory) {
         struct directory directory = directory_of(pipeline, request);
         struct slice config;
