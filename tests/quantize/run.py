@@ -118,6 +118,10 @@ def sets(run, folder):
             if "keepsplit" in shard:
                 path = place / shard
                 run.case(f"split {shard}", None if path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() == want[shard] else said or "found other bytes")
+        for number in (1, 2, 3):
+            said = run.quantize([str(folder / f"split/qwen2-tiny-f16-0000{number}-of-00003.gguf"), "whole.gguf", "Q4_K_M"], place).stderr
+            same = (place / "whole.gguf").exists() and (place / "whole.gguf").read_bytes() == (folder / "qwen2-tiny-Q4_K_M.gguf").read_bytes()
+            run.case(f"shard {number} to one file of Q4_K_M", None if same else said or "found other bytes")
         said = convert(run, place, folder / "split/qwen2-tiny-f16-00002-of-00003.gguf", "one.gguf", "--to", "gguf")
         run.case("split to one file", None if not said and (place / "one.gguf").read_bytes() == whole.read_bytes() else said or "found other bytes")
 
