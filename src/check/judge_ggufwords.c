@@ -1,4 +1,5 @@
 /* E23: the tokenizer of a GGUF file, and what lies beside it. Read from ggml-org/llama.cpp:src/llama-vocab.cpp (impl::load). */
+#include "check/ggufkeys.h"
 #include "check/rules.h"
 #include "check/spread.h"
 #include "container/ggufile_value.h"
@@ -24,14 +25,9 @@ static enum status report(struct subject *subject, enum severity severity, const
     return subject_report(subject, (struct remark){severity, where, found, expected, NULL, 0}, err);
 }
 
-/* A string's text, cut off; false if there is none. */
 static bool take_text(const struct subject *subject, const char *key, char text[NAME_BYTES_MAX])
 {
-    const struct ggufile_value *value = ggufset_value(&subject->gguf, key);
-    if (value == NULL || value->kind != GGUFILE_STRING)
-        return false;
-    (void)snprintf(text, NAME_BYTES_MAX, "%.*s", value->bytes < NAME_BYTES_MAX ? (int)value->bytes : NAME_BYTES_MAX, (const char *)value->data);
-    return true;
+    return ggufkeys_text(&subject->gguf, key, text, NAME_BYTES_MAX);
 }
 
 /* An array of `count` elements at least; elements of either kind. */
@@ -79,6 +75,31 @@ static enum status judge_tokens(struct subject *subject, bool merges, struct err
     return report(subject, SEVERITY_FAIL, GGUF_VOCABULARY_MERGES, "no such key", "the merges of byte-level BPE", err);
 }
 
+/* Two tokens of one text. */
+static enum status judge_twins(struct subject *subject, struct err *err)
+{
+    struct ggufile_array tokens;
+    struct slice word;
+    struct map seen = {0};
+    bool present = false;
+    enum status status = ggufile_value_array(&subject->gguf.file[0].gguf, GGUF_VOCABULARY_TOKENS, GGUFILE_STRING, &tokens, &present, NULL);
+    if (status != STATUS_OK || !present) /* the rule has said it */
+        return STATUS_OK;
+    for (uint32_t id = 0; ggufile_value_next(&tokens, &word) && status == STATUS_OK; id++) {
+        uint32_t before = MAP_NONE;
+        if (word.size > 0)
+            status = map_add(&seen, word, id, &before, err);
+        if (before == MAP_NONE)
+            continue;
+        status = report(subject, SEVERITY_FAIL, GGUF_VOCABULARY_TOKENS,
+                        subject_text(subject, err, "tokens %" PRIu32 " and %" PRIu32 " of one text", before, id),
+                        "every text once: the engine stops there", err);
+        break;
+    }
+    map_free(&seen);
+    return status;
+}
+
 /* Ids that name no token: the engine falls back to its own. */
 static enum status judge_ids(struct subject *subject, struct err *err)
 {
@@ -86,12 +107,17 @@ static enum status judge_ids(struct subject *subject, struct err *err)
     const struct ggufile_value *tokens = ggufset_value(&subject->gguf, GGUF_VOCABULARY_TOKENS);
     for (size_t i = 0; tokens != NULL && i < gguf->value_count; i++) {
         const struct ggufile_value *value = &gguf->value[i];
-        if (!slice_starts(value->key, "tokenizer.ggml.") || !slice_ends(value->key, "_token_id") || value->kind != GGUFILE_U32)
-            continue;
+        if (!slice_starts(value->key, "tokenizer.ggml.") || !slice_ends(value->key, "_token_id") || slice_is(value->key, "tokenizer.ggml.cls_token_id"))
+            continue; /* the first is not read */
         uint32_t id = 0;
         const char *key = subject_text(subject, err, "%.*s", value->key.size < 200 ? (int)value->key.size : 200, value->key.data);
         if (key == NULL)
             return STATUS_LIMIT;
+        if (value->kind != GGUFILE_U32) {
+            TRY(report(subject, SEVERITY_FAIL, key, subject_text(subject, err, "a value of type %s%s", value->kind == GGUFILE_ARRAY ? "array of " : "",
+                       ggufile_kind_name(value->element)), "u32", err));
+            continue;
+        }
         TRY(ggufile_value_u32(gguf, key, &id, NULL, err));
         if (id >= tokens->count)
             TRY(report(subject, SEVERITY_WARN, key, subject_text(subject, err, "id %" PRIu32, id),
@@ -102,10 +128,8 @@ static enum status judge_ids(struct subject *subject, struct err *err)
 
 enum status judge_ggufwords_pairs(struct subject *subject, struct err *err)
 {
-    char model[NAME_BYTES_MAX];
-    const struct ggufile_value *type = ggufset_value(&subject->gguf, "general.type");
-    if (!subject->gguf.file[0].present || subject->gguf.file[0].gguf.value == NULL ||
-        (type != NULL && type->kind == GGUFILE_STRING && !slice_is((struct slice){(const char *)type->data, type->bytes}, "model")))
+    char model[NAME_BYTES_MAX], type[GGUFKEYS_ARCH_BYTES_MAX];
+    if (!subject->gguf.file[0].present || subject->gguf.file[0].gguf.value == NULL || ggufkeys_other(&subject->gguf, type))
         return STATUS_OK; /* not a model at all */
     if (!take_text(subject, GGUF_VOCABULARY_MODEL, model))
         return report(subject, SEVERITY_FAIL, GGUF_VOCABULARY_MODEL, "no such key", "the tokenizer's name: the engine loads no model without one", err);
@@ -116,6 +140,8 @@ enum status judge_ggufwords_pairs(struct subject *subject, struct err *err)
             TRY(judge_pre(subject, err));
         if (models[m].tokens)
             TRY(judge_tokens(subject, models[m].merges, err));
+        if (models[m].tokens)
+            TRY(judge_twins(subject, err));
         return judge_ids(subject, err);
     }
     return report(subject, SEVERITY_FAIL, GGUF_VOCABULARY_MODEL, subject_text(subject, err, "\"%s\"", model), "a tokenizer that llama.cpp has", err);

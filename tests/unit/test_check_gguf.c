@@ -34,8 +34,9 @@ struct odd {
     uint32_t experts, experts_used; /* keys */
     uint32_t layers;                /* block_count; 0: 1 */
     uint32_t bos;                   /* id */
+    uint32_t rotary;                /* rope.dimension_count; 0: no key */
     uint32_t split_no, split_count, split_tensors; /* keys, where count > 0 */
-    bool big, nested, gap, cut, nan, gpt2, small; /* small: values of 16 bits */
+    bool big, nested, gap, cut, nan, gpt2, small, twins; /* small: values of 16 bits; twins: tokens are all alike */
     bool first, second;             /* only the first two tensors, only the others */
 };
 
@@ -85,8 +86,11 @@ static void put_tokens(struct writing *w, const char *key, uint64_t count)
         return;
     put_key(&w->bytes, key, GGUFILE_ARRAY);
     put_array(&w->bytes, GGUFILE_STRING, count);
-    for (uint64_t t = 0; t < count; t++)
-        put_string(&w->bytes, "a b");
+    for (uint64_t t = 0; t < count; t++) {
+        char text[] = "a 0";
+        text[2] = (char)('0' + (w->odd->twins ? 0 : t));
+        put_string(&w->bytes, text);
+    }
 }
 
 static void put_scores(struct writing *w, const char *key, uint32_t kind)
@@ -115,6 +119,8 @@ static void put_pairs(struct writing *w)
         put_number(w, "llama.expert_count", GGUFILE_U32, odd->experts);
     if (odd->experts_used > 0)
         put_number(w, "llama.expert_used_count", GGUFILE_U32, odd->experts_used);
+    if (odd->rotary > 0)
+        put_number(w, "llama.rope.dimension_count", GGUFILE_U32, odd->rotary);
     if (odd->alignment > 0)
         put_number(w, "general.alignment", GGUFILE_U32, odd->alignment);
     if (odd->small)
@@ -261,7 +267,7 @@ static void good_files(void **state)
         expect_none(&(struct odd){0}, engines[e]);
         expect_none(&(struct odd){.gpt2 = true, .version = 2}, engines[e]);
     }
-    expect_none(&(struct odd){.extra = "rope_freqs.weight"}, "llama.cpp");
+    expect(&(struct odd){.extra = "rope_freqs.weight"}, "llama.cpp", FAIL, "rope_freqs.weight"); /* of another size */
     expect_none(&(struct odd){.extra = "blk.0.attn_output.bias"}, "llama.cpp");
     expect_none(&(struct odd){.type = "model", .arch = "falcon", .wrong = NULL}, "vllm");
     expect_none(&(struct odd){.nested = true}, "vllm");
@@ -335,6 +341,12 @@ static void graphs(void **state)
     expect(&(struct odd){.arch = "no-such"}, "ollama", WARN, "no-such");
     expect(&(struct odd){.arch = "clip"}, "llama.cpp", FAIL, "clip");
     expect(&(struct odd){.type = "adapter"}, "vllm", FAIL, "adapter");
+    expect(&(struct odd){.wrong = "llama.attention.head_count_kv"}, "llama.cpp", FAIL, "u64");
+    expect(&(struct odd){.rotary = 8}, "llama.cpp", FAIL, "rope.dimension_count");
+    expect(&(struct odd){.of_type = "output_norm.weight", .of = GGML_F16}, "llama.cpp", FAIL, "not F32");
+    expect(&(struct odd){.of_type = "blk.0.attn_norm.weight", .of = GGML_F16}, "ollama", FAIL, "not F32");
+    expect_none(&(struct odd){.extra = "blk.0.attn_q.bias"}, "llama.cpp");
+    expect(&(struct odd){.extra = "rope_factors_long.weight"}, "llama.cpp", FAIL, "rope_factors_long.weight");
     for (size_t t = 0; t < TENSORS; t++) {
         expect(&(struct odd){.skip = tensors[t].name}, "llama.cpp", FAIL, tensors[t].name);
         expect(&(struct odd){.wrong = tensors[t].name}, "ollama", FAIL, tensors[t].name);
@@ -357,6 +369,8 @@ static void words(void **state)
     expect(&(struct odd){.wrong = "tokenizer.ggml.scores"}, "llama.cpp", FAIL, "3 elements");
     expect(&(struct odd){.wrong = "tokenizer.ggml.token_type"}, "llama.cpp", FAIL, "3 elements");
     expect(&(struct odd){.bos = 4}, "llama.cpp", WARN, "id 4");
+    expect(&(struct odd){.wrong = "tokenizer.ggml.bos_token_id"}, "llama.cpp", FAIL, "u64");
+    expect(&(struct odd){.twins = true}, "llama.cpp", FAIL, "tokens 0 and 1 of one text");
 }
 
 static void set_of(struct odd *first, struct odd *second, bool both)
