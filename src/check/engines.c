@@ -14,22 +14,24 @@ _Static_assert(sizeof encoding_names / sizeof encoding_names[0] == ENCODING_COUN
 #define LINEAR (SERVER | GPTQ_KERNELS | LISTS | TRAIT_MODEL_DTYPE | TRAIT_NEEDS_KEYS)
 
 static const struct engine engines_table[] = {
-    [ENGINE_VLLM] = {"vllm", "vLLM", "0.28", LINEAR | TRAIT_TOP_CONFIG, NULL, NULL},
-    [ENGINE_SGLANG] = {"sglang", "SGLang", "2026", LINEAR, NULL, NULL},
+    [ENGINE_VLLM] = {"vllm", "vLLM", "0.28", LINEAR | TRAIT_TOP_CONFIG, INDEX_SHARDS, NULL, NULL},
+    [ENGINE_SGLANG] = {"sglang", "SGLang", "2026", LINEAR, INDEX_SHARDS, NULL, NULL},
     [ENGINE_TRANSFORMERS] = {"transformers", "transformers", "5.x",
                              GPTQ_KERNELS | LISTS | TRAIT_METADATA_KNOWN | TRAIT_TOKENIZER | TRAIT_ACT_SCALES | TRAIT_QUANTIZER_GATE | TRAIT_CONFIG_ONLY,
-                             "model", NULL},
-    [ENGINE_AUTOAWQ] = {"autoawq", "AutoAWQ", "88e4c76", ACCELERATE | TRAIT_FUSES | TRAIT_ACT_SCALES | TRAIT_CONFIG_ONLY, "model", NULL},
+                             INDEX_FILES, "model", NULL},
+    [ENGINE_AUTOAWQ] = {"autoawq", "AutoAWQ", "88e4c76", ACCELERATE | TRAIT_FUSES | TRAIT_ACT_SCALES | TRAIT_CONFIG_ONLY, INDEX_FILES, "model", NULL},
     [ENGINE_GPTQMODEL] = {"gptqmodel", "GPTQModel", "7.3.4",
-                          ACCELERATE | GPTQ_KERNELS | TRAIT_SIDE_FILE_WINS | TRAIT_LISTED_FLOATS | TRAIT_QUANTIZER_GATE, "model", "gptq_model-"},
-    [ENGINE_AUTOGPTQ] = {"autogptq", "AutoGPTQ", "9f7d370", ACCELERATE | TRAIT_SIDE_FILE_WINS | TRAIT_LISTED_FLOATS, "model", "gptq_model-"},
+                          ACCELERATE | GPTQ_KERNELS | TRAIT_SIDE_FILE_WINS | TRAIT_LISTED_FLOATS | TRAIT_QUANTIZER_GATE, INDEX_FILES, "model",
+                          "gptq_model-"},
+    [ENGINE_AUTOGPTQ] = {"autogptq", "AutoGPTQ", "9f7d370", ACCELERATE | TRAIT_SIDE_FILE_WINS | TRAIT_LISTED_FLOATS, INDEX_FILES, "model",
+                         "gptq_model-"},
     [ENGINE_LLAMA_CPP] = {"llama.cpp", "llama.cpp", "2026-09 (of a directory: convert_hf_to_gguf)",
-                          TRAIT_NEEDS_GROUP_OF | TRAIT_TOKENIZER | TRAIT_STRICT | TRAIT_CONFIG_ONLY, "model", NULL},
-    [ENGINE_OLLAMA] = {"ollama", "Ollama", "2026-08", TRAIT_TOKENIZER | TRAIT_STRICT, "model", "consolidated"},
-    [ENGINE_VLLM_ASCEND] = {"vllm-ascend", "vLLM Ascend", "182b75e", SERVER, NULL, NULL},
-    [ENGINE_MINDIE] = {"mindie", "MindIE-LLM", "8b4871a", SERVER, NULL, NULL},
-    [ENGINE_MLX] = {"mlx", "mlx-lm", "2026-08", TRAIT_TOKENIZER | TRAIT_STRICT | TRAIT_CONFIG_ONLY, "model", NULL},
-    [ENGINE_LMDEPLOY] = {"lmdeploy", "LMDeploy TurboMind", "2026", SERVER | TRAIT_LISTED_FLOATS, NULL, NULL},
+                          TRAIT_NEEDS_GROUP_OF | TRAIT_TOKENIZER | TRAIT_STRICT | TRAIT_CONFIG_ONLY, INDEX_EXACT, "model", NULL},
+    [ENGINE_OLLAMA] = {"ollama", "Ollama", "2026-08", TRAIT_TOKENIZER | TRAIT_STRICT, INDEX_UNREAD, "model", "consolidated"},
+    [ENGINE_VLLM_ASCEND] = {"vllm-ascend", "vLLM Ascend", "182b75e", SERVER, INDEX_SHARDS, NULL, NULL},
+    [ENGINE_MINDIE] = {"mindie", "MindIE-LLM", "8b4871a", SERVER, INDEX_SHARDS, NULL, NULL},
+    [ENGINE_MLX] = {"mlx", "mlx-lm", "2026-08", TRAIT_TOKENIZER | TRAIT_STRICT | TRAIT_CONFIG_ONLY, INDEX_UNREAD, "model", NULL},
+    [ENGINE_LMDEPLOY] = {"lmdeploy", "LMDeploy TurboMind", "2026", SERVER | TRAIT_LISTED_FLOATS, INDEX_SHARDS, NULL, NULL},
 };
 _Static_assert(sizeof engines_table / sizeof engines_table[0] == ENGINE_COUNT, "one row an engine");
 

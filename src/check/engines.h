@@ -42,11 +42,21 @@ enum trait {
     TRAIT_CONFIG_ONLY = 1 << 17,    /* looks for quantization_config in config.json and nowhere else */
 };
 
+/* What a loader does with an index of shards. */
+enum index_habit {
+    INDEX_SHARDS, /* opens the shards that it names, as far as they are there; a tensor that is in none of them goes unnoticed */
+    INDEX_FILES,  /* the same, and a shard that is absent is an error */
+    INDEX_EXACT,  /* its names must be those of the shards, no more and no fewer */
+    INDEX_UNREAD, /* opens what lies there by name */
+    INDEX_HABIT_COUNT,
+};
+
 struct engine {
     const char *name;  /* as in --for */
     const char *title;
     const char *read;  /* the version that was read */
     uint32_t traits;
+    enum index_habit index;
     const char *stem;  /* weight files it looks for start so; NULL: any name */
     const char *other_stem;
 };

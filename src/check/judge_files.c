@@ -40,45 +40,53 @@ enum status judge_files_damage(struct subject *subject, struct err *err)
 
 /* --- E2 --------------------------------------------------------------------------------------------------------------------- */
 
+#define UNREAD FINDING_COUNT /* UNLISTED, and its shard is not listed either */
+
+/* By what the engine does with an index (formats/engines.md sections 1.1, 3.3 and 5). */
 static const struct {
-    enum severity severity;
+    enum severity severity[INDEX_HABIT_COUNT];
     const char *expected;
 } index_verdicts[] = {
-    [FINDING_NO_INDEX] = {SEVERITY_FAIL, "an index of the shards"},
-    [FINDING_MISSING_SHARD] = {SEVERITY_SILENT, "the file that the index names"},
-    [FINDING_STALE] = {SEVERITY_SILENT, "every listed tensor in its shard"},
-    [FINDING_WRONG_SHARD] = {SEVERITY_FAIL, "the shard that holds it"},
-    [FINDING_UNLISTED] = {SEVERITY_WARN, "every tensor in the index: loaders that follow it leave this one out"},
-    [FINDING_DUPLICATE] = {SEVERITY_FAIL, "one place for every tensor: loaders take either"},
-    [FINDING_TOTAL_SIZE] = {SEVERITY_WARN, "the sum of all tensors"},
+    [FINDING_NO_INDEX] = {{SEVERITY_FAIL, SEVERITY_FAIL, SEVERITY_FAIL, SEVERITY_FAIL}, "an index of the shards"},
+    [FINDING_MISSING_SHARD] = {{SEVERITY_SILENT, SEVERITY_FAIL, SEVERITY_FAIL, SEVERITY_FAIL}, "the file that the index names"},
+    [FINDING_STALE] = {{SEVERITY_SILENT, SEVERITY_SILENT, SEVERITY_FAIL, SEVERITY_FAIL}, "every listed tensor in its shard"},
+    [FINDING_WRONG_SHARD] = {{SEVERITY_FAIL, SEVERITY_FAIL, SEVERITY_FAIL, SEVERITY_FAIL}, "the shard that holds it"},
+    [FINDING_UNLISTED] = {{SEVERITY_WARN, SEVERITY_WARN, SEVERITY_FAIL, SEVERITY_WARN}, "every tensor in the index"},
+    [FINDING_DUPLICATE] = {{SEVERITY_FAIL, SEVERITY_FAIL, SEVERITY_FAIL, SEVERITY_FAIL}, "one place for every tensor: loaders take either"},
+    [FINDING_TOTAL_SIZE] = {{SEVERITY_WARN, SEVERITY_WARN, SEVERITY_WARN, SEVERITY_WARN}, "the sum of all tensors"},
+    [UNREAD] = {{SEVERITY_SILENT, SEVERITY_SILENT, SEVERITY_FAIL, SEVERITY_WARN},
+                "every tensor in the index: loaders that go by it never open this shard"},
 };
-_Static_assert(sizeof index_verdicts / sizeof index_verdicts[0] == FINDING_COUNT, "a verdict a kind");
+_Static_assert(sizeof index_verdicts / sizeof index_verdicts[0] == FINDING_COUNT + 1, "a verdict a kind");
+
+static enum status report_unlisted(struct subject *subject, const struct inventory *inventory, const struct spread *spread, int kind, struct err *err)
+{
+    if (spread->count == 0)
+        return STATUS_OK;
+    return subject_report(subject, (struct remark){index_verdicts[kind].severity[subject->row->index], spread_text(spread, subject, err),
+                          subject_text(subject, err, "a tensor that %s does not list", inventory->index_name), index_verdicts[kind].expected,
+                          "repaq index DIR --write", 0}, err);
+}
 
 static enum status judge_index(struct subject *subject, const struct inventory *inventory, struct err *err)
 {
-    struct spread unlisted = {0};
+    struct spread unlisted = {0}, unread = {0};
     for (size_t f = 0; f < inventory->finding_count; f++) {
         const struct finding *finding = &inventory->finding[f];
         const bool lost = finding->kind == FINDING_MISSING_SHARD || finding->kind == FINDING_STALE;
-        if (finding->kind == FINDING_UNLISTED && unlisted.count > 0) {
-            unlisted.count++;
-            continue;
-        }
-        const char *what = subject_text(subject, err, "%s", finding->what);
         if (finding->kind == FINDING_UNLISTED) {
-            spread_add(&unlisted, what);
+            struct spread *spread = finding->left_out ? &unread : &unlisted;
+            spread_add(spread, spread->count == 0 ? subject_text(subject, err, "%s", finding->what) : NULL);
             continue;
         }
-        TRY(subject_report(subject, (struct remark){index_verdicts[finding->kind].severity, what,
+        TRY(subject_report(subject, (struct remark){index_verdicts[finding->kind].severity[subject->row->index],
+                           subject_text(subject, err, "%s", finding->what),
                            subject_text(subject, err, "%s (%s in %s)", subject_found(finding->text), inventory_finding_name(finding->kind),
                            inventory->index_name),
                            index_verdicts[finding->kind].expected, lost ? "fetch the checkpoint again" : "repaq index DIR --write", 0}, err));
     }
-    if (unlisted.count == 0)
-        return STATUS_OK;
-    return subject_report(subject, (struct remark){index_verdicts[FINDING_UNLISTED].severity, spread_text(&unlisted, subject, err),
-                          subject_text(subject, err, "a tensor that %s does not list", inventory->index_name), index_verdicts[FINDING_UNLISTED].expected,
-                          "repaq index DIR --write", 0}, err);
+    TRY(report_unlisted(subject, inventory, &unlisted, FINDING_UNLISTED, err));
+    return report_unlisted(subject, inventory, &unread, UNREAD, err);
 }
 
 enum status judge_files_index(struct subject *subject, struct err *err)

@@ -36,7 +36,7 @@ static enum status add_finding(struct inventory *inventory, enum finding_kind ki
     TRY(mem_grow((void **)&inventory->finding, &inventory->finding_capacity, inventory->finding_count + 1, sizeof *inventory->finding, err));
     if (what == NULL || text == NULL)
         return STATUS_LIMIT;
-    inventory->finding[inventory->finding_count++] = (struct finding){kind, what, text};
+    inventory->finding[inventory->finding_count++] = (struct finding){kind, what, text, false};
     return STATUS_OK;
 }
 
@@ -94,6 +94,26 @@ static bool holds_file(const struct holdings *holdings, const char *name)
     return false;
 }
 
+static bool lists_file(const struct shards_index *index, const char *name)
+{
+    for (size_t f = 0; f < index->file_count; f++)
+        if (strcmp(index->file[f], name) == 0)
+            return true;
+    return false;
+}
+
+static enum status compare_unlisted(struct inventory *inventory, const struct holdings *holdings, const struct shards_index *index, struct err *err)
+{
+    for (size_t t = 0; t < holdings->count; t++) {
+        if (map_find(&index->by_name, slice_of(holdings->tensor[t])) != MAP_NONE)
+            continue;
+        const char *file = holdings->file[holdings->file_of[t]];
+        TRY(add_finding(inventory, FINDING_UNLISTED, holdings->tensor[t], arena_format(&inventory->arena, err, "in %s, not in the index", file), err));
+        inventory->finding[inventory->finding_count - 1].left_out = !lists_file(index, file);
+    }
+    return STATUS_OK;
+}
+
 static enum status compare_listed(struct inventory *inventory, const struct holdings *holdings, const struct shards_index *index, struct err *err)
 {
     struct arena *arena = &inventory->arena;
@@ -109,10 +129,7 @@ static enum status compare_listed(struct inventory *inventory, const struct hold
             TRY(add_finding(inventory, FINDING_WRONG_SHARD, index->tensor[t],
                             arena_format(arena, err, "listed in %s, found in %s", listed, holdings->file[holdings->file_of[at]]), err));
     }
-    for (size_t t = 0; t < holdings->count; t++)
-        if (map_find(&index->by_name, slice_of(holdings->tensor[t])) == MAP_NONE)
-            TRY(add_finding(inventory, FINDING_UNLISTED, holdings->tensor[t],
-                            arena_format(arena, err, "in %s, not in the index", holdings->file[holdings->file_of[t]]), err));
+    TRY(compare_unlisted(inventory, holdings, index, err));
     if (index->has_total_size && index->total_size == inventory->total_size)
         return STATUS_OK;
     return add_finding(inventory, FINDING_TOTAL_SIZE, "total_size",

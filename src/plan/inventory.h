@@ -22,6 +22,7 @@ struct finding {
     enum finding_kind kind;
     const char *what; /* tensor or shard */
     const char *text; /* the difference in words */
+    bool left_out;    /* UNLISTED: no tensor of its shard is listed, so that who goes by the index never opens it */
 };
 
 struct inventory {

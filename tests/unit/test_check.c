@@ -201,6 +201,7 @@ static void shapes(void **state)
 static void indexes(void **state)
 {
     static const char stale[] = "{\"metadata\": {\"total_size\": 1}, \"weight_map\": {\"gone\": \"model.safetensors\", \"lost\": \"model-2.safetensors\"}}";
+    static const char other[] = "{\"metadata\": {\"total_size\": 1}, \"weight_map\": {\"gone\": \"model-2.safetensors\"}}";
     static const char outside[] = "{\"weight_map\": {\"gone\": \"../model.safetensors\"}}";
     (void)state;
     llama_write(&good_gptq, PLACE);
@@ -208,6 +209,16 @@ static void indexes(void **state)
     expect_here("vllm", "E2", SILENT, "in no shard");
     expect_here("vllm", "E2", SILENT, "model-2.safetensors");
     expect_here("vllm", "E2", WARN, "does not list");
+    expect_here("transformers", "E2", SILENT, "in no shard");
+    expect_here("gptqmodel", "E2", FAIL, "model-2.safetensors");
+    expect_here("llama.cpp", "E2", FAIL, "does not list"); /* names must be equal */
+    expect_here("llama.cpp", "E2", FAIL, "in no shard");
+    spill(PLACE, "model.safetensors.index.json", other, sizeof other - 1);
+    expect_here("vllm", "E2", SILENT, "does not list"); /* the shard is never opened */
+    expect_here("lmdeploy", "E2", SILENT, "does not list");
+    llama_write(&(struct llama){.encoding = ENCODING_HF}, PLACE);
+    spill(PLACE, "model.safetensors.index.json", other, sizeof other - 1);
+    expect_here("mlx", "E2", WARN, "does not list"); /* by the files' names */
     spill(PLACE, "model.safetensors.index.json", outside, sizeof outside - 1);
     expect_here("vllm", "E2", FAIL, "../model");
     spill(PLACE, "other.safetensors.index.json", stale, sizeof stale - 1);
