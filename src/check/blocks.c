@@ -11,6 +11,8 @@ static const char *const suffixes[] = {
     ".module.weight", ".weight", ".qweight", ".qzeros", ".scales", ".g_idx", ".biases", ".weight_packed", ".weight_scale", ".weight_offset",
     ".weight_zero_point", ".weight_shape", ".weight_g_idx", ".weight_scale_second", ".weight_offset_second", ".scale_bias", ".deq_scale",
     ".quant_bias", ".input_scale", ".input_offset", ".weight_global_scale", ".input_global_scale", ".weight_scale_inv",
+    "_blocks", "_scales", ".SCB", ".weight.absmax", ".weight.quant_map", ".weight.nested_absmax", ".weight.nested_quant_map",
+    ".weight.quant_state.bitsandbytes__nf4", ".weight.quant_state.bitsandbytes__fp4",
 };
 
 bool blocks_module(struct slice name, struct slice *module)

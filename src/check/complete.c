@@ -38,6 +38,7 @@ static const struct family families[] = {
     {"gemma", false, {DENSE}, NULL, NULL},
     {"gemma2", false, {DENSE}, NULL, NULL},
     {"granite", false, {DENSE}, NULL, NULL},
+    {"gpt_oss", true, {NULL}, NULL, NULL},
     {"olmo2", false, {NULL}, NULL, NULL},
     {"starcoder2", false, {NULL}, NULL, NULL},
 };

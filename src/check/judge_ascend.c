@@ -187,6 +187,71 @@ enum status judge_ascend_offsets(struct subject *subject, struct err *err)
                           "symmetric weights", remedy_convert(subject, NULL, err), 0}, err);
 }
 
+/* --- side tensors ----------------------------------------------------------------------------------------------------------- */
+
+/* What a scheme allocates beside the weight, and fills from the file if it is there. Those that have an entry are looked for by it. */
+static const struct {
+    const char *type;
+    const char *side[4];
+} sides[] = {
+    {"W8A16", {".weight_scale", ".weight_offset"}},
+    {"W4A16", {".weight_scale", ".weight_offset"}},
+    {"W8A8_DYNAMIC", {".weight_scale", ".weight_offset"}},
+    {"W4A4_DYNAMIC", {".weight_scale", ".weight_offset"}},
+    {"W8A8", {".input_scale", ".input_offset", ".deq_scale", ".quant_bias"}},
+};
+
+static enum status judge_sides(struct subject *subject, const char *tensor, const char *type, struct err *err)
+{
+    char name[LIMIT_NAME_BYTES_MAX + 64];
+    for (size_t s = 0; s < sizeof sides / sizeof sides[0]; s++)
+        for (size_t i = 0; strcmp(sides[s].type, type) == 0 && i < 4 && sides[s].side[i] != NULL; i++) {
+            (void)snprintf(name, sizeof name, "%.*s%s", (int)(strlen(tensor) - strlen(".weight")), tensor, sides[s].side[i]);
+            if (model_find(&subject->headers.model, slice_of(name)) == MODEL_NONE && described_type(&subject->described, name) == NULL)
+                TRY(report(subject, SEVERITY_SILENT, subject_text(subject, err, "%s", name), "no such tensor (R-INCOMPLETE)",
+                           subject_text(subject, err, "one: %s is %s", tensor, type), err));
+        }
+    return STATUS_OK;
+}
+
+/* deq_scale is F32 in a bfloat16 model; of a float16 model its bits lie in an I64, for the kernel. */
+static enum status judge_products(struct subject *subject, struct err *err)
+{
+    struct spread wrong = {0};
+    enum dtype found = DTYPE_NONE;
+    const struct model *model = &subject->headers.model;
+    const char *dtype = jsondoc_string(subject_member(subject->text_config, "torch_dtype", "dtype"));
+    const bool half = dtype != NULL && strcmp(dtype, "float16") == 0, brain = dtype != NULL && strcmp(dtype, "bfloat16") == 0;
+    for (size_t t = 0; t < model->tensor_count; t++)
+        if (slice_ends(slice_of(model->tensor[t].name), ".deq_scale") &&
+            ((half && model->tensor[t].dtype != DTYPE_I64) || (brain && model->tensor[t].dtype != DTYPE_F32))) {
+            spread_add(&wrong, model->tensor[t].name);
+            found = model->tensor[t].dtype;
+        }
+    if (wrong.count == 0)
+        return STATUS_OK;
+    return report(subject, SEVERITY_SILENT, spread_text(&wrong, subject, err),
+                  subject_text(subject, err, "a deq_scale of %s in a model of %s: numbers are cast, not bits", dtype_name(found), dtype),
+                  half ? "I64 with the bits of an F32" : "F32", err);
+}
+
+enum status judge_ascend_parts(struct subject *subject, struct err *err)
+{
+    const struct described *described = &subject->described;
+    bool packs = false;
+    for (size_t d = 0; d < described->count && !subject->headers.damaged && subject->source.only == NULL; d++) {
+        const uint32_t tensor = model_find(&subject->headers.model, slice_of(described->tensor[d]));
+        if (tensor == MODEL_NONE || !is_matrix(&subject->headers.model.tensor[tensor]))
+            continue;
+        packs = packs || strcmp(described->type[d], "W4A8_DYNAMIC") == 0;
+        TRY(judge_sides(subject, described->tensor[d], described->type[d], err));
+    }
+    if (packs && subject->engine == ENGINE_VLLM_ASCEND && described->has_group_size && described->group_size != 0)
+        TRY(report(subject, SEVERITY_FAIL, description_of(subject), subject_text(subject, err, "\"group_size\": %lld with W4A8_DYNAMIC",
+                   (long long)described->group_size), "0: groups are no longer supported", err));
+    return judge_products(subject, err);
+}
+
 /* --- E22 -------------------------------------------------------------------------------------------------------------------- */
 
 /* What the rows of W4A16 codes must be, by the version and the scales' shape (formats/msmodelslim.md section 3.2). */

@@ -5,6 +5,8 @@
 #define GGUFS ONE(GGUF)
 #define ANY (EVERY - GGUFS) /* directories, and files of tensors */
 #define QUANT ((1u << ENCODING_BNB) - 1 - ONE(HF)) /* integers of groups, whose kernels have limits */
+#define WEIGHTS (QUANT | ONE(BNB) | ONE(FP8)) /* Linear layers that are quantized one by one */
+#define FEWBITS (ONE(BNB) | ONE(FP8) | ONE(MXFP4) | ONE(CT) | ONE(MLX)) /* floats of few bits, or codebooks, may be among them */
 #define GPTQ1 ONE(GPTQ)
 #define GPTQS (ONE(GPTQ) | ONE(GPTQ_V2))
 #define AWQS ONE(AWQ)

@@ -209,16 +209,22 @@ static enum status list_modules(struct subject *subject, struct err *err)
     return STATUS_OK;
 }
 
+/* Formats with a quant_method of their own. */
+static const struct {
+    const char *method;
+    enum encoding encoding;
+} methods[] = {{"awq", ENCODING_AWQ}, {"compressed-tensors", ENCODING_CT}, {"bitsandbytes", ENCODING_BNB}, {"fp8", ENCODING_FP8},
+               {"fbgemm_fp8", ENCODING_FP8}, {"mxfp4", ENCODING_MXFP4}};
+
 /* How the engine would take it, where repaq itself could not read it. */
 static enum encoding guess_encoding(const struct subject *subject)
 {
     const struct jsondoc *settings = subject->settings, *mlx = jsondoc_get(subject->config, "quantization");
     if (subject->described.name != NULL)
         return ENCODING_MS;
-    if (subject_is(settings, "quant_method", "awq"))
-        return ENCODING_AWQ;
-    if (subject_is(settings, "quant_method", "compressed-tensors"))
-        return ENCODING_CT;
+    for (size_t m = 0; m < sizeof methods / sizeof methods[0]; m++)
+        if (subject_is(settings, "quant_method", methods[m].method))
+            return methods[m].encoding;
     if (mlx != NULL && jsondoc_get(mlx, "group_size") != NULL && jsondoc_get(settings, "quant_method") == NULL)
         return ENCODING_MLX;
     if (subject_is(settings, "quant_method", "gptq") || (jsondoc_get(settings, "quant_method") == NULL && jsondoc_get(settings, "desc_act") != NULL))

@@ -16,6 +16,7 @@ struct constraints {
     uint32_t bits;         /* bit b: codes of b bits; 0: any */
     uint32_t groups;       /* sum of the group sizes taken, powers of two from 16 on, and CONSTRAINTS_PER_CHANNEL; 0: any */
     uint32_t scale_dtypes; /* bit d: scales of enum dtype d; 0: any */
+    uint64_t ggml_types;   /* bit t: tensors of enum ggml_type t in a GGUF file; 0: any */
     uint16_t out_multiple, in_multiple; /* of a weight's shape; 0: any */
     bool symmetric_only;   /* every zero is 2^(bits-1) */
     bool no_zero_at_zero;  /* no zero of 0 */

@@ -403,6 +403,25 @@ static enum status add_dropped(struct plan *plan, const struct options *options,
     return STATUS_OK;
 }
 
+/* What the engine of --for has kernels for. */
+static enum status check_types(const struct plan *plan, const struct constraints *engine, struct err *err)
+{
+    char list[300];
+    size_t used = 0;
+    for (size_t t = 0; engine != NULL && engine->ggml_types != 0 && t < plan->tensor_count; t++) {
+        const struct output_tensor *output = &plan->tensor[t];
+        if ((engine->ggml_types >> output->type & 1) != 0)
+            continue;
+        for (int type = 0; type < GGML_COUNT && used < sizeof list; type++)
+            if ((engine->ggml_types >> type & 1) != 0)
+                used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used == 0 ? "" : ", ", ggml_name((enum ggml_type)type));
+        (void)err_set(err, STATUS_UNREPRESENTABLE, output->name, "found type %s, expected one that %s has kernels for: %s", ggml_name(output->type),
+                      engine->engine, list);
+        return err_try(err, "another --type, or --tensor-type %s=F16", output->name);
+    }
+    return STATUS_OK;
+}
+
 enum status ggufplan_tensors(struct plan *plan, const struct options *options, struct err *err)
 {
     const struct arrangement *arrangement = plan->arrangement;
@@ -410,5 +429,6 @@ enum status ggufplan_tensors(struct plan *plan, const struct options *options, s
         const struct arranged *arranged = &arrangement->tensor[i];
         TRY(arranged->source != MODEL_NONE ? add_floats(plan, i, options, err) : add_weights(plan, i, options, err));
     }
+    TRY(check_types(plan, options->constraints, err));
     return add_dropped(plan, options, err);
 }

@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """make.py KIND DIR [OPTION...]: a small checkpoint for a case. KIND: msmodelslim, packed, gptq, gptq_v2, awq, sharded, w8a16, static
 (W8A8 of compressed-tensors), products (W8A8 of msmodelslim, input scales of 0.1), short (compressed-tensors whose last group is),
-gguf (DIR/m.gguf, a llama), without (SRC MODULE: SRC less the tensors of MODULE).
+gguf (DIR/m.gguf, a llama), without (SRC MODULE: SRC less the tensors of MODULE),
+edited (a copy of the directory that is the first option).
 
 Options: asym (zeros that are not constant), rounded (scales that F16 cannot hold), flip (another value of one code), scale (one scale
 twice as large). Of static: bias (a layer bias, and an input scale of 0.1). Of products: deq_scale, quant_bias, input_scale, input_offset (a bit of its first value is
-another). Of gguf: the name of a family, big (endian), set (of two files), pre (a pre-tokenizer that nobody has), -NAME (without this tensor or pair)."""
+another). Of gguf: the name of a family, big (endian), set (of two files), pre (a pre-tokenizer that nobody has), -NAME (without this tensor or pair).
+Of edited: -NAME (without this tensor), NAME=BYTE (its last bytes, of one value, are this one), NAME~ (floats that are 0)."""
+import math
 import pathlib
 import shutil
 import struct
@@ -38,12 +41,31 @@ def without(folder, source, module):
     checkpoint.write_tensors(path, {name: tensor for name, tensor in checkpoint.read_tensors(path).items() if not name.startswith(module + ".")})
 
 
+def edited(folder, source, *options):
+    shutil.copytree(source, folder)
+    path = next(folder.glob("*.safetensors"))
+    tensors = checkpoint.read_tensors(path)
+    for word in options:
+        if word.startswith("-"):
+            del tensors[word[1:]]
+        elif word.endswith("~"):
+            shape = tensors[word[:-1]][1]
+            tensors[word[:-1]] = ["BF16", shape, bytearray(2 * math.prod(shape))]
+        else:
+            name, byte = word.split("=")
+            tensors[name][2][-4:] = bytes([int(byte, 16)]) * len(tensors[name][2][-4:])
+    text = checkpoint.header_text(tensors)
+    checkpoint.write_tensors(path, tensors, '{"__metadata__":{"format":"pt"},' + text[1:])
+
+
 def main(kind, place, *options):
     folder = pathlib.Path(place)
     if kind == "without":
         return without(folder, *options)
     if kind == "gguf":
         return gguf(folder, options)
+    if kind == "edited":
+        return edited(folder, *options)
     asymmetric = "asym" in options
     table = checkpoint.weights(zeros="asym" if asymmetric else "sym", bits=8 if kind == "w8a16" else 4)
     weight = table[defects.UP]
