@@ -7,6 +7,7 @@ import random
 import shutil
 import struct
 import subprocess
+import time
 
 F32, F16 = 0, 1                                 # types of tensors
 U32, FLOAT, STRING, ARRAY = 4, 6, 8, 9          # types of values
@@ -95,6 +96,17 @@ def make_imatrix(path, layers):
     write_gguf(path, IMATRIX, tensors, fill)
 
 
+def measured(command):
+    """(wall seconds, processor seconds in user space, in the kernel, peak resident bytes) of one command, whose output is dropped."""
+    start = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        raise SystemExit("bench: %s: exit %d" % (" ".join(command), process.returncode))
+    return time.monotonic() - start, usage.ru_utime, usage.ru_stime, usage.ru_maxrss * 1024
+
+
 def read_once(path):
     with open(path, "rb") as file:
         while file.read(1 << 24):
@@ -102,8 +114,8 @@ def read_once(path):
 
 
 class Bench:
-    def __init__(self, args, timed, median, pool):
-        self.args, self.timed, self.median, self.pool = args, timed, median, pool
+    def __init__(self, args, median, pool):
+        self.args, self.median, self.pool = args, median, pool
         self.ours, self.theirs, self.copied = (os.path.join(args.dir, name) for name in ("ours.gguf", "theirs.gguf", "copy.gguf"))
 
     def wanted(self, label):
@@ -122,7 +134,7 @@ class Bench:
             os.remove(result)
         subprocess.run(["sync"], check=True)
         read_once(source)
-        return self.timed(command)
+        return measured(command)
 
     def row(self, kind, share, imatrix, threads, aim):
         source, matrix = self.source(share)
@@ -137,22 +149,26 @@ class Bench:
                 copies.append(self.once(["sh", "-c", 'cp "$0" "$1" && sync', source, self.copied], source, self.copied))
         if subprocess.run(["cmp", "-s", self.ours, self.theirs], check=False).returncode != 0:
             raise SystemExit("bench: %s: the two files differ" % " ".join(ours_of))
-        cpu, wall = (self.median([b[at] / a[at] for a, b in zip(ours, theirs)]) for at in (1, 0))
+        def of(runs, at):
+            return self.median([run[at] for run in runs])
+
+        user, wall = (self.median([b[at] / max(a[at], 1e-3) for a, b in zip(ours, theirs)]) for at in (1, 0))
         copy = "%5.2f" % self.median([a[0] / c[0] for a, c in zip(ours, copies)]) if copies else "    -"
-        print("| %-9s | %-7s | %d | %4.2f GB | %7.2f s | %7.2f s | %6.1fx | %7.2f s | %7.2f s | %6.1fx | %s | %s | %4d MiB | %4d MiB |" % (
-            kind, "imatrix" if imatrix else "", threads, os.path.getsize(source) / 1e9, self.median([a[1] for a in ours]),
-            self.median([b[1] for b in theirs]), cpu, self.median([a[0] for a in ours]), self.median([b[0] for b in theirs]), wall, copy,
-            "  - " if aim is None else "%3gx" % aim, max(a[2] for a in ours) >> 20, max(b[2] for b in theirs) >> 20), flush=True)
+        print("| %-9s | %-7s | %d | %6.2f s | %6.2f s | %5.1fx | %6.2f s | %6.2f s | %7.2f s | %7.2f s | %5.1fx | %s | %s | %4d MiB | %4d MiB |" % (
+            kind, "imatrix" if imatrix else "", threads, of(ours, 1), of(theirs, 1), user, of(ours, 2), of(theirs, 2), of(ours, 0), of(theirs, 0), wall, copy,
+            "  - " if aim is None else "%3gx" % aim, max(a[3] for a in ours) >> 20, max(b[3] for b in theirs) >> 20), flush=True)
 
     def quantizing(self):
-        print("\n| type      | matrix  | n | input   | repaq cpu | llama cpu | less    | repaq     | llama     | faster  | cp    | aim | memory   | llama's  |")
-        print("|-----------|---------|---|---------|-----------|-----------|---------|-----------|-----------|---------|-------|-----|----------|----------|")
+        """Processor time in user space and in the kernel, wall time, times and ratios of both, and cp's as a measure where reading and writing is most of it."""
+        print("\n| type      | matrix  | n | user     | llama's  | less   | kernel   | llama's  | wall      | llama's   | faster | cp    | aim | memory   | llama's  |")
+        print("|-----------|---------|---|----------|----------|--------|----------|----------|-----------|-----------|--------|-------|-----|----------|----------|")
         for kind, share, acts, plain, by_matrix in TYPES:
             for imatrix, aim in ((False, plain), (True, by_matrix)):
-                if (imatrix and acts is False) or (not imatrix and acts is None) or not self.wanted("quantize " + kind):
+                if (imatrix and acts is False) or (not imatrix and acts is None):
                     continue
                 for threads in (1, 2) if share else (2,):
-                    self.row(kind, share, imatrix, threads, aim)
+                    if self.wanted("quantize %s, %s, %d" % (kind, "imatrix" if imatrix else "plain", threads)):
+                        self.row(kind, share, imatrix, threads, aim)
 
     def converting(self, against_cp, make_float, awq_source):
         """Hugging Face in F16 and AWQ against cp, and llama.cpp's converter."""
@@ -176,5 +192,6 @@ class Bench:
         theirs = self.once([self.args.python, "-c", mute, script, folder, "--outfile", self.theirs, "--outtype", "f16"], os.path.join(folder, "config.json"), self.theirs)
         ours = self.once([self.args.repaq, "convert_hf_to_gguf", folder, "--outfile", self.ours, "--outtype", "f16"], os.path.join(folder, "config.json"), self.ours)
         same = subprocess.run(["cmp", "-s", self.ours, self.theirs], check=False).returncode == 0
-        print("convert_hf_to_gguf: repaq %.2f s, %d MiB; script %.2f s, %d MiB; %.1fx; the files are %s" % (
-            ours[0], ours[2] >> 20, theirs[0], theirs[2] >> 20, theirs[0] / ours[0], "equal" if same else "not equal"), flush=True)
+        print("convert_hf_to_gguf: repaq %.2f s (processor %.2f s), %d MiB; script %.2f s (processor %.2f s), %d MiB; %.1fx (processor %.1fx)%s" % (
+            ours[0], ours[1] + ours[2], ours[3] >> 20, theirs[0], theirs[1] + theirs[2], theirs[3] >> 20, theirs[0] / ours[0],
+            (theirs[1] + theirs[2]) / (ours[1] + ours[2]), "" if same else "; the files are not equal"), flush=True)
