@@ -14,6 +14,7 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
+import attack_defects  # noqa: F401  registers its cases with defects
 import checkpoint
 import defects
 import determinism
