@@ -23,6 +23,7 @@ struct reading {
     uint32_t file;           /* whose tensors are being read */
     uint64_t heads, key_heads;
     size_t strange;          /* tensors without a name in Hugging Face's */
+    uint32_t layers;         /* the largest number of one, and 1 */
 };
 
 /* --- one tensor ------------------------------------------------------------------------------------------------------------------ */
@@ -214,6 +215,8 @@ static enum status add_tensor(struct reading *reading, const struct ggufile_tens
         reading->strange++;
         return add_own(reading, stored, tensor, err);
     }
+    if (match.layer != UINT32_MAX && match.layer >= reading->layers)
+        reading->layers = match.layer + 1;
     if (strchr(match.row->hf, '@') != NULL)
         return add_experts(reading, stored, tensor, &match, err);
     const uint64_t rows = tensor->rank < 2 ? tensor->dims[0] : tensor->dims[1];
@@ -252,6 +255,37 @@ static enum status find_arch(struct reading *reading, struct err *err)
         TRY(ggufile_value_u32(reading->gguf, key, &key_heads, NULL, err));
     reading->heads = heads;
     reading->key_heads = key_heads == 0 ? heads : key_heads;
+    return STATUS_OK;
+}
+
+/* What config.json will say of sizes is what the tensors show. Files that hold a vocabulary alone have none. */
+static enum status check_sizes(const struct reading *reading, struct err *err)
+{
+    const struct ggufile_tensor *embedding = NULL;
+    for (size_t f = 0; f < reading->set->count && embedding == NULL; f++)
+        embedding = ggufile_find_tensor(&reading->set->file[f], slice_of("token_embd.weight"));
+    const struct {
+        const char *key;
+        uint64_t shown; /* 0: by nothing, but 0 is no such number */
+        const char *what;
+    } rows[] = {{"block_count", reading->layers, "blocks with tensors"},
+                {"embedding_length", embedding == NULL ? 0 : embedding->dims[0], "columns of token_embd.weight"},
+                {"attention.head_count", 0, NULL}};
+    for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++) {
+        char key[128];
+        uint32_t stated;
+        bool present;
+        (void)snprintf(key, sizeof key, "%s.%s", reading->arch->name, rows[r].key);
+        const struct ggufile_value *value = ggufile_find(reading->gguf, key);
+        if (value == NULL || value->kind == GGUFILE_ARRAY) /* some have a number for each layer */
+            continue;
+        TRY(ggufile_value_u32(reading->gguf, key, &stated, &present, err));
+        if (stated == 0)
+            return err_set(err, STATUS_CORRUPT, reading->gguf->path, "found %s 0, expected a positive number", key);
+        if (rows[r].shown != 0 && stated != rows[r].shown)
+            return err_set(err, STATUS_CORRUPT, reading->gguf->path, "found %s %u, but %llu %s (R-INCOMPLETE)", key, stated, (unsigned long long)rows[r].shown,
+                           rows[r].what);
+    }
     return STATUS_OK;
 }
 
@@ -349,6 +383,8 @@ static enum status read_set(struct reading *reading, struct err *err)
     TRY(find_arch(reading, err));
     for (size_t f = 0; f < reading->set->count; f++)
         TRY(add_file(reading, &reading->set->file[f], err));
+    if (reading->arch != NULL && reading->layers > 0)
+        TRY(check_sizes(reading, err));
     TRY(make_documents(reading, err));
     return note_oddities(reading, err);
 }

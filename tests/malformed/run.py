@@ -20,6 +20,7 @@ import defects
 import determinism
 import gguf_copy
 import gguf_sets
+import gguf_sizes
 import kills
 import modern
 import modern_defects  # noqa: F401  registers its cases with defects
@@ -229,7 +230,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repaq", required=True, type=os.path.abspath)
     parser.add_argument("--fixtures", help="not used: every checkpoint is made here")
-    parser.add_argument("--only", default="", help="run the cases whose name contains this; kills, determinism, gguf-copy and gguf-sets are names too")
+    parser.add_argument("--only", default="", help="run the cases whose name contains this; kills, determinism, gguf-copy, gguf-sets and gguf-sizes are names too")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--flips", type=int, default=150, help="byte flips for each of the formats")
     parser.add_argument("--all-prefixes", action="store_true", help="every length, not a sample of them")
@@ -249,7 +250,8 @@ def main():
     for name, cases in (("kills", lambda: kills.cases(options.repaq, options.scratch, options.seed)),
                         ("determinism", lambda: determinism.cases(options.repaq, options.scratch)),
                         ("gguf-copy", lambda: gguf_copy.cases(options.repaq, options.scratch)),
-                        ("gguf-sets", lambda: gguf_sets.cases(options.repaq, options.scratch))):
+                        ("gguf-sets", lambda: gguf_sets.cases(options.repaq, options.scratch)),
+                        ("gguf-sizes", lambda: gguf_sizes.cases(options.repaq, options.scratch))):
         if options.only and options.only != name:
             continue
         for title, faults in cases():
