@@ -2,6 +2,7 @@
 #include "check/remedy.h"
 #include "check/rules.h"
 #include "check/spread.h"
+#include "plan/gap_source.h"
 #include "plan/inventory.h"
 
 #include <string.h>
@@ -238,6 +239,18 @@ static bool is_reported(const struct findings *findings, const struct err *why)
     return false;
 }
 
+/* What a conversion refuses of a weight's parameters and no rule has named: they contradict the config, or themselves. */
+static enum status report_contradictions(struct subject *subject, struct err *err)
+{
+    for (uint32_t w = 0; subject->surveyed && w < subject->model.weight_count; w++) {
+        struct err why = {0};
+        if (gap_source_check(&subject->model, w, &subject->survey.weight[w], &why) != STATUS_CORRUPT || is_reported(&subject->findings, &why))
+            continue;
+        TRY(subject_report_error(subject, &why, SEVERITY_FAIL, err));
+    }
+    return STATUS_OK;
+}
+
 enum status judge_files_readable(struct subject *subject, struct err *err)
 {
     /* Where another rule has named the fault, or the format is one that repaq only knows by name, this is no more than the reason why weights were not
@@ -250,5 +263,6 @@ enum status judge_files_readable(struct subject *subject, struct err *err)
     const bool undescribed = subject->encoding == ENCODING_COUNT && subject->settings == NULL;
     if (!named || !is_reported(&subject->findings, &subject->read_error))
         TRY(subject_report_error(subject, &subject->read_error, named && !undescribed ? SEVERITY_WARN : SEVERITY_FAIL, err));
-    return subject_report_error(subject, &subject->survey_error, SEVERITY_FAIL, err);
+    TRY(subject_report_error(subject, &subject->survey_error, SEVERITY_FAIL, err));
+    return report_contradictions(subject, err);
 }

@@ -1,7 +1,8 @@
-/* E7 to E12: what the config of GPTQ (and AWQ) claims, against the data. */
+/* E7 to E12: what the config of GPTQ (and AWQ, and compressed-tensors) claims, against the data. */
 #include "check/remedy.h"
 #include "check/rules.h"
 #include "check/spread.h"
+#include "formats/registry.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -27,16 +28,27 @@ static bool is_other_constant(const struct subject *subject, const struct weight
 
 /* --- E7, E8 ----------------------------------------------------------------------------------------------------------------- */
 
+/* The config says that the weight's zeros are all 2^(bits-1): as the reader has it, or what the engine goes by. */
+static bool is_claimed(const struct subject *subject, const struct weight *weight)
+{
+    if (weight->claim == CLAIM_SYMMETRIC)
+        return true;
+    if (subject->encoding == ENCODING_AWQ)
+        return subject_flag(subject->settings, "zero_point") == 0;
+    return subject_is_gptq(subject) && subject_flag(subject->settings, "sym") == 1;
+}
+
 enum status judge_gptq_flag(struct subject *subject, struct err *err)
 {
-    const bool awq = subject->encoding == ENCODING_AWQ;
-    const bool claims = awq ? subject_flag(subject->settings, "zero_point") == 0 : subject_flag(subject->settings, "sym") == 1;
+    const struct format *format = registry_find(subject->model.format);
     struct spread wrong = {0};
     int64_t low = INT64_MAX, high = INT64_MIN;
-    for (size_t w = 0; claims && w < subject->model.weight_count; w++) {
+    for (size_t w = 0; w < subject->model.weight_count; w++) {
         const struct weight *weight = &subject->model.weight[w];
         const struct group_tally *groups = &subject->survey.weight[w].groups;
-        if (groups->not_mid == 0 || (!awq && is_other_constant(subject, weight, groups))) /* that is a wrong label: E8 */
+        if (!is_claimed(subject, weight) || groups->not_mid == 0)
+            continue;
+        if (subject_is_gptq(subject) && is_other_constant(subject, weight, groups)) /* that is a wrong label: E8 */
             continue;
         spread_add(&wrong, weight->name);
         low = groups->zero_min < low ? groups->zero_min : low;
@@ -44,16 +56,21 @@ enum status judge_gptq_flag(struct subject *subject, struct err *err)
     }
     if (wrong.count == 0)
         return STATUS_OK;
-    return subject_report(subject, (struct remark){(subject->row->traits & TRAIT_IGNORES_ZEROS) != 0 ? SEVERITY_SILENT : SEVERITY_FAIL,
-                          spread_text(&wrong, subject, err), subject_text(subject, err, "zeros %" PRId64 "..%" PRId64 ", but %s says %s (R-SYMFLAG)", low, high,
-                          subject->settings_where, awq ? "zero_point: false" : "sym: true"), "2^(bits-1) everywhere",
-                          awq ? "set zero_point: true" : remedy_convert(subject, subject->model.format, err), 0}, err);
+    const char *claim = format == NULL || format->claim == NULL ? "so" : format->claim;
+    return subject_report(
+        subject,
+        (struct remark){(subject->row->traits & TRAIT_IGNORES_ZEROS) != 0 ? SEVERITY_SILENT : SEVERITY_FAIL, spread_text(&wrong, subject, err),
+                        subject_text(subject, err, "zeros %" PRId64 "..%" PRId64 ", but %s says %s (R-SYMFLAG)", low, high, subject->settings_where, claim),
+                        "2^(bits-1) everywhere",
+                        subject->encoding == ENCODING_AWQ ? "set zero_point: true" : remedy_convert(subject, subject->model.format, err), 0},
+        err);
 }
 
 static enum status report_zero(struct subject *subject, const struct spread *zero, uint64_t groups, bool ambiguous, struct err *err)
 {
     return subject_report(subject, (struct remark){SEVERITY_SILENT, spread_text(zero, subject, err),
-                          subject_text(subject, err, "%" PRIu64 " zero points stored as all ones: engines read them as 0 or as 2^bits (R-ZERO-V1)", groups),
+                          subject_text(subject, err, "%" PRIu64 " zero points stored as all ones: engines read them as 0 or as 2^bits (%s)", groups,
+                                       ambiguous ? "R-AMBIG-V1" : "R-ZERO-V1"),
                           "none in GPTQ v1",
                           ambiguous ? "repaq convert SRC DST --to gptq_v2 --gptq-zeros word-add, field-mod or no-mask, as the writer stored them"
                                     : remedy_convert(subject, NULL, err), 0}, err);

@@ -27,6 +27,7 @@ import modern_defects  # noqa: F401  registers its cases with defects
 import torch_defects  # noqa: F401  likewise
 import torchsave
 
+ENGINES = ("vllm", "transformers", "gptqmodel", "mindie", "mlx")  # between them every format has one that loads it
 TIMEOUT = 10  # seconds a run may take on a checkpoint of some 30 KB
 ENVIRONMENT = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "NO_COLOR": "1"}
 
@@ -64,10 +65,24 @@ def run_defect(options, entry):
         faults.append(f"left behind: {written}")
     if checkpoint.tree_hash(source) != before:
         faults.append("the input was changed")
+    if found == 4 and not more and not faults:
+        faults += check_reported(options, source, text)
     if found == 0 and not faults:
         faults += check_accepted(options, source, place / "out", more)
     if not options.keep:
         shutil.rmtree(place)
+    return faults
+
+
+def check_reported(options, source, text):
+    """What convert calls broken, check reports of every engine; of codes it looks at none."""
+    if "expected one int4 a byte" in text:
+        return []
+    faults = []
+    for engine in ENGINES:
+        code, said = repaq(options, "check", source, "--for", engine)
+        if code not in (1, 4):
+            faults.append(f"check --for {engine} says exit {code}: {said.strip()[:300]}")
     return faults
 
 
