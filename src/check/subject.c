@@ -75,8 +75,11 @@ enum status subject_report_error(struct subject *subject, const struct err *why,
     const char *text = subject_found(why->what);
     const char *cut = strstr(text, expected);
     const char *found = subject_text(subject, err, "%.*s", (int)(cut == NULL ? strlen(text) : (size_t)(cut - text)), text);
-    return subject_report(subject, (struct remark){severity, why->where, found, cut == NULL ? "what repaq convert can read" : cut + sizeof expected - 1,
-                          why->remedy[0] != '\0' ? why->remedy : NULL, 0}, err);
+    const char *wanted = subject_text(subject, err, "%s", cut == NULL ? "what repaq convert can read" : cut + sizeof expected - 1);
+    const char *where = subject_text(subject, err, "%s", why->where), *remedy = subject_text(subject, err, "%s", why->remedy);
+    if (found == NULL || wanted == NULL || where == NULL || remedy == NULL)
+        return STATUS_LIMIT;
+    return subject_report(subject, (struct remark){severity, where, found, wanted, remedy[0] != '\0' ? remedy : NULL, 0}, err);
 }
 
 const char *subject_text(struct subject *subject, struct err *err, const char *format, ...)

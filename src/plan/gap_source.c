@@ -58,6 +58,11 @@ static enum status check_claim(const struct model *model, const struct weight *w
 enum status gap_source_check(const struct model *model, uint32_t weight, const struct survey_weight *seen, struct err *err)
 {
     TRY(check_finite(&model->weight[weight], &seen->groups, err));
+    if (seen->strange_deqs > 0) {
+        (void)err_set(err, STATUS_CORRUPT, model->weight[weight].name, "found %llu of %llu deq_scales that are not input_scale * weight_scale (R-CONFLICT)",
+                      (unsigned long long)seen->strange_deqs, (unsigned long long)model->weight[weight].out);
+        return err_try(err, "fetch the checkpoint again: one of them belongs to other weights");
+    }
     return check_claim(model, &model->weight[weight], seen, err);
 }
 

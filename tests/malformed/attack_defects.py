@@ -78,10 +78,10 @@ def config(change):
 
 
 for title, change in (("byte-order-mark", lambda raw: b"\xef\xbb\xbf" + raw), ("trailing-comma", lambda raw: raw.rstrip()[:-1] + b",}"), ("cut-off", lambda raw: raw[:-20]),
-                      ("empty", lambda raw: b""), ("no-utf8", lambda raw: raw.replace(b"llama", b"ll\xffma", 1)), ("utf16", lambda raw: raw.decode().encode("utf-16")),
+                      ("empty", lambda raw: b""), ("no-utf8", lambda raw: raw.replace(b"olmo2", b"ll\xffma", 1)), ("utf16", lambda raw: raw.decode().encode("utf-16")),
                       ("nan", lambda raw: raw.replace(b"1e-06", b"NaN")), ("single-quotes", lambda raw: raw.replace(b'"', b"'")), ("two-documents", lambda raw: raw + raw),
                       ("nul-behind", lambda raw: raw + b"\0"), ("duplicate-by-escape", lambda raw: raw.replace(b'"bits"', b'"\\u0062its": 8, "bits"', 1)),
-                      ("lone-surrogate", lambda raw: raw.replace(b"llama", b"\\udc00", 1))):
+                      ("lone-surrogate", lambda raw: raw.replace(b"olmo2", b"\\udc00", 1))):
     case("config-" + title, 4, "config.json")(config(change))
 case("config-of-large-numbers", 0)(config(lambda raw: raw.replace(b'"hidden_size"', b'"seed": 123456789012345678901234567890, "tiny": 1e-400, "hidden_size"', 1)))
 case("config-bits-in-a-string-of-digits", 4, "bits")(defects.config_says(bits="4 "))

@@ -97,8 +97,8 @@ def make_mlx(folder, table, group=32):
 MS_FILES = ("quant_model_weight_w8a8.safetensors", "quant_model_description_w8a8.json")
 
 
-def make_ms_static(folder, table, wide=True, scales=True):
-    """W8A8 with static activations: deq_scale as an I64 or an F32; v1 leaves the scales out."""
+def make_ms_static(folder, table, wide=True, scales=True, step=0.03125):
+    """W8A8 with static activations, of this input scale: deq_scale as an I64 or an F32; v1 leaves the scales out."""
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True)
     write_json(folder / "config.json", CONFIG)
@@ -107,9 +107,9 @@ def make_ms_static(folder, table, wide=True, scales=True):
     description.update({name: "FLOAT" for name in tensors})
     for name, weight in table.items():
         codes, scale = [[code - 128 for code in row] for row in weight.codes], flat(weight.scales)
-        deq = [struct.unpack("<i", struct.pack("<f", 0.03125 * s))[0] for s in scale]
+        deq = [struct.unpack("<i", struct.pack("<f", step * s))[0] for s in scale]
         parts = {".weight": ["I8", [weight.out, weight.inner], i8(flat(codes))],
-                 ".input_scale": ["F32", [1], f32([0.03125])], ".input_offset": ["F32", [1], f32([-3.0])],
+                 ".input_scale": ["F32", [1], f32([step])], ".input_offset": ["F32", [1], f32([-3.0])],
                  ".deq_scale": ["I64" if wide else "F32", [weight.out], bytearray(struct.pack(f"<{weight.out}{'q' if wide else 'i'}", *deq))],
                  ".quant_bias": ["I32", [weight.out], bytearray(struct.pack(f"<{weight.out}i", *[3 * sum(row) for row in codes]))]}
         if scales:

@@ -280,8 +280,7 @@ static_case("sound", 0)
 static_case("sound-f32-products", 0, wide=False)
 static_case("sound-to-w8a8", 0, to="msmodelslim", options=["--layout", "unpacked"])
 static_case("dtype-rounds-scales", 6, ("deq_scale", "R-SCALE", "leave --dtype out"), to="msmodelslim", options=["--layout", "unpacked", "--dtype", "bf16"])
-static_case("dtype-rounds-the-input-scale", 6, ("deq_scale", "R-SCALE"), to="msmodelslim", options=["--layout", "unpacked", "--dtype", "f16"],
-            action=tensor(".input_scale", lambda t: poke(t, 0, struct.pack("<f", 0.1))))
+static_case("dtype-rounds-the-input-scale", 6, ("deq_scale", "R-SCALE"), to="msmodelslim", options=["--layout", "unpacked", "--dtype", "f16"], step=0.1)
 static_case("dtype-f32", 0, to="msmodelslim", options=["--layout", "unpacked", "--dtype", "f32"])
 static_case("without-scales", 0, scales=False)
 static_case("without-scales-exact", 6, ("R-SCALE", "--exact"), options=["--exact"], scales=False)
@@ -301,8 +300,8 @@ static_case("nan-input-scale", 4, (UP, "R-NONFINITE"), action=tensor(".input_sca
 static_case("input-zero-300", 6, (UP, "300", "R-RANGE", "--weights-only"), action=tensor(".input_offset", lambda t: poke(t, 0, struct.pack("<f", 300))))
 static_case("input-zero-half", 6, (UP, "0.5", "R-RANGE"), action=tensor(".input_offset", lambda t: poke(t, 0, struct.pack("<f", 0.5))))
 static_case("input-zero-nan", 6, (UP, "nan", "R-RANGE"), action=tensor(".input_offset", lambda t: poke(t, 0, NAN)))
-static_case("input-scale-becomes-0", 6, (UP, "input scale", "R-SCALE"), options=["--dtype", "f16"],
-            action=tensor(".input_scale", lambda t: poke(t, 0, struct.pack("<f", 1e-30))))
+static_case("input-scale-becomes-0", 6, (UP, "input scale", "R-SCALE"), options=["--dtype", "f16"], step=1e-30)
+static_case("products-of-other-weights", 4, (UP, "1 of 64", "deq_scale", "R-CONFLICT"), action=tensor(".deq_scale", lambda t: poke(t, 8, struct.pack("<f", 1))))
 static_case("asymmetric", 0, action=tensor(".weight_offset", lambda t: poke(t, 0, struct.pack("<f", 5))))
 static_case("asymmetric-to-w8a8", 6, (UP, "R-RANGE"), to="msmodelslim", action=tensor(".weight_offset", lambda t: poke(t, 0, struct.pack("<f", 5))))
 static_case("scales-of-another-type", 4, (UP + ".weight_scale", "W8A16", "W8A8"),
