@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define TILE_VALUES_MAX (UINT64_C(1) << 20) /* in flight */
+#define TILE_CODES_MAX (UINT64_C(1) << 25)  /* of rows whose parameters are in flight */
 
 static uint64_t common_multiple(uint64_t a, uint64_t b)
 {
@@ -131,27 +132,62 @@ static enum status embed_mxfp4(const struct making *making, const struct arrange
     return STATUS_OK;
 }
 
+/* Whether the source stores the codes of a column one after another: pieces of it are long where many rows are read, of few columns. */
+static bool lies_by_columns(const struct weight *weight)
+{
+    const bool affine = weight->spec.grid == GRID_AFFINE_ZERO || weight->spec.grid == GRID_AFFINE_BETA;
+    return affine && weight->origin == NULL && layout_row(weight->spec.codes_layout)->slow == AXIS_IN;
+}
+
+/* Columns that are read at a time: all of them, or as few as make whole blocks, groups and runs of the layout. */
+static uint64_t columns_at_once(const struct weight *weight, enum ggml_type type)
+{
+    if (!lies_by_columns(weight))
+        return weight->in;
+    const uint64_t unit = common_multiple(ggml_block_elements(type), layout_align(layout_row(weight->spec.codes_layout), AXIS_IN));
+    return weight->groups == 1 ? unit : common_multiple(unit, weight->spec.group);
+}
+
 /* Codes of whole rows [row, row + count) of a stack of weights into blocks, as they are. */
 static enum status embed_rows(const struct making *making, const struct arranged *arranged, uint64_t row, uint64_t count, uint8_t *place, struct err *err)
 {
     const struct plan *plan = making->maker->plan;
+    const enum ggml_type type = making->output->type;
     const uint64_t out = plan->model->weight[arranged->weight[0]].out;
     const struct weight *weight = &plan->model->weight[arranged->weight[row / out]];
     struct params params;
     struct codes codes;
-    if (making->output->type == GGML_MXFP4)
+    if (type == GGML_MXFP4)
         return embed_mxfp4(making, arranged, row, count, place, err);
     TRY(params_load(making->maker->fetch, weight, (struct area){row % out, count, 0, weight->groups}, making->scratch, &params, err));
-    TRY(decode_codes(making->maker->fetch, weight, (struct area){row % out, count, 0, weight->in}, making->scratch, &codes, err));
     const bool betas = params.beta != NULL && plan->survey->weight[arranged->weight[row / out]].groups.fractions > 0;
-    for (uint64_t r = 0; r < count; r++) {
-        const uint64_t from = view_turned(arranged->head == 0 ? TURN_NONE : TURN_TO_PAIRS, arranged->head, r), first = from * weight->groups;
-        const struct ggml_embed_row given = {
-            codes.data + from * codes.stride,   params.scale + first, params.zero + first,
-            betas ? params.beta + first : NULL, weight->in,           weight->groups == 1 ? weight->in : weight->spec.group};
-        ggml_embed_row(making->output->type, &given, place + r * making->row_bytes);
+    const uint64_t group = weight->groups == 1 ? weight->in : weight->spec.group, step = columns_at_once(weight, type);
+    for (uint64_t column = 0; column < weight->in; column += step) {
+        const struct area area = {row % out, count, column, weight->in - column < step ? weight->in - column : step};
+        TRY(decode_codes(making->maker->fetch, weight, area, making->scratch, &codes, err));
+        for (uint64_t r = 0; r < count; r++) {
+            const uint64_t from = view_turned(arranged->head == 0 ? TURN_NONE : TURN_TO_PAIRS, arranged->head, r);
+            const uint64_t first = from * weight->groups + column / group;
+            const struct ggml_embed_row given = {codes.data + from * codes.stride, params.scale + first, params.zero + first,
+                                                 betas ? params.beta + first : NULL, area.in, group};
+            ggml_embed_row(type, &given, place + r * making->row_bytes + column / ggml_block_elements(type) * ggml_block_bytes(type));
+        }
     }
     return STATUS_OK;
+}
+
+/* Rows that are made at a time: their values, or codes, and parameters are at hand. */
+static uint64_t rows_at_once(const struct making *making, const struct arranged *arranged, uint64_t align)
+{
+    const uint64_t columns = ggufplan_columns(making->output);
+    uint64_t fit = TILE_VALUES_MAX / (columns + 1);
+    if (making->output->step == STEP_EMBED && making->output->type != GGML_MXFP4) {
+        const struct weight *weight = &making->maker->plan->model->weight[arranged->weight[0]];
+        const uint64_t most = TILE_CODES_MAX / (columns + 1);
+        fit = lies_by_columns(weight) ? TILE_VALUES_MAX / columns_at_once(weight, making->output->type) : fit;
+        fit = fit < most ? fit : most;
+    }
+    return fit / align == 0 ? align : fit / align * align;
 }
 
 /* The blocks from byte `from` of the output on, of which data holds `count`. */
@@ -189,7 +225,7 @@ enum status tile_blocks_make(const struct making *making, struct err *err)
     const struct plan *plan = making->maker->plan;
     const struct arranged *arranged = &plan->arrangement->tensor[making->output->source];
     const uint64_t columns = ggufplan_columns(making->output), align = tile_blocks_align(plan, making->output);
-    const uint64_t fit = TILE_VALUES_MAX / (columns + 1) / align * align, step = fit == 0 ? align : fit;
+    const uint64_t step = rows_at_once(making, arranged, align);
     const uint64_t part = arranged->weight_count > 0 ? plan->model->weight[arranged->weight[0]].out : UINT64_MAX;
     struct weighing weighing = {0};
     for (uint64_t done = 0; done < making->tile.rows;) {
