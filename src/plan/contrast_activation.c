@@ -219,7 +219,8 @@ static enum standing standing_of_deq(const struct side *side, const struct chann
     const float product = channel->product, deq = channel->deq;
     if (difference_bits(product) == difference_bits(deq) || !has(side, ROLE_SCALES) || is_rounded_to(product, side->dtype, deq))
         return STANDING_EXACT;
-    return is_rounded_to(product, DTYPE_F16, deq) || is_rounded_to(product, DTYPE_BF16, deq) ? STANDING_ROUNDED : STANDING_OFF;
+    const bool nearly = fabs((double)product - (double)deq) <= 0x1p-22 * fabs((double)product); /* of factors that were not yet F32 */
+    return nearly || is_rounded_to(product, DTYPE_F16, deq) || is_rounded_to(product, DTYPE_BF16, deq) ? STANDING_ROUNDED : STANDING_OFF;
 }
 
 static enum standing standing_of_bias(const struct side *side, const struct channel *channel)
