@@ -353,6 +353,41 @@ static enum status arrange_made(const struct arranging *work, struct err *err)
     return STATUS_OK;
 }
 
+/* A stored tensor, and where its name stands. */
+struct place {
+    const char *name;
+    uint32_t file, index;
+};
+
+static int by_file_and_name(const void *a, const void *b)
+{
+    const struct place *left = a, *right = b;
+    if (left->file != right->file)
+        return left->file < right->file ? -1 : 1;
+    return strcmp(left->name, right->name);
+}
+
+/* llama.cpp's converter goes through a file of safetensors by name, and through others as they are (gguf-py/gguf/utility.py, SafetensorsLocal).
+ * Of the first `count` tensors: what arranging adds comes behind them. */
+static enum status arrange_all(struct arranging *work, size_t count, struct err *err)
+{
+    const struct model *model = work->model;
+    struct place *place = mem_alloc(count + 1, sizeof *place, err);
+    enum status status = place == NULL ? STATUS_LIMIT : STATUS_OK;
+    bool sorted = true;
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        place[i] = (struct place){model->tensor[i].name, model->tensor[i].file, (uint32_t)i};
+        const struct slice file = slice_of(model->file[place[i].file].name);
+        sorted = sorted && (slice_ends(file, ".safetensors") || slice_ends(file, ".safetensors.zst"));
+    }
+    if (status == STATUS_OK && sorted && count > 1)
+        qsort(place, count, sizeof *place, by_file_and_name);
+    for (size_t i = 0; i < count && status == STATUS_OK; i++)
+        status = arrange_one(work, place[i].index, err);
+    free(place);
+    return status;
+}
+
 enum status arrange_make(struct arrangement *arrangement, struct model *model, const struct jsondoc *config, const struct regex *exclude, uint64_t tokens,
                          struct err *err)
 {
@@ -367,11 +402,11 @@ enum status arrange_make(struct arrangement *arrangement, struct model *model, c
         work.kinds += strchr(row->hf, '@') != NULL;
     work.stack = mem_alloc(work.layers * work.kinds + 1, sizeof *work.stack, err);
     enum status status = work.stack == NULL ? STATUS_LIMIT : STATUS_OK;
-    const uint32_t count = (uint32_t)model->tensor_count; /* views come behind */
+    const size_t stored = model->tensor_count;
     if (status == STATUS_OK)
         status = arrange_made(&work, err);
-    for (uint32_t i = 0; i < count && status == STATUS_OK; i++)
-        status = arrange_one(&work, i, err);
+    if (status == STATUS_OK)
+        status = arrange_all(&work, stored, err);
     if (status == STATUS_OK)
         status = refuse_missing_experts(&work, err);
     free(work.stack);

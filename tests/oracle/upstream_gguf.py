@@ -24,6 +24,7 @@ sys.path[:0] = [os.environ["REPAQ_LLAMA_CPP"], os.path.join(os.environ["REPAQ_LL
 
 import gguf
 import numpy as np
+import safetensors.torch
 import torch
 import transformers
 from conversion import ModelBase, get_model_class
@@ -218,6 +219,7 @@ NAMED = [
                                                "words": ["--split-max-tensors", "13", "--no-tensor-first-split"]}),
     ("Vocab-0.1B-v2", "Qwen2", SMALL, "bfloat16", {"vocab_only": True, "words": ["--vocab-only"]}),
     ("Big", "Llama", SMALL, "float16", {"is_big_endian": True, "words": ["--bigendian"]}),
+    ("Mixed-dtypes", "Qwen2", SMALL, "bfloat16", {"mixed": True}),
     ("licenses", "Qwen2", SMALL, "bfloat16", {"card": "---\nlicense: [mit, x]\nbase_model: [a/b, c]\nlanguages: fr\n---\n"}),
 ]
 
@@ -231,6 +233,10 @@ def judge_drop_in(repaq, scratch, case, say):
     make(folder, kind, config, {}, dtype)
     options = dict(options)
     card, words = options.pop("card", None), options.pop("words", [])
+    if options.pop("mixed", False):  # safetensors writes tensors of wider types first
+        path = os.path.join(folder, "model.safetensors")
+        tensors = safetensors.torch.load_file(path)
+        safetensors.torch.save_file({n: t.float() if "q_proj" in n or "norm" in n else t for n, t in tensors.items()}, path, metadata={"format": "pt"})
     if card:
         with open(os.path.join(folder, "README.md"), "w", encoding="utf-8") as file:
             file.write(card)
