@@ -49,13 +49,22 @@ static enum status load_floats(const struct making *making, uint32_t source, uin
     return STATUS_OK;
 }
 
-/* Values of a stack of weights, none of which ends within the rows asked for. */
-static enum status load_weights(const struct making *making, const struct arranged *arranged, uint64_t row, uint64_t count, float **values, struct err *err)
+/* Rows of a stack of weights: `count` that are at hand, of `most` that the tile wants of the weight that `row` is in. */
+struct stretch {
+    uint64_t row, count, most;
+};
+
+static enum status load_weights(const struct making *making, const struct arranged *arranged, struct stretch stretch, struct values_ahead *ahead,
+                                float **values, struct err *err)
 {
     const struct plan *plan = making->maker->plan;
     const uint64_t out = plan->model->weight[arranged->weight[0]].out;
-    const uint32_t index = arranged->weight[row / out];
-    const struct values_rows rows = {row % out, count, plan->survey->weight[index].zero_group_of, NULL, NULL};
+    const uint32_t index = arranged->weight[stretch.row / out];
+    struct values_rows rows = {stretch.row % out, stretch.most, plan->survey->weight[index].zero_group_of, NULL, ahead};
+    if (rows.out0 == 0) /* another weight than the last */
+        ahead->raw.data = NULL;
+    TRY(values_read_ahead(making->maker->fetch, &plan->model->weight[index], rows, making->scratch, ahead, err));
+    rows.out = stretch.count;
     return values_load(making->maker->fetch, &plan->model->weight[index], rows, making->scratch, values, err);
 }
 
@@ -228,6 +237,7 @@ enum status tile_blocks_make(const struct making *making, struct err *err)
     const uint64_t step = rows_at_once(making, arranged, align);
     const uint64_t part = arranged->weight_count > 0 ? plan->model->weight[arranged->weight[0]].out : UINT64_MAX;
     struct weighing weighing = {0};
+    struct values_ahead ahead = {.step = step, .bytes_max = VALUES_AHEAD_BYTES};
     for (uint64_t done = 0; done < making->tile.rows;) {
         const uint64_t row = making->tile.row0 + done, whole = part - row % part, left = making->tile.rows - done;
         const uint64_t most = left < whole ? left : whole, count = most < step ? most : step;
@@ -238,7 +248,7 @@ enum status tile_blocks_make(const struct making *making, struct err *err)
             continue;
         }
         TRY(arranged->source != MODEL_NONE ? load_floats(making, arranged->source, row, count, &values, err)
-                                           : load_weights(making, arranged, row, count, &values, err));
+                                           : load_weights(making, arranged, (struct stretch){row, count, most}, &ahead, &values, err));
         for (uint64_t r = 0; r < count; r++) { /* heads are whole: a turned row stays among those at hand */
             const uint64_t from = view_turned(arranged->head == 0 ? TURN_NONE : TURN_TO_PAIRS, arranged->head, r);
             TRY(weigh_row(making, arranged, row + r, &weighing, err));
