@@ -65,7 +65,7 @@ static void four_bits_of_five(void **state)
     for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++) {
         uint8_t codes[32], narrow[32], zero = 99;
         for (int k = 0; k < 32; k++)
-            codes[k] = k == 0 ? rows[r].most : k == 1 ? rows[r].least : (uint8_t)(rows[r].least + any_byte() % (rows[r].most - rows[r].least + 1));
+            codes[k] = (uint8_t)(k == 0 ? rows[r].most : k == 1 ? rows[r].least : rows[r].least + any_byte() % (rows[r].most - rows[r].least + 1));
         memcpy(narrow, codes, sizeof codes);
         assert_int_equal(ggml_field_zero(codes, &zero), rows[r].fits);
         assert_int_equal(zero, rows[r].zero);
