@@ -150,7 +150,7 @@ enum status ggufmix_choose(struct arrangement *arrangement, const struct model *
         return STATUS_LIMIT;
     for (size_t t = 0; t < arrangement->count; t++)
         order[t] = &arrangement->tensor[t];
-    if (!kept)
+    if (!kept && arrangement->count > 1)
         qsort(order, arrangement->count, sizeof(struct arranged *), by_layer_of_pointer);
     const enum status status = choose(order, arrangement->count, model, input, options, err);
     free(order);

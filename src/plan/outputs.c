@@ -359,7 +359,8 @@ static enum status lay_out(struct plan *plan, size_t file, size_t first, size_t 
 
 enum status outputs_files(struct plan *plan, const struct options *options, struct err *err)
 {
-    qsort(plan->tensor, plan->tensor_count, sizeof *plan->tensor, by_file);
+    if (plan->tensor_count > 1)
+        qsort(plan->tensor, plan->tensor_count, sizeof *plan->tensor, by_file);
     plan->file_count = number_files(plan);
     plan->file = mem_alloc(plan->file_count + 1, sizeof *plan->file, err);
     if (plan->file == NULL) {
@@ -389,6 +390,7 @@ enum status outputs_files(struct plan *plan, const struct options *options, stru
         if (plan->index_name == NULL)
             return STATUS_LIMIT;
     }
-    qsort(plan->tensor, plan->tensor_count, sizeof *plan->tensor, by_file);
+    if (plan->tensor_count > 1)
+        qsort(plan->tensor, plan->tensor_count, sizeof *plan->tensor, by_file);
     return STATUS_OK;
 }

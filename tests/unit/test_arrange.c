@@ -16,12 +16,18 @@ struct given {
     struct err err;
 };
 
-static void start(struct given *g, const char *config)
+static void start_in(struct given *g, const char *file, const char *config)
 {
     memset(g, 0, sizeof *g);
     g->model.dir = "dir";
     assert_int_equal(jsondoc_parse("config.json", slice_of(config), &g->config, &g->err), STATUS_OK);
-    assert_int_equal(model_add_file(&g->model, "model.safetensors", 1 << 20, NULL, &g->err), STATUS_OK);
+    assert_int_equal(model_add_file(&g->model, file, 1 << 20, NULL, &g->err), STATUS_OK);
+}
+
+/* In a file whose tensors are taken in their own order. */
+static void start(struct given *g, const char *config)
+{
+    start_in(g, "pytorch_model.bin", config);
 }
 
 static void add(struct given *g, const char *name, uint64_t a, uint64_t b, uint64_t c)
@@ -72,6 +78,23 @@ static void done(struct given *g)
     "{\"architectures\": [\"MixtralForCausalLM\"], \"num_hidden_layers\": 1, \"num_attention_heads\": 2, \"num_key_value_heads\": 1, "                \
     "\"num_local_experts\": 2}"
 #define MOE "{\"architectures\": [\"Qwen3MoeForCausalLM\"], \"num_hidden_layers\": 1, \"num_attention_heads\": 2, \"num_experts\": 2}"
+
+static void tensors_of_safetensors_go_by_name(void **state)
+{
+    struct given g;
+    (void)state;
+    start_in(&g, "model.safetensors", LLAMA);
+    add(&g, "model.norm.weight", 6, 0, 0);
+    add(&g, "model.layers.1.mlp.up_proj.weight", 8, 6, 0);
+    add(&g, "model.layers.0.mlp.up_proj.weight", 8, 6, 0);
+    add(&g, "model.layers.0.mlp.down_proj.weight", 6, 8, 0);
+    assert_int_equal(arrange(&g, NULL), STATUS_OK);
+    static const char *const expected[] = {"blk.0.ffn_down.weight", "blk.0.ffn_up.weight", "blk.1.ffn_up.weight", "output_norm.weight"};
+    assert_int_equal(g.arrangement.count, 4);
+    for (size_t t = 0; t < 4; t++)
+        assert_string_equal(g.arrangement.tensor[t].name, expected[t]);
+    done(&g);
+}
 
 static void rows_turn_in_llama(void **state)
 {
@@ -264,6 +287,7 @@ static void what_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tensors_of_safetensors_go_by_name),
         cmocka_unit_test(rows_turn_in_llama),
         cmocka_unit_test(experts_are_stacked_when_the_last_has_come),
         cmocka_unit_test(stacks_that_are_there_already),
