@@ -50,6 +50,8 @@ def learn(text, count):
         for word, times in words.items():
             for pair in zip(word, word[1:]):
                 pairs[pair] = pairs.get(pair, 0) + times
+        if not pairs:  # every word is one token
+            break
         best = max(sorted(pairs), key=lambda pair: pairs[pair])
         ranks.setdefault(best[0] + best[1], len(ranks))
         joined = {}
@@ -115,6 +117,8 @@ def judge_all(judge, models, scratch, save, state):
     """`save` and `state` lay Meta's shards (upstream_torch)."""
     if importlib.util.find_spec("sentencepiece") is None or importlib.util.find_spec("tiktoken") is None:
         return judge.say("meta: tokenizers", ["the packages sentencepiece and tiktoken are not there"])
+    if models and os.path.isdir(os.path.join(models, "models")):  # the archive has a folder of its own inside
+        models = os.path.join(models, "models")
     rng = random.Random("metatokens")
     text = " ".join(rng.choice(" ".join(TEXTS).split() + ["the", "there", "then", "other", "others", "another", "1999", "(x)"]) for _ in range(12000))
     if models and os.path.isfile(os.path.join(models, "heldout.txt")):
