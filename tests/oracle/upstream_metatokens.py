@@ -120,7 +120,9 @@ def judge_all(judge, models, scratch, save, state):
     if models and os.path.isdir(os.path.join(models, "models")):  # the archive has a folder of its own inside
         models = os.path.join(models, "models")
     rng = random.Random("metatokens")
-    text = " ".join(rng.choice(" ".join(TEXTS).split() + ["the", "there", "then", "other", "others", "another", "1999", "(x)"]) for _ in range(12000))
+    words = " ".join(TEXTS).split() + ["the", "there", "then", "other", "others", "another", "1999", "(x)"]
+    words += ["".join(rng.choice("aeioubcdfglmnprstvz") for _ in range(rng.randint(2, 9))) for _ in range(3000)]
+    text = "\n".join(" ".join(rng.choice(words) for _ in range(12)) for _ in range(1000))  # SentencePiece leaves long lines out
     if models and os.path.isfile(os.path.join(models, "heldout.txt")):
         with open(os.path.join(models, "heldout.txt"), encoding="utf-8") as file:
             text = file.read()
