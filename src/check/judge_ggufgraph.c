@@ -90,7 +90,7 @@ static void read_heads(const struct ggufset *set, const char *arch, struct graph
     const uint64_t even = heads == GGUFKEYS_UNKNOWN || heads == 0 || embed == GGUFKEYS_UNKNOWN ? GGUFKEYS_UNKNOWN : embed / heads;
     const uint64_t key = ggufkeys_number(set, arch, "attention.key_length", even), value = ggufkeys_number(set, arch, "attention.value_length", even);
     const uint64_t turned = ggufkeys_number(set, arch, "rope.dimension_count", key);
-    const bool square = (graph->family & (QWEN2 | QWEN2MOE | PHI3)) != 0, alike = (graph->family & (LLAMA | GEMMA | GEMMA2 | GEMMA3)) == 0;
+    const bool square = (graph->family & (QWEN2 | QWEN2MOE)) != 0, alike = (graph->family & (LLAMA | GEMMA | GEMMA2 | GEMMA3)) == 0;
     graph->size[HEAD] = key;
     graph->size[QUERY] = square ? embed : times(heads, key);
     graph->size[KEY] = times(kv, alike ? value : key);
