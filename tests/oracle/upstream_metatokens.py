@@ -117,8 +117,6 @@ def judge_all(judge, models, scratch, save, state):
     """`save` and `state` lay Meta's shards (upstream_torch)."""
     if importlib.util.find_spec("sentencepiece") is None or importlib.util.find_spec("tiktoken") is None:
         return judge.say("meta: tokenizers", ["the packages sentencepiece and tiktoken are not there"])
-    if models and os.path.isdir(os.path.join(models, "models")):  # the archive has a folder of its own inside
-        models = os.path.join(models, "models")
     rng = random.Random("metatokens")
     words = " ".join(TEXTS).split() + ["the", "there", "then", "other", "others", "another", "1999", "(x)"]
     words += ["".join(rng.choice("aeioubcdfglmnprstvz") for _ in range(rng.randint(2, 9))) for _ in range(3000)]
