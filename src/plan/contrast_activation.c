@@ -152,11 +152,12 @@ static enum status load_channels(struct side *side, struct area area, struct err
     for (uint64_t i = 0; i < area.out; i++)
         side->channel[i] = (struct channel){.product = side->scale * params.scale[i], .deq = side->scale * params.scale[i]};
     if (has(side, ROLE_DEQ_SCALE)) {
-        const uint32_t tensor = side->weight->role[ROLE_DEQ_SCALE];
-        const uint64_t size = dtype_bits(side->fetch->model->tensor[tensor].dtype) / 8;
-        TRY(load_raw(side, tensor, area, &raw, err));
-        for (uint64_t i = 0; i < area.out; i++) /* of an I64 the low word, which comes first */
-            half_load(DTYPE_F32, raw + i * size, 1, &side->channel[i].deq);
+        float *deqs = scratch_take(side->scratch, SCRATCH_DENSE, area.out * sizeof *deqs, err);
+        if (deqs == NULL)
+            return STATUS_LIMIT;
+        TRY(params_deqs(side->fetch, side->weight, area, side->scratch, deqs, err));
+        for (uint64_t i = 0; i < area.out; i++)
+            side->channel[i].deq = deqs[i];
     }
     if (!has(side, ROLE_QUANT_BIAS))
         return STATUS_OK;

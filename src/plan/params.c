@@ -58,24 +58,34 @@ static enum status load_floats(const struct fetch *fetch, const struct weight *w
     return STATUS_OK;
 }
 
-/* msModelSlim's static W8A8 may leave the scales out: deq_scale = input scale * scale, F32 or its bits in an I64 (msmodelslim.md section 3.3). */
+enum status params_deqs(const struct fetch *fetch, const struct weight *weight, struct area area, struct scratch *scratch, float *values, struct err *err)
+{
+    const uint32_t deq = weight->role[ROLE_DEQ_SCALE];
+    const size_t size = dtype_bits(fetch->model->tensor[deq].dtype) / 8;
+    uint8_t *raw = scratch_take(scratch, SCRATCH_RAW, area.out * size, err);
+    if (raw == NULL)
+        return STATUS_LIMIT;
+    TRY(fetch_bytes(fetch, deq, area.out0 * size, raw, area.out * size, err));
+    for (uint64_t i = 0; i < area.out; i++)
+        half_load(DTYPE_F32, raw + i * size, 1, values + i);
+    return STATUS_OK;
+}
+
+/* msModelSlim's static W8A8 may leave the scales out: deq_scale = input scale * scale (msmodelslim.md section 3.3). */
 static enum status load_quotients(const struct fetch *fetch, const struct weight *weight, struct area area, struct scratch *scratch, struct err *err)
 {
-    const uint32_t deq = weight->role[ROLE_DEQ_SCALE], input = weight->role[ROLE_INPUT_SCALE];
-    const size_t size = dtype_bits(fetch->model->tensor[deq].dtype) / 8, count = (size_t)area.out;
+    const uint32_t input = weight->role[ROLE_INPUT_SCALE];
+    const size_t count = (size_t)area.out;
     float *values = scratch_take(scratch, SCRATCH_SCALE, count * sizeof *values, err);
-    uint8_t *raw = scratch_take(scratch, SCRATCH_RAW, count * size, err), stored[4];
+    uint8_t stored[4];
     float divisor;
-    if (values == NULL || raw == NULL)
+    if (values == NULL)
         return STATUS_LIMIT;
     TRY(fetch_bytes(fetch, input, 0, stored, dtype_bits(fetch->model->tensor[input].dtype) / 8, err));
     half_load(fetch->model->tensor[input].dtype, stored, 1, &divisor);
-    TRY(fetch_bytes(fetch, deq, area.out0 * size, raw, count * size, err));
-    for (size_t i = 0; i < count; i++) { /* the low word comes first */
-        float product;
-        half_load(DTYPE_F32, raw + i * size, 1, &product);
-        values[i] = product / divisor;
-    }
+    TRY(params_deqs(fetch, weight, area, scratch, values, err));
+    for (size_t i = 0; i < count; i++)
+        values[i] /= divisor;
     return STATUS_OK;
 }
 

@@ -21,6 +21,9 @@ struct params {
 /* In the SCALE, OFFSET, ZERO, FIELD, RAW and TURNED slots. A weight without stored scales has deq_scale / input scale. */
 enum status params_load(const struct fetch *fetch, const struct weight *weight, struct area area, struct scratch *scratch, struct params *params,
                         struct err *err) WARN_UNUSED;
+/* The stored deq_scale of an area's output channels into values [area.out]: F32, or its bits in an I64, whose low word comes first. Takes RAW. */
+enum status params_deqs(const struct fetch *fetch, const struct weight *weight, struct area area, struct scratch *scratch, float *values,
+                        struct err *err) WARN_UNUSED;
 /* GPTQ v1 fields of the area that known writers mean differently: all ones, and not in the top of their word (gptq.md section 4). 0 where the
  * rule is decided. */
 uint64_t params_ambiguous(const struct fetch *fetch, const struct weight *weight, struct area area, const struct params *params);

@@ -253,23 +253,20 @@ static enum status survey_products(const struct surveying *context, uint32_t ind
 static enum status survey_deq(const struct surveying *context, const struct weight *weight, float input, struct scratch *scratch,
                               struct survey_weight *result, struct err *err)
 {
-    const uint32_t deq = weight->role[ROLE_DEQ_SCALE];
-    if (deq == MODEL_NONE || weight->role[ROLE_SCALES] == MODEL_NONE || weight->groups != 1)
+    if (weight->role[ROLE_DEQ_SCALE] == MODEL_NONE || weight->role[ROLE_SCALES] == MODEL_NONE || weight->groups != 1)
         return STATUS_OK;
-    const uint64_t size = dtype_bits(context->fetch->model->tensor[deq].dtype) / 8, step = SURVEY_PAIRS_MAX;
+    const uint64_t step = SURVEY_PAIRS_MAX;
     for (uint64_t out0 = 0; out0 < weight->out; out0 += step) {
         const struct area area = {out0, weight->out - out0 < step ? weight->out - out0 : step, 0, 1};
         struct params params;
         TRY(params_load(context->fetch, weight, area, scratch, &params, err));
-        uint8_t *stored = scratch_take(scratch, SCRATCH_DENSE, area.out * size, err);
-        if (stored == NULL)
+        float *deqs = scratch_take(scratch, SCRATCH_DENSE, area.out * sizeof *deqs, err);
+        if (deqs == NULL)
             return STATUS_LIMIT;
-        TRY(fetch_bytes(context->fetch, deq, out0 * size, stored, area.out * size, err));
+        TRY(params_deqs(context->fetch, weight, area, scratch, deqs, err));
         for (size_t i = 0; i < params.count; i++) {
-            float value;
-            half_load(DTYPE_F32, stored + i * size, 1, &value); /* of an I64 the low word, which comes first */
             const double product = (double)input * (double)params.scale[i];
-            result->strange_deqs += !(fabs(product - (double)value) <= 1e-7 + 0.01 * fabs(product)); /* F16 ends near 6e-8 */
+            result->strange_deqs += !(fabs(product - (double)deqs[i]) <= 1e-7 + 0.01 * fabs(product)); /* F16 ends near 6e-8 */
         }
     }
     return STATUS_OK;
