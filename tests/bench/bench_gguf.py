@@ -107,15 +107,9 @@ def measured(command):
     return time.monotonic() - start, usage.ru_utime, usage.ru_stime, usage.ru_maxrss * 1024
 
 
-def read_once(path):
-    with open(path, "rb") as file:
-        while file.read(1 << 24):
-            pass
-
-
 class Bench:
-    def __init__(self, args, median, pool):
-        self.args, self.median, self.pool = args, median, pool
+    def __init__(self, args, median, ready, pool):
+        self.args, self.median, self.ready, self.pool = args, median, ready, pool
         self.ours, self.theirs, self.copied = (os.path.join(args.dir, name) for name in ("ours.gguf", "theirs.gguf", "copy.gguf"))
 
     def wanted(self, label):
@@ -132,8 +126,7 @@ class Bench:
     def once(self, command, source, result):
         if os.path.exists(result):
             os.remove(result)
-        subprocess.run(["sync"], check=True)
-        read_once(source)
+        self.ready(os.path.dirname(source))
         return measured(command)
 
     def row(self, kind, share, imatrix, threads, aim):
@@ -189,9 +182,12 @@ class Bench:
         mute = ("import sys, runpy; script = sys.argv[1]; sys.path[:0] = [script.rpartition('/')[0], script.rpartition('/')[0] + '/gguf-py']; "
                 "from conversion import get_model_class; get_model_class('LlamaForCausalLM').set_vocab = lambda self: None; "
                 "sys.argv[:] = sys.argv[1:]; runpy.run_path(script, run_name='__main__')")
-        theirs = self.once([self.args.python, "-c", mute, script, folder, "--outfile", self.theirs, "--outtype", "f16"], os.path.join(folder, "config.json"), self.theirs)
-        ours = self.once([self.args.repaq, "convert_hf_to_gguf", folder, "--outfile", self.ours, "--outtype", "f16"], os.path.join(folder, "config.json"), self.ours)
+        ours, theirs, config = [], [], os.path.join(folder, "config.json")
+        for _ in range(self.args.runs):
+            theirs.append(self.once([self.args.python, "-c", mute, script, folder, "--outfile", self.theirs, "--outtype", "f16"], config, self.theirs))
+            ours.append(self.once([self.args.repaq, "convert_hf_to_gguf", folder, "--outfile", self.ours, "--outtype", "f16"], config, self.ours))
         same = subprocess.run(["cmp", "-s", self.ours, self.theirs], check=False).returncode == 0
+        wall, cpu = ([self.median([figure(run) for run in runs]) for runs in (ours, theirs)] for figure in (lambda run: run[0], lambda run: run[1] + run[2]))
         print("convert_hf_to_gguf: repaq %.2f s (processor %.2f s), %d MiB; script %.2f s (processor %.2f s), %d MiB; %.1fx (processor %.1fx)%s" % (
-            ours[0], ours[1] + ours[2], ours[3] >> 20, theirs[0], theirs[1] + theirs[2], theirs[3] >> 20, theirs[0] / ours[0],
-            (theirs[1] + theirs[2]) / (ours[1] + ours[2]), "" if same else "; the files are not equal"), flush=True)
+            wall[0], cpu[0], max(run[3] for run in ours) >> 20, wall[1], cpu[1], max(run[3] for run in theirs) >> 20,
+            self.median([b[0] / a[0] for a, b in zip(ours, theirs)]), cpu[1] / cpu[0], "" if same else "; the files are not equal"), flush=True)
