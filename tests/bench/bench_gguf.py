@@ -126,7 +126,7 @@ class Bench:
     def once(self, command, source, result):
         if os.path.exists(result):
             os.remove(result)
-        self.ready(os.path.dirname(source))
+        self.ready(source)
         return measured(command)
 
     def row(self, kind, share, imatrix, threads, aim):
@@ -182,10 +182,10 @@ class Bench:
         mute = ("import sys, runpy; script = sys.argv[1]; sys.path[:0] = [script.rpartition('/')[0], script.rpartition('/')[0] + '/gguf-py']; "
                 "from conversion import get_model_class; get_model_class('LlamaForCausalLM').set_vocab = lambda self: None; "
                 "sys.argv[:] = sys.argv[1:]; runpy.run_path(script, run_name='__main__')")
-        ours, theirs, config = [], [], os.path.join(folder, "config.json")
+        ours, theirs = [], []
         for _ in range(self.args.runs):
-            theirs.append(self.once([self.args.python, "-c", mute, script, folder, "--outfile", self.theirs, "--outtype", "f16"], config, self.theirs))
-            ours.append(self.once([self.args.repaq, "convert_hf_to_gguf", folder, "--outfile", self.ours, "--outtype", "f16"], config, self.ours))
+            theirs.append(self.once([self.args.python, "-c", mute, script, folder, "--outfile", self.theirs, "--outtype", "f16"], folder, self.theirs))
+            ours.append(self.once([self.args.repaq, "convert_hf_to_gguf", folder, "--outfile", self.ours, "--outtype", "f16"], folder, self.ours))
         same = subprocess.run(["cmp", "-s", self.ours, self.theirs], check=False).returncode == 0
         wall, cpu = ([self.median([figure(run) for run in runs]) for runs in (ours, theirs)] for figure in (lambda run: run[0], lambda run: run[1] + run[2]))
         print("convert_hf_to_gguf: repaq %.2f s (processor %.2f s), %d MiB; script %.2f s (processor %.2f s), %d MiB; %.1fx (processor %.1fx)%s" % (
