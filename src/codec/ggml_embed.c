@@ -74,19 +74,13 @@ bool ggml_embed_minimum(float scale, int32_t zero, int32_t most, struct ggml_emb
 
 /* --- blocks -------------------------------------------------------------------------------------------------------------------- */
 
-/* One block's part of a row. */
+/* One block's part of a row, and what all blocks of its group have. */
 struct block {
     const uint8_t *codes;
-    float scale;  /* an F16 */
-    int32_t zero; /* in a group of zeros: such that codes stay in range */
-    float beta;
-    bool betas, dead;
+    uint16_t scale, minimum; /* F16; the minimum of types that have one */
+    int32_t zero;            /* in a group of zeros: such that codes stay in range */
+    bool turned, dead;       /* codes are counted from the top; the scale is 0 */
 };
-
-static void put_half(uint8_t *at, float value)
-{
-    le_store16(at, half_to_f16(value));
-}
 
 /* code - zero + middle, in a group of zeros the middle. */
 static unsigned centred(const struct block *block, unsigned j, int32_t middle)
@@ -94,25 +88,38 @@ static unsigned centred(const struct block *block, unsigned j, int32_t middle)
     return (unsigned)(block->dead ? middle : block->codes[j] - block->zero + middle);
 }
 
+/* Bit 4 of each of 32 bytes, the first byte's lowest: the product puts that of byte i of eight at bit 56 + i, and no two bits at one place. */
+static uint32_t fifth_bits(const uint8_t code[32])
+{
+    uint32_t word = 0;
+    for (unsigned k = 0; k < 4; k++) {
+        const uint64_t eight = le_load64(code + 8 * k) >> 4 & UINT64_C(0x0101010101010101);
+        word |= (uint32_t)(eight * UINT64_C(0x0102040810204080) >> 56) << (8 * k);
+    }
+    return word;
+}
+
 /* Nibbles j and j + 16 share byte j; the fifth bits of 5-bit codes are the bits of a word. */
 static void put_halves(const uint8_t code[32], uint8_t *nibbles, uint8_t *fifth)
 {
-    uint32_t word = 0;
-    for (unsigned j = 0; j < 16; j++)
-        nibbles[j] = (uint8_t)((code[j] & 15) | (code[j + 16] & 15) << 4);
-    for (unsigned j = 0; j < 32 && fifth != NULL; j++)
-        word |= (uint32_t)(code[j] >> 4 & 1) << j;
+    for (unsigned j = 0; j < 16; j += 8) {
+        const uint64_t low = le_load64(code + j) & UINT64_C(0x0f0f0f0f0f0f0f0f), high = le_load64(code + j + 16) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+        le_store64(nibbles + j, low | high << 4);
+    }
     if (fifth != NULL)
-        le_store32(fifth, word);
+        le_store32(fifth, fifth_bits(code));
 }
 
 static void put_range32(enum ggml_type type, const struct block *block, uint8_t *at)
 {
     const int32_t middle = type == GGML_Q4_0 ? 8 : type == GGML_Q5_0 ? 16 : 0;
+    const uint8_t shift = (uint8_t)(middle - block->zero);
     uint8_t code[32];
-    for (unsigned j = 0; j < 32; j++)
-        code[j] = (uint8_t)centred(block, j, middle);
-    put_half(at, block->scale);
+    if (block->dead)
+        memset(code, middle, sizeof code);
+    for (unsigned j = 0; j < 32 && !block->dead; j++)
+        code[j] = (uint8_t)(block->codes[j] + shift); /* code - zero + middle, which is a byte */
+    le_store16(at, block->scale);
     if (type == GGML_Q8_0)
         memcpy(at + 2, code, 32);
     else
@@ -121,15 +128,12 @@ static void put_range32(enum ggml_type type, const struct block *block, uint8_t 
 
 static void put_minimum32(enum ggml_type type, const struct block *block, uint8_t *at)
 {
-    const int32_t most = type == GGML_Q4_1 ? 15 : 31;
-    struct ggml_embed_minimum found = {block->scale, block->beta, false};
+    const uint8_t most = type == GGML_Q4_1 ? 15 : 31;
     uint8_t code[32];
-    if (!block->betas)
-        (void)ggml_embed_minimum(block->scale, block->dead ? 0 : block->zero, most, &found);
     for (unsigned j = 0; j < 32; j++)
-        code[j] = (uint8_t)(found.turned ? most - block->codes[j] : block->codes[j]);
-    put_half(at, found.scale);
-    put_half(at + 2, found.minimum);
+        code[j] = (uint8_t)(block->turned ? most - block->codes[j] : block->codes[j]);
+    le_store16(at, block->scale);
+    le_store16(at + 2, block->minimum);
     put_halves(code, at + (type == GGML_Q5_1 ? 8 : 4), type == GGML_Q5_1 ? at + 4 : NULL);
 }
 
@@ -138,8 +142,8 @@ static void put_zero256(enum ggml_type type, const struct block *block, uint8_t 
 {
     const unsigned zero = block->dead ? 0 : (unsigned)block->zero;
     uint8_t *const scales = at + 4, *const high = at + 16, *const low = at + (type == GGML_Q5_K ? 48 : 16);
-    put_half(at, block->scale);
-    put_half(at + 2, block->scale);
+    le_store16(at, block->scale);
+    le_store16(at + 2, block->scale);
     for (unsigned k = 0; k < 4; k++) {
         scales[k] = 1;                                                  /* scale k; above it bits 5 4 of scale k + 4, which are 0 */
         scales[k + 4] = (uint8_t)(zero | (zero >> 4) << 6);             /* minimum k, and bits 5 4 of minimum k + 4 */
@@ -165,8 +169,8 @@ static void put_q2_k(const struct block *block, uint8_t *at)
     memset(at + 16, 0, 64);
     for (unsigned e = 0; e < 256; e++)
         at[16 + e / 128 * 32 + e % 32] |= (uint8_t)((block->codes[e] & 3) << (e % 128 / 32 * 2));
-    put_half(at + 80, block->scale);
-    put_half(at + 82, block->scale);
+    le_store16(at + 80, block->scale);
+    le_store16(at + 82, block->scale);
 }
 
 /* Q3_K: high bits, pairs of low bits as in Q2_K, scales 33 (1, less 32) of 6 bits in 12 bytes. */
@@ -180,7 +184,7 @@ static void put_q3_k(const struct block *block, uint8_t *at)
     }
     memset(at + 96, 0x11, 8); /* low nibbles of all sixteen */
     memset(at + 104, 0xaa, 4); /* bits 5 4: 2 */
-    put_half(at + 108, block->scale);
+    le_store16(at + 108, block->scale);
 }
 
 /* Q6_K: low nibbles, pairs of high bits, sixteen scales of 1. */
@@ -193,7 +197,7 @@ static void put_q6_k(const struct block *block, uint8_t *at)
         at[128 + 32 * half + l] |= (uint8_t)((code >> 4 & 3) << (2 * quarter));
     }
     memset(at + 192, 1, 16);
-    put_half(at + 208, block->scale);
+    le_store16(at + 208, block->scale);
 }
 
 static void put_block(enum ggml_type type, const struct block *block, uint8_t *at)
@@ -221,20 +225,33 @@ static void put_block(enum ggml_type type, const struct block *block, uint8_t *a
     }
 }
 
+/* Group `group` of the row as blocks of the type have it. */
+static struct block block_of(enum ggml_type type, const struct ggml_embed_row *row, uint64_t group)
+{
+    const uint16_t scale = half_to_f16(row->scale[group]);
+    const bool dead = row->scale[group] == 0.0f;
+    struct block block = {.scale = scale, .zero = row->zero[group], .dead = dead};
+    if (type != GGML_Q4_1 && type != GGML_Q5_1)
+        return block;
+    struct ggml_embed_minimum found = {half_from_f16(scale), row->beta == NULL ? 0 : row->beta[group], false};
+    if (row->beta == NULL)
+        (void)ggml_embed_minimum(found.scale, dead ? 0 : block.zero, type == GGML_Q4_1 ? 15 : 31, &found);
+    block.scale = half_to_f16(found.scale);
+    block.minimum = half_to_f16(found.minimum);
+    block.turned = found.turned;
+    return block;
+}
+
 void ggml_embed_row(enum ggml_type type, const struct ggml_embed_row *row, uint8_t *blocks)
 {
     const uint32_t elements = ggml_block_elements(type), bytes = ggml_block_bytes(type);
-    for (uint64_t first = 0; first < row->columns; first += elements) {
-        const uint64_t group = first / row->group;
-        const struct block block = {
-            .codes = row->codes + first,
-            .scale = half_from_f16(half_to_f16(row->scale[group])),
-            .zero = row->zero[group],
-            .beta = row->beta == NULL ? 0 : row->beta[group],
-            .betas = row->beta != NULL,
-            .dead = row->scale[group] == 0.0f,
-        };
-        put_block(type, &block, blocks + first / elements * bytes);
+    for (uint64_t begin = 0, group = 0; begin < row->columns; begin += row->group, group++) {
+        const uint64_t rest = row->columns - begin, end = begin + (row->group < rest ? row->group : rest);
+        struct block block = block_of(type, row, group);
+        for (uint64_t first = begin; first < end; first += elements, blocks += bytes) {
+            block.codes = row->codes + first;
+            put_block(type, &block, blocks);
+        }
     }
 }
 
