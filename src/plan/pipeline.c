@@ -381,6 +381,7 @@ static enum status write_all(struct pipeline *pipeline, const struct request *re
 /* Files of a GGUF that have other names than the destination's: what is there already, and no source among it. */
 static enum status check_files(struct pipeline *pipeline, const struct request *request, struct err *err)
 {
+    char source[LIMIT_PATH_BYTES_MAX];
     for (size_t f = 0; f < pipeline->plan.file_count; f++) {
         const char *path = beside(pipeline, request->destination, pipeline->plan.file[f].name, err);
         if (path == NULL)
@@ -389,10 +390,8 @@ static enum status check_files(struct pipeline *pipeline, const struct request *
         if (kind == FILE_DIRECTORY)
             return err_set(err, STATUS_USAGE, path, "found a directory, expected the name of a file");
         for (uint32_t s = 0; kind != FILE_ABSENT && s < pipeline->model.file_count; s++) {
-            const char *source = model_path(&pipeline->model, s, err);
-            if (source == NULL)
-                return STATUS_LIMIT;
-            if (file_same(source, path))
+            const int length = snprintf(source, sizeof source, "%s/%s", pipeline->model.dir, pipeline->model.file[s].name);
+            if (length > 0 && (size_t)length < sizeof source && file_same(source, path))
                 return err_set(err, STATUS_USAGE, path, "found the source itself as the destination: the input is never written");
         }
         TRY(staging_check(path, request->force, err));
