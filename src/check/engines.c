@@ -192,8 +192,11 @@ struct constraints engines_limits_of(enum engine_id engine, const struct accepta
     limits.format = encoding_names[row->encoding];
     if (row->encoding == ENCODING_GPTQ && (engines_table[engine].traits & TRAIT_QUANTIZER_GATE) != 0)
         limits.symmetric_only = true; /* what convert writes does not claim to be GPTQModel's */
-    if (row->encoding == ENCODING_GGUF)
+    if (row->encoding == ENCODING_GGUF) {
         limits.ggml_types = engines_gguf_reader(engine)->types;
+        limits.one_file = !engines_gguf_reader(engine)->several;
+        limits.little_endian = engines_gguf_reader(engine)->big_endian >= SEVERITY_FAIL;
+    }
     return limits;
 }
 

@@ -6,6 +6,7 @@
 #include "check/rules.h"
 #include "check/spread.h"
 #include "codec/ggml_codec.h"
+#include "codec/ggml_swap.h"
 #include "container/ggufile_value.h"
 
 #include <inttypes.h>
@@ -250,6 +251,8 @@ static enum status judge_data(void *context, size_t job, unsigned worker, struct
     for (uint64_t at = 0; at < tensor->bytes && status == STATUS_OK && values->wrong[job] == 0; at += step) {
         const size_t part = tensor->bytes - at < step ? (size_t)(tensor->bytes - at) : step;
         status = file_read(values->file, buffer, part, tensor->offset + at, err);
+        if (status == STATUS_OK && values->gguf->big_endian)
+            (void)ggml_swap(tensor->type, buffer, part);
         if (status == STATUS_OK)
             values->wrong[job] = !ggml_codec_valid(tensor->type, buffer, part / block * ggml_block_elements(tensor->type));
     }
@@ -281,7 +284,7 @@ enum status judge_gguf_values(struct subject *subject, struct err *err)
     struct spread wrong = {0};
     for (size_t f = 0; f < subject->gguf.count; f++) {
         const struct ggufset_file *file = &subject->gguf.file[f];
-        if (file->present && file->fault == NULL && !file->gguf.big_endian)
+        if (file->present && file->fault == NULL)
             TRY(judge_values_of(subject, file, &wrong, err));
     }
     if (wrong.count == 0)

@@ -17,6 +17,8 @@ struct constraints {
     uint32_t groups;       /* sum of the group sizes taken, powers of two from 16 on, and CONSTRAINTS_PER_CHANNEL; 0: any */
     uint32_t scale_dtypes; /* bit d: scales of enum dtype d; 0: any */
     uint64_t ggml_types;   /* bit t: tensors of enum ggml_type t in a GGUF file; 0: any */
+    bool one_file;         /* no sets of GGUF files */
+    bool little_endian;    /* nor such files in the other byte order */
     uint16_t out_multiple, in_multiple; /* of a weight's shape; 0: any */
     bool symmetric_only;   /* every zero is 2^(bits-1) */
     bool no_zero_at_zero;  /* no zero of 0 */

@@ -2,6 +2,7 @@
 
 #include "base/checked.h"
 #include "container/ggufile_split.h"
+#include "plan/constraints.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -123,10 +124,27 @@ static enum status make_headers(struct plan *plan, const struct gguf_input *gguf
     return STATUS_OK;
 }
 
+/* What the engine of --for reads. */
+static enum status check_reader(uint32_t shards, bool big_endian, const struct options *options, struct err *err)
+{
+    const struct constraints *engine = options->constraints;
+    if (engine == NULL)
+        return STATUS_OK;
+    if (engine->little_endian && big_endian) {
+        (void)err_set(err, STATUS_UNREPRESENTABLE, "the output", "found --bigendian, expected little endian: %s reads nothing else", engine->engine);
+        return err_try(err, "leave --bigendian out");
+    }
+    if (!engine->one_file || (shards == 1 && options->split.way != SPLIT_PADDED && options->split.way != SPLIT_KEPT))
+        return STATUS_OK;
+    (void)err_set(err, STATUS_UNREPRESENTABLE, "the output", "found a set of %u files, expected one file: %s reads no sets", shards, engine->engine);
+    return err_try(err, "leave --max-shard-size out");
+}
+
 enum status ggufshards_files(struct plan *plan, const struct gguf_input *gguf, const struct options *options, struct err *err)
 {
     uint32_t shards;
     TRY(choose_shards(plan, options, &shards, err));
+    TRY(check_reader(shards, gguf->options->big_endian, options, err));
     struct gguf_tensor *listed = mem_alloc(plan->tensor_count + 1, sizeof *listed, err);
     plan->file = mem_alloc(shards, sizeof *plan->file, err);
     if (listed == NULL || plan->file == NULL) {

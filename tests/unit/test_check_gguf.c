@@ -202,8 +202,10 @@ static void write_as(const struct odd *odd, const char *name)
     memcpy(w.bytes.text.data, head.text.data, start);
     text_free(&head.text);
     put_data(&w.bytes, odd->alignment == 0 ? 32 : odd->alignment, w.at);
-    if (odd->nan)
-        memset(w.bytes.text.data + w.bytes.text.size - 4, 0xFF, 4);
+    if (odd->nan) { /* 0x7F800001, in the other order a small number */
+        w.bytes.text.size -= 4;
+        put_word(&w.bytes, 0x7F800001, 4);
+    }
     (void)mkdir(PLACE, 0777);
     (void)snprintf(path, sizeof path, "%s/%s", PLACE, name);
     FILE *file = fopen(path, "wb");
@@ -323,6 +325,7 @@ static void types(void **state)
     expect(&(struct odd){.small = true}, "ollama", WARN, "general.small");
     expect_none(&(struct odd){.small = true}, "llama.cpp");
     expect(&(struct odd){.nan = true, .of_type = "blk.0.ffn_down.weight", .of = GGML_F32}, "llama.cpp", SILENT, "blk.0.ffn_down.weight");
+    expect(&(struct odd){.nan = true, .big = true, .of_type = "blk.0.ffn_down.weight", .of = GGML_F32}, "llama.cpp", SILENT, "blk.0.ffn_down.weight");
 }
 
 static void graphs(void **state)
