@@ -35,18 +35,35 @@ uint64_t tile_blocks_align(const struct plan *plan, const struct output_tensor *
     return align;
 }
 
-/* The values of whole rows [row, row + count) of what the output is made of, F32 [count][columns], in the order of the source. */
-static enum status load_floats(const struct making *making, uint32_t source, uint64_t row, uint64_t count, float **values, struct err *err)
+/* Rows at hand: of weights their values, of a float tensor its bytes, which become values a row at a time, while they are in the cache. */
+struct rows {
+    float *values;      /* [rows][columns]; of a float tensor [columns] */
+    const uint8_t *raw; /* [rows][row_bytes]; NULL: weights */
+    uint64_t row_bytes;
+    enum dtype dtype;
+};
+
+/* Whole rows [row, row + count) of what the output is made of, in the order of the source. */
+static enum status load_floats(const struct making *making, uint32_t source, uint64_t row, uint64_t count, struct rows *rows, struct err *err)
 {
-    const enum dtype dtype = making->maker->plan->model->tensor[source].dtype;
-    const uint64_t row_bytes = ggufplan_columns(making->output) * dtype_bits(dtype) / 8, elements = count * ggufplan_columns(making->output);
-    uint8_t *raw = scratch_take(making->scratch, SCRATCH_RAW, count * row_bytes, err);
-    *values = scratch_take(making->scratch, SCRATCH_VALUE, elements * sizeof **values, err);
-    if (raw == NULL || *values == NULL)
+    const uint64_t columns = ggufplan_columns(making->output);
+    rows->dtype = making->maker->plan->model->tensor[source].dtype;
+    rows->row_bytes = columns * dtype_bits(rows->dtype) / 8;
+    uint8_t *raw = scratch_take(making->scratch, SCRATCH_RAW, count * rows->row_bytes, err);
+    rows->values = scratch_take(making->scratch, SCRATCH_VALUE, columns * sizeof *rows->values, err);
+    rows->raw = raw;
+    if (raw == NULL || rows->values == NULL)
         return STATUS_LIMIT;
-    TRY(fetch_bytes(making->maker->fetch, source, row * row_bytes, raw, count * row_bytes, err));
-    half_load(dtype, raw, (size_t)elements, *values);
-    return STATUS_OK;
+    return fetch_bytes(making->maker->fetch, source, row * rows->row_bytes, raw, count * rows->row_bytes, err);
+}
+
+/* The values of one of the rows at hand. */
+static float *values_of(const struct rows *rows, uint64_t row, uint64_t columns)
+{
+    if (rows->raw == NULL)
+        return rows->values + row * columns;
+    half_load(rows->dtype, rows->raw + row * rows->row_bytes, (size_t)columns, rows->values);
+    return rows->values;
 }
 
 /* Rows of a stack of weights: `count` that are at hand, of `most` that the tile wants of the weight that `row` is in. */
@@ -241,18 +258,18 @@ enum status tile_blocks_make(const struct making *making, struct err *err)
     for (uint64_t done = 0; done < making->tile.rows;) {
         const uint64_t row = making->tile.row0 + done, whole = part - row % part, left = making->tile.rows - done;
         const uint64_t most = left < whole ? left : whole, count = most < step ? most : step;
-        float *values;
+        struct rows rows = {0};
         if (making->output->step == STEP_EMBED) {
             TRY(embed_rows(making, arranged, row, count, making->data + done * making->row_bytes, err));
             done += count;
             continue;
         }
-        TRY(arranged->source != MODEL_NONE ? load_floats(making, arranged->source, row, count, &values, err)
-                                           : load_weights(making, arranged, (struct stretch){row, count, most}, &ahead, &values, err));
+        TRY(arranged->source != MODEL_NONE ? load_floats(making, arranged->source, row, count, &rows, err)
+                                           : load_weights(making, arranged, (struct stretch){row, count, most}, &ahead, &rows.values, err));
         for (uint64_t r = 0; r < count; r++) { /* heads are whole: a turned row stays among those at hand */
             const uint64_t from = view_turned(arranged->head == 0 ? TURN_NONE : TURN_TO_PAIRS, arranged->head, r);
             TRY(weigh_row(making, arranged, row + r, &weighing, err));
-            TRY(store_row(making, arranged, &weighing, values + from * columns, making->data + (done + r) * making->row_bytes, err));
+            TRY(store_row(making, arranged, &weighing, values_of(&rows, from, columns), making->data + (done + r) * making->row_bytes, err));
         }
         done += count;
     }
