@@ -145,16 +145,17 @@ class Bench:
         def of(runs, at):
             return self.median([run[at] for run in runs])
 
-        user, wall = (self.median([b[at] / max(a[at], 1e-3) for a, b in zip(ours, theirs)]) for at in (1, 0))
+        user, cpu, wall = (self.median([figure(b) / max(figure(a), 1e-3) for a, b in zip(ours, theirs)])
+                           for figure in (lambda run: run[1], lambda run: run[1] + run[2], lambda run: run[0]))
         copy = "%5.2f" % self.median([a[0] / c[0] for a, c in zip(ours, copies)]) if copies else "    -"
-        print("| %-9s | %-7s | %d | %6.2f s | %6.2f s | %5.1fx | %6.2f s | %6.2f s | %7.2f s | %7.2f s | %5.1fx | %s | %s | %4d MiB | %4d MiB |" % (
-            kind, "imatrix" if imatrix else "", threads, of(ours, 1), of(theirs, 1), user, of(ours, 2), of(theirs, 2), of(ours, 0), of(theirs, 0), wall, copy,
+        print("| %-9s | %-7s | %d | %6.2f s | %6.2f s | %5.1fx | %6.2f s | %6.2f s | %5.1fx | %7.2f s | %7.2f s | %5.1fx | %s | %s | %4d MiB | %4d MiB |" % (
+            kind, "imatrix" if imatrix else "", threads, of(ours, 1), of(theirs, 1), user, of(ours, 2), of(theirs, 2), cpu, of(ours, 0), of(theirs, 0), wall, copy,
             "  - " if aim is None else "%3gx" % aim, max(a[3] for a in ours) >> 20, max(b[3] for b in theirs) >> 20), flush=True)
 
     def quantizing(self):
-        """Processor time in user space and in the kernel, wall time, times and ratios of both, and cp's as a measure where reading and writing is most of it."""
-        print("\n| type      | matrix  | n | user     | llama's  | less   | kernel   | llama's  | wall      | llama's   | faster | cp    | aim | memory   | llama's  |")
-        print("|-----------|---------|---|----------|----------|--------|----------|----------|-----------|-----------|--------|-------|-----|----------|----------|")
+        """Processor time in user space, in the kernel and in both, wall time, times and ratios, and cp's as a measure where reading and writing is most of it."""
+        print("\n| type      | matrix  | n | user     | llama's  | less   | kernel   | llama's  | both   | wall      | llama's   | faster | cp    | aim | memory   | llama's  |")
+        print("|-----------|---------|---|----------|----------|--------|----------|----------|--------|-----------|-----------|--------|-------|-----|----------|----------|")
         for kind, share, acts, plain, by_matrix in TYPES:
             for imatrix, aim in ((False, plain), (True, by_matrix)):
                 if (imatrix and acts is False) or (not imatrix and acts is None):
@@ -182,12 +183,14 @@ class Bench:
         mute = ("import sys, runpy; script = sys.argv[1]; sys.path[:0] = [script.rpartition('/')[0], script.rpartition('/')[0] + '/gguf-py']; "
                 "from conversion import get_model_class; get_model_class('LlamaForCausalLM').set_vocab = lambda self: None; "
                 "sys.argv[:] = sys.argv[1:]; runpy.run_path(script, run_name='__main__')")
-        ours, theirs = [], []
-        for _ in range(self.args.runs):
-            theirs.append(self.once([self.args.python, "-c", mute, script, folder, "--outfile", self.theirs, "--outtype", "f16"], folder, self.theirs))
-            ours.append(self.once([self.args.repaq, "convert_hf_to_gguf", folder, "--outfile", self.ours, "--outtype", "f16"], folder, self.ours))
-        same = subprocess.run(["cmp", "-s", self.ours, self.theirs], check=False).returncode == 0
-        wall, cpu = ([self.median([figure(run) for run in runs]) for runs in (ours, theirs)] for figure in (lambda run: run[0], lambda run: run[1] + run[2]))
-        print("convert_hf_to_gguf: repaq %.2f s (processor %.2f s), %d MiB; script %.2f s (processor %.2f s), %d MiB; %.1fx (processor %.1fx)%s" % (
-            wall[0], cpu[0], max(run[3] for run in ours) >> 20, wall[1], cpu[1], max(run[3] for run in theirs) >> 20,
-            self.median([b[0] / a[0] for a, b in zip(ours, theirs)]), cpu[1] / cpu[0], "" if same else "; the files are not equal"), flush=True)
+        for kind in ("f16", "bf16", "q8_0"):
+            words = (folder, "--outtype", kind, "--outfile")
+            ours, theirs = [], []
+            for _ in range(self.args.runs):
+                theirs.append(self.once([self.args.python, "-c", mute, script, *words, self.theirs], folder, self.theirs))
+                ours.append(self.once([self.args.repaq, "convert_hf_to_gguf", *words, self.ours], folder, self.ours))
+            same = subprocess.run(["cmp", "-s", self.ours, self.theirs], check=False).returncode == 0
+            wall, cpu = ([self.median([figure(run) for run in runs]) for runs in (ours, theirs)] for figure in (lambda run: run[0], lambda run: run[1] + run[2]))
+            print("convert_hf_to_gguf --outtype %s: repaq %.2f s (processor %.2f s), %d MiB; script %.2f s (processor %.2f s), %d MiB; %.1fx (processor %.1fx)%s" % (
+                kind, wall[0], cpu[0], max(run[3] for run in ours) >> 20, wall[1], cpu[1], max(run[3] for run in theirs) >> 20,
+                self.median([b[0] / a[0] for a, b in zip(ours, theirs)]), cpu[1] / cpu[0], "" if same else "; the files are not equal"), flush=True)
