@@ -9,6 +9,7 @@
 #define LIMIT_GGUF_KEY_BYTES_MAX 65535                         /* ggml-org/ggml:docs/gguf.md */
 #define LIMIT_GGUF_PAIRS_MAX UINT32_C(100000)
 #define LIMIT_GGUF_ARRAY_DEPTH_MAX 8
+#define LIMIT_GGUF_ALIGNMENT_MAX UINT32_C(1048576)             /* zeros before every tensor, in what is written as well */
 #define LIMIT_JSON_TEXT_BYTES_MAX UINT64_C(100000000)          /* index and description files */
 #define LIMIT_JSON_DOCUMENT_BYTES_MAX UINT64_C(8388608)        /* config.json and other small documents */
 #define LIMIT_JSON_DEPTH_MAX 128

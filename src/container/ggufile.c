@@ -400,6 +400,9 @@ static enum status find_alignment(const struct reader *reader, struct err *err)
     const uint32_t alignment = le_load32(value->data);
     if (alignment == 0 || (alignment & (alignment - 1)) != 0)
         return err_set(err, STATUS_CORRUPT, reader->file->path, "found general.alignment %u, expected a power of two", alignment);
+    if (alignment > LIMIT_GGUF_ALIGNMENT_MAX)
+        return err_set(err, STATUS_LIMIT, reader->file->path, "found general.alignment %u, the most that is read is %u", alignment,
+                       LIMIT_GGUF_ALIGNMENT_MAX);
     gguf->alignment = alignment;
     return STATUS_OK;
 }
