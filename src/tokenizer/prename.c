@@ -36,6 +36,7 @@ static const char *const others[] = {"default", "glm5", "jina-de", "jina-es", "l
 #define MARKS_SLASH " ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*"
 #define BLANKS "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 #define CJK "[\xe4\xb8\x80-\xe9\xbe\xa5\xe3\x81\x80-\xe3\x82\x9f\xe3\x82\xa0-\xe3\x83\xbf]+" /* U+4E00-9FA5, 3040-309F, 30A0-30FF */
+#define CJK_WIDE "[\xe4\xb8\x80-\xe9\xbe\xa5\xe0\xa0\x80-\xe4\xb8\x80\xea\xb0\x80-\xed\x9f\xbf]+" /* U+4E00-9FA5, 0800-4E00, AC00-D7FF */
 #define DEEPSEEK \
     "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\r\n]*" \
     "|\\s*[\r\n]+|\\s+(?!\\S)|\\s+"
@@ -50,6 +51,7 @@ static const struct prename_pattern patterns[] = {
     {"smaug-bpe", {CONTRACTIONS "|" LETTERS "|\\p{N}{1,3}|" MARKS "|" BLANKS}, false, false, false},
     {"qwen35", {CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|" BLANKS}, false, false, true},
     {"deepseek-v3", {"\\p{N}{1,3}", CJK, DEEPSEEK}, false, false, false},
+    {"deepseek-coder", {"[\r\n]", "\\s?\\p{L}+", "\\s?\\p{P}+", CJK_WIDE, "\\p{N}"}, false, false, false},
     {"gpt-4o", {CASED(CONTRACTIONS "?") "|\\p{N}{1,3}|" MARKS_SLASH "|" BLANKS}, true, false, false},
     {"gpt-4o", {CASED(CONTRACTIONS "?") "|\\p{N}{1,3}|" MARKS_SLASH "|" BLANKS}, false, false, false},
     {"tekken", {CASED("") "|\\p{N}|" MARKS_SLASH "|" BLANKS}, true, true, false},

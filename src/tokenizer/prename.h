@@ -15,7 +15,7 @@ const char *prename_of_hash(const char *hex);
 /* A pipeline that a name stands for. Splits are all isolated; the byte-level alphabet follows. */
 struct prename_pattern {
     const char *name;
-    const char *pattern[4]; /* NULL after the last */
+    const char *pattern[6]; /* NULL after the last */
     bool ignore_merges;     /* of the family's tokenizer.json */
     bool adds_bos;          /* llama.cpp puts BOS before a text where the file does not say */
     bool nfc;               /* of the family's tokenizer.json; llama.cpp leaves it out */
