@@ -35,6 +35,33 @@ static const struct {
 };
 enum { ROWS = sizeof rows / sizeof rows[0] };
 
+/* Members of the card that are lists, or may be; of origins the first that is there counts, of lists all. */
+static const char *const origins[2][3] = {{"base_model", "base_models", "base_model_sources"}, {"datasets", "dataset", "dataset_sources"}};
+static const char *const lists[2][2] = {{"tags", "pipeline_tag"}, {"languages", "language"}};
+
+static bool is_one_of(const char *members, const char *member)
+{
+    const size_t size = strlen(member);
+    for (const char *at = members; *at != '\0'; at += strcspn(at, "|"), at += *at == '|')
+        if (strcspn(at, "|") == size && strncmp(at, member, size) == 0)
+            return true;
+    return false;
+}
+
+bool authorship_takes(const char *member)
+{
+    bool takes = false;
+    for (size_t r = 0; r < ROWS; r++)
+        takes = takes || is_one_of(rows[r].card, member);
+    for (size_t k = 0; k < 2; k++) {
+        for (size_t m = 0; m < 3; m++)
+            takes = takes || strcmp(origins[k][m], member) == 0;
+        for (size_t m = 0; m < 2; m++)
+            takes = takes || strcmp(lists[k][m], member) == 0;
+    }
+    return takes;
+}
+
 /* The first of "a|b|c" that the card has as a text. */
 static const char *card_text(const struct jsondoc *card, const char *members)
 {
@@ -133,12 +160,12 @@ static enum status set_origins(struct ggufile_writer *kv, const struct authorshi
 /* --- lists ------------------------------------------------------------------------------------------------------------------------ */
 
 /* The texts of both members, or those of the override; with kv NULL they are only counted. */
-static uint64_t each_text(struct ggufile_writer *kv, const struct jsondoc *const lists[2])
+static uint64_t each_text(struct ggufile_writer *kv, const struct jsondoc *const values[2])
 {
     uint64_t count = 0;
     for (size_t l = 0; l < 2; l++) {
-        const bool one = jsondoc_string(lists[l]) != NULL;
-        for (const struct jsondoc *at = one ? lists[l] : jsondoc_first(lists[l]); at != NULL; at = one ? NULL : jsondoc_next(at)) {
+        const bool one = jsondoc_string(values[l]) != NULL;
+        for (const struct jsondoc *at = one ? values[l] : jsondoc_first(values[l]); at != NULL; at = one ? NULL : jsondoc_next(at)) {
             if (jsondoc_string(at) == NULL)
                 continue;
             count++;
@@ -149,16 +176,16 @@ static uint64_t each_text(struct ggufile_writer *kv, const struct jsondoc *const
     return count;
 }
 
-static void set_list(struct ggufile_writer *kv, const struct authorship *authorship, const char *key, const char *first, const char *second)
+static void set_list(struct ggufile_writer *kv, const struct authorship *authorship, const char *key, const char *const members[2])
 {
     const struct jsondoc *given = jsondoc_get(authorship->overrides, key);
-    const struct jsondoc *const lists[2] = {given != NULL ? given : jsondoc_get(authorship->card, first),
-                                            given != NULL ? NULL : jsondoc_get(authorship->card, second)};
-    const uint64_t count = each_text(NULL, lists);
+    const struct jsondoc *const values[2] = {given != NULL ? given : jsondoc_get(authorship->card, members[0]),
+                                             given != NULL ? NULL : jsondoc_get(authorship->card, members[1])};
+    const uint64_t count = each_text(NULL, values);
     if (count == 0)
         return;
     ggufile_write_strings(kv, key, count);
-    (void)each_text(kv, lists);
+    (void)each_text(kv, values);
 }
 
 /* A list of licences is one text with commas. */
@@ -185,9 +212,9 @@ enum status authorship_set(struct ggufile_writer *kv, const struct authorship *a
         if (text != NULL && text[0] != '\0')
             ggufile_write_string(kv, rows[r].key, slice_of(text));
     }
-    TRY(set_origins(kv, authorship, "base_model", (const char *const[]){"base_model", "base_models", "base_model_sources"}, "general.base_models", err));
-    TRY(set_origins(kv, authorship, "dataset", (const char *const[]){"datasets", "dataset", "dataset_sources"}, "general.datasets", err));
-    set_list(kv, authorship, "general.tags", "tags", "pipeline_tag");
-    set_list(kv, authorship, "general.languages", "languages", "language");
+    TRY(set_origins(kv, authorship, "base_model", origins[0], "general.base_models", err));
+    TRY(set_origins(kv, authorship, "dataset", origins[1], "general.datasets", err));
+    set_list(kv, authorship, "general.tags", lists[0]);
+    set_list(kv, authorship, "general.languages", lists[1]);
     return STATUS_OK;
 }

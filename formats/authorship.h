@@ -16,6 +16,8 @@ struct authorship {
 
 /* The text of one key, "general.author": that of the overrides, of the card, of the names. NULL if there is none. */
 const char *authorship_text(const struct authorship *authorship, const char *key);
+/* True for members of the card that become keys. */
+bool authorship_takes(const char *member);
 /* Sets the keys from general.name to general.languages in the order of gguf-py/gguf/metadata.py, Metadata.set_gguf_meta_model; `size_label` where no source has
  * one (NULL: none). */
 enum status authorship_set(struct ggufile_writer *kv, const struct authorship *authorship, const char *size_label, struct err *err) WARN_UNUSED;

@@ -153,6 +153,20 @@ static enum status read_overrides(const struct gguf_input *input, struct jsondoc
     return status;
 }
 
+/* Of the names in `unread`, those that would have become keys. */
+static void name_unread(struct text *unread, char names[256])
+{
+    size_t used = 0;
+    names[0] = '\0';
+    for (char *at = unread->size == 0 ? NULL : unread->data, *comma; at != NULL; at = comma == NULL ? NULL : comma + 2) {
+        comma = strstr(at, ", ");
+        if (comma != NULL)
+            *comma = '\0';
+        if (authorship_takes(at) && used < 256)
+            used += (size_t)snprintf(names + used, 256 - used, "%s%s", used > 0 ? ", " : "", at);
+    }
+}
+
 static enum status set_all(struct ggufile_writer *kv, const struct authorship *authorship, const struct general_size *size, const struct jsondoc *generation,
                            char stem[256], struct err *err)
 {
@@ -189,7 +203,7 @@ enum status general_set(struct ggufile_writer *kv, const struct gguf_input *inpu
     authorship.overrides = overrides;
     if (status == STATUS_OK)
         status = set_all(kv, &authorship, size, generation, listing->stem, err);
-    (void)snprintf(listing->unread, sizeof listing->unread, "%s", unread.size == 0 ? "" : unread.data);
+    name_unread(&unread, listing->unread);
     text_free(&unread);
     jsondoc_free(generation);
     jsondoc_free(card);

@@ -65,8 +65,11 @@ struct gguf_listing {
     struct ggufile_split_claim claim; /* which file of how many the header is for: the first has the metadata */
     size_t first, held;         /* its tensors: [held] from `first` */
     uint64_t bytes;             /* out: of the file */
-    char unread[256];           /* out: members of README.md's front matter that are not read; cut at that length */
+    char unread[256];           /* out: members of README.md's front matter that would be keys and are not read; cut at that length */
     char stem[256];             /* out: "Qwen2-0.5B-Instruct": how its file is named, before the type; cut at that length */
+    uint64_t tokens;            /* out: of the vocabulary */
+    uint64_t left_tokens;       /* out: tokens of the tokenizer that are beyond it */
+    char left_token[104];       /* out: the first of these; cut at that length */
     bool no_vocabulary;         /* out: neither source nor base has a tokenizer, and the file has none */
 };
 /* The bytes before the first tensor of one file, appended to *header; sets the offsets of the tensors that it holds. */

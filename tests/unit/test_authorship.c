@@ -86,8 +86,19 @@ static void overrides_win(void **state)
     ggufile_free(&read);
 }
 
+static void members_that_become_keys(void **state)
+{
+    (void)state;
+    static const char *const taken[] = {"license", "license_name", "model_creator", "base_model", "dataset_sources", "pipeline_tag", "language"};
+    static const char *const others[] = {"model-index", "widget", "extra_gated_prompt", "model", "base", "", "name|model_name"};
+    for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++)
+        assert_true(authorship_takes(taken[i]));
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        assert_false(authorship_takes(others[i]));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(card_and_names), cmocka_unit_test(overrides_win)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(card_and_names), cmocka_unit_test(overrides_win), cmocka_unit_test(members_that_become_keys)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
