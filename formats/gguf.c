@@ -53,6 +53,10 @@ static enum status add_vocabulary(const struct gguf_input *input, struct gguf_li
         return STATUS_OK;
     (void)hyper_count(input->arrangement->arch, input->config, "vocab_size", &options.tokens);
     TRY(hfvocabulary_read(place, &options, &vocabulary, &finding, err));
+    listing->tokens = vocabulary.count;
+    listing->left_tokens = vocabulary.beyond;
+    (void)snprintf(listing->left_token, sizeof listing->left_token, "%.*s", vocabulary.lost.size < 100 ? (int)vocabulary.lost.size : 100,
+                   vocabulary.lost.data == NULL ? "" : vocabulary.lost.data);
     gguf_vocabulary_write(&vocabulary, &place->arena, writer);
     return STATUS_OK;
 }

@@ -31,7 +31,11 @@ static enum status replace_added_file(struct source *source, struct vocabulary *
         int64_t id;
         if (jsondoc_name(item) == NULL || !jsondoc_int(item, &id) || id < 0) {
             status = err_set(err, STATUS_CORRUPT, "added_tokens.json", "found an entry that is no text with an id");
-        } else if (id < vocabulary->count) {
+        } else if (id >= vocabulary->count) {
+            struct slice text;
+            status = copy(source, slice_of(jsondoc_name(item)), &text, err);
+            vocabulary_leave(vocabulary, (uint64_t)id, text);
+        } else {
             struct vocabulary_token *const token = &vocabulary->token[id];
             status = copy(source, slice_of(jsondoc_name(item)), &token->text, err);
             token->type = VOCABULARY_USER_DEFINED;
@@ -67,8 +71,11 @@ enum status hftokens_replace(struct source *source, const struct jsondoc *config
     for (const struct jsondoc *entry = jsondoc_first(decoder); entry != NULL; entry = jsondoc_next(entry)) {
         struct encoder_added added;
         TRY(take_entry(entry, &added, err));
-        if (added.id >= vocabulary->count)
+        if (added.id >= vocabulary->count) {
+            TRY(copy(source, added.text, &added.text, err));
+            vocabulary_leave(vocabulary, added.id, added.text);
             continue;
+        }
         struct vocabulary_token *const token = &vocabulary->token[added.id];
         TRY(set_added(source, added.text, added.special || (more == NULL && vocabulary_looks_special(added.text)), token, err));
         if (more != NULL)

@@ -109,6 +109,10 @@ static enum status take_model(struct run *run, const struct text *file, struct e
         if (model.piece[i].type == VOCABULARY_USER_DEFINED) /* the converter does not ask for these */
             vocabulary->token[i].type = VOCABULARY_NORMAL;
     }
+    if (model.count > vocabulary->count) {
+        vocabulary_leave(vocabulary, vocabulary->count, model.piece[vocabulary->count].text);
+        vocabulary_leave(vocabulary, model.count - 1, model.piece[model.count - 1].text);
+    }
     TRY(hftokens_replace(run->source, run->config, run->does & MORE_ADDED ? &run->tokenizer : NULL, vocabulary, err));
     TRY(set_special(run, vocabulary->count, err));
     run->finding->by = "SentencePiece";

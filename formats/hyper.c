@@ -106,3 +106,43 @@ bool hyper_head(const struct arch *arch, const struct jsondoc *config, uint64_t 
     *rows = (uint64_t)value;
     return true;
 }
+
+bool hyper_scale(const struct arch *arch, const struct jsondoc *config, double *scale)
+{
+    uint64_t layers, rows;
+    if (arch->wide_layers == 0 || !hyper_count(arch, config, "n_layers|num_hidden_layers|n_layer|num_layers", &layers))
+        return false;
+    if (layers == arch->wide_layers)
+        return divide_heads(arch, config, scale);
+    const bool found = hyper_head(arch, config, &rows);
+    *scale = found ? (double)rows : 0;
+    return found;
+}
+
+/* Names of one function count as one: GELU's approximations among themselves, SiLU's two names. */
+static bool is_as_fixed(const struct arch_fixed *fixed, const struct jsondoc *found)
+{
+    const char *text = jsondoc_string(found);
+    bool truth;
+    if (fixed->text == NULL)
+        return !jsondoc_bool(found, &truth) || truth == fixed->truth;
+    return text == NULL || strncmp(text, fixed->text, 4) == 0 || (strcmp(text, "swish") == 0 && strcmp(fixed->text, "silu") == 0);
+}
+
+bool hyper_unsaid(const struct arch *arch, const struct jsondoc *config, char *words, size_t size)
+{
+    double stated, scale;
+    for (const struct arch_fixed *fixed = arch->fixed; fixed != NULL && fixed->member != NULL; fixed++) {
+        const struct jsondoc *found = hyper_find(config, fixed->member);
+        if (found == NULL || is_as_fixed(fixed, found))
+            continue;
+        const char *text = jsondoc_string(found);
+        (void)snprintf(words, size, "%s %.40s, and llama.cpp takes %s", fixed->member, text != NULL ? text : fixed->truth ? "false" : "true",
+                       fixed->text != NULL ? fixed->text : fixed->truth ? "true" : "false");
+        return true;
+    }
+    if (!jsondoc_double(hyper_find(config, "query_pre_attn_scalar"), &stated) || !hyper_scale(arch, config, &scale) || stated == scale)
+        return false;
+    (void)snprintf(words, size, "query_pre_attn_scalar %g, and llama.cpp takes %g", stated, scale);
+    return true;
+}

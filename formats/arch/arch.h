@@ -62,7 +62,7 @@ struct arch_default {
     const char *like;   /* instead of the value: that of another member; "head_dim": hidden_size / num_attention_heads. NULL: the value */
 };
 
-/* What config.json says of every model of the family, and GGUF does not. */
+/* What config.json says of every model of the family that llama.cpp computes, and GGUF does not. */
 struct arch_fixed {
     const char *member;
     const char *text; /* a string; NULL: truth */
@@ -74,11 +74,14 @@ struct arch {
     const char *const *classes;       /* config.json's architectures; the first is what a checkpoint from GGUF states. NULL-terminated */
     const char *model_type;           /* of the first class */
     const struct arch_name *names;    /* before arch_names; ends with hf == NULL */
+    const struct arch_name *older;    /* of GGUF files that llama.cpp no longer writes, and only read; ends with hf == NULL. NULL: none */
     bool generic_keys;                /* arch_keys come first */
     const struct arch_key *keys;      /* its own; ends with key == NULL. NULL: none */
     const struct arch_default *defaults; /* ends with member == NULL; NULL: none */
     const char *const *left_out;      /* tensors that GGUF does not want; NULL-terminated, or NULL */
     const struct arch_fixed *fixed;   /* ends with member == NULL; NULL: none */
+    uint32_t wide_layers;             /* Gemma 2 and 3: query_pre_attn_scalar is head_dim, but hidden_size / num_attention_heads in the size of so many layers
+                                       * (ggml-org/llama.cpp:src/models/gemma2.cpp, gemma3.cpp); 0: there is no such member */
     bool rope_factors;                /* long_factor and short_factor become tensors (Phi-3) */
     bool rope_freqs;                  /* llama3 scaling becomes a tensor */
     bool cut_embedding;               /* rows of the embedding beyond the tokenizer's size are left out (Gemma 3) */
@@ -93,6 +96,9 @@ const struct arch *arch_of_class(const char *name);
 const struct arch *arch_of_gguf(struct slice name);
 /* All families, in a fixed order; NULL past the end. */
 const struct arch *arch_at(size_t index);
+
+/* The row of a table with this key; NULL if there is none, or no table. */
+const struct arch_key *arch_find_key(const struct arch_key *table, const char *key);
 
 /* A name, taken apart. */
 struct arch_match {

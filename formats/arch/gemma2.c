@@ -53,6 +53,7 @@ const struct arch gemma2_arch = {
     .names = names,
     .defaults = defaults,
     .fixed = fixed,
+    .wide_layers = 46,
     .keys = keys,
     .left_out = left_out,
 };

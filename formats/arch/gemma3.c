@@ -48,6 +48,7 @@ const struct arch gemma3_arch = {
     .names = names,
     .defaults = defaults,
     .fixed = fixed,
+    .wide_layers = 62,
     .generic_keys = true,
     .keys = keys,
     .cut_embedding = true,

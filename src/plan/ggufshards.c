@@ -2,6 +2,7 @@
 
 #include "base/checked.h"
 #include "container/ggufile_split.h"
+#include "formats/hyper.h"
 #include "plan/constraints.h"
 
 #include <stdlib.h>
@@ -98,8 +99,14 @@ static enum filetype file_type_of(const struct plan *plan, const struct options 
     return filetype_of(most);
 }
 
-static enum status warn(struct plan *plan, const struct gguf_listing *listing, struct err *err)
+static enum status warn(struct plan *plan, const struct gguf_input *gguf, const struct gguf_listing *listing, struct err *err)
 {
+    char unsaid[200];
+    if (gguf->copy == NULL && hyper_unsaid(gguf->arrangement->arch, gguf->config, unsaid, sizeof unsaid))
+        TRY(plan_warn(plan, err, "config.json: found %s: GGUF has no key for it, so that llama.cpp computes another model", unsaid));
+    if (listing->left_tokens > 0)
+        TRY(plan_warn(plan, err, "the tokenizer has ids up to %llu, and config.json's vocab_size is %llu: tokens beyond it are left out, among them \"%.100s\"",
+                      (unsigned long long)(listing->tokens + listing->left_tokens - 1), (unsigned long long)listing->tokens, listing->left_token));
     if (listing->no_vocabulary)
         TRY(plan_warn(plan, err, "found no tokenizer: llama.cpp does not run a file without one (--base DIR with the model's own)"));
     if (listing->unread[0] != '\0')
@@ -162,7 +169,7 @@ enum status ggufshards_files(struct plan *plan, const struct gguf_input *gguf, c
     listing.claim = (struct ggufile_split_claim){0, shards, (uint32_t)plan->tensor_count, options->split.way == SPLIT_PADDED};
     enum status status = make_headers(plan, gguf, &listing, err);
     if (status == STATUS_OK)
-        status = warn(plan, &listing, err);
+        status = warn(plan, gguf, &listing, err);
     for (size_t t = 0; t < plan->tensor_count; t++)
         plan->tensor[t].offset = listed[t].offset;
     memcpy(plan->stem, listing.stem, sizeof plan->stem);

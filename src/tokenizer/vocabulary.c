@@ -49,6 +49,14 @@ enum status vocabulary_pad(struct vocabulary *vocabulary, uint64_t count, struct
     return STATUS_OK;
 }
 
+void vocabulary_leave(struct vocabulary *vocabulary, uint64_t id, struct slice text)
+{
+    const uint64_t beyond = id - vocabulary->count + 1;
+    if (vocabulary->beyond == 0)
+        vocabulary->lost = text;
+    vocabulary->beyond = beyond > vocabulary->beyond ? beyond : vocabulary->beyond;
+}
+
 enum status vocabulary_set(struct vocabulary *vocabulary, const struct vocabulary_setting *setting, struct arena *arena, struct err *err)
 {
     for (uint32_t i = 0; i < vocabulary->setting_count; i++) {

@@ -58,6 +58,8 @@ struct vocabulary {
     struct vocabulary_setting *setting; /* [setting_count], in the order in which they were set, each key once (names: each name once) */
     uint32_t setting_count, leading;    /* leading: so many stand before the tokens in a file */
     size_t setting_capacity;
+    uint64_t beyond;     /* ids of the tokenizer that `count` has no place for, up to the largest one */
+    struct slice lost;   /* the first token that was left out for that */
 };
 
 const char *vocabulary_kind_name(enum vocabulary_kind kind); /* "llama", "gpt2" */
@@ -66,6 +68,8 @@ enum vocabulary_setting_kind vocabulary_key_kind(enum vocabulary_key key);
 
 /* Makes `count` tokens "[PAD<i>]", unused, score -10000, as convert_hf_to_gguf pads. More than LIMIT_VOCABULARY_TOKENS_MAX: LIMIT. */
 enum status vocabulary_pad(struct vocabulary *vocabulary, uint64_t count, struct arena *arena, struct err *err) WARN_UNUSED;
+/* Notes that a token has no place, because its id is `count` or more. */
+void vocabulary_leave(struct vocabulary *vocabulary, uint64_t id, struct slice text);
 /* Sets a setting; one that is there keeps its place and gets the new value. `setting` is copied, its texts are borrowed. */
 enum status vocabulary_set(struct vocabulary *vocabulary, const struct vocabulary_setting *setting, struct arena *arena, struct err *err) WARN_UNUSED;
 enum status vocabulary_set_id(struct vocabulary *vocabulary, enum vocabulary_key key, uint32_t id, struct arena *arena, struct err *err) WARN_UNUSED;

@@ -197,11 +197,45 @@ static void lists_and_flags(void **state)
     done(&g);
 }
 
+/* What llama.cpp computes whatever config.json says. */
+static void what_gguf_does_not_say(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *config, *wanted; /* NULL: nothing */
+    } rows[] = {
+        {"{\"architectures\": [\"LlamaForCausalLM\"], \"hidden_act\": \"silu\"}", NULL},
+        {"{\"architectures\": [\"LlamaForCausalLM\"], \"hidden_act\": \"swish\"}", NULL},
+        {"{\"architectures\": [\"LlamaForCausalLM\"], \"hidden_act\": null}", NULL},
+        {"{\"architectures\": [\"LlamaForCausalLM\"], \"hidden_act\": \"gelu\"}", "hidden_act gelu, and llama.cpp takes silu"},
+        {"{\"architectures\": [\"GemmaForCausalLM\"], \"hidden_act\": \"gelu\"}", NULL},
+        {"{\"architectures\": [\"Qwen3MoeForCausalLM\"], \"norm_topk_prob\": false}", "norm_topk_prob false, and llama.cpp takes true"},
+        {"{\"architectures\": [\"Qwen2MoeForCausalLM\"], \"norm_topk_prob\": true}", "norm_topk_prob true, and llama.cpp takes false"},
+        {"{\"architectures\": [\"Gemma2ForCausalLM\"], \"num_hidden_layers\": 46, \"hidden_size\": 4608, \"num_attention_heads\": 32, \"head_dim\": 128, "
+         "\"query_pre_attn_scalar\": 144}", NULL},
+        {"{\"architectures\": [\"Gemma3ForConditionalGeneration\"], \"text_config\": {\"num_hidden_layers\": 34, \"hidden_size\": 2560, "
+         "\"num_attention_heads\": 8, \"head_dim\": 256, \"query_pre_attn_scalar\": 168}}", "query_pre_attn_scalar 168, and llama.cpp takes 256"},
+        {"{\"architectures\": [\"Gemma2ForCausalLM\"], \"num_hidden_layers\": 26, \"query_pre_attn_scalar\": 256}", NULL},
+    };
+    for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++) {
+        const struct arch *arch;
+        struct jsondoc *config;
+        struct err err = {0};
+        char words[200] = "";
+        assert_int_equal(jsondoc_parse("config.json", slice_of(rows[r].config), &config, &err), STATUS_OK);
+        assert_int_equal(hyper_arch(config, &arch, &err), STATUS_OK);
+        assert_int_equal(hyper_unsaid(arch, config, words, sizeof words), rows[r].wanted != NULL);
+        assert_string_equal(words, rows[r].wanted == NULL ? "" : rows[r].wanted);
+        jsondoc_free(config);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_of_the_model_type), cmocka_unit_test(rope_scaling),    cmocka_unit_test(families_of_their_own),
         cmocka_unit_test(what_is_refused),            cmocka_unit_test(lists_and_flags),
+        cmocka_unit_test(what_gguf_does_not_say),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

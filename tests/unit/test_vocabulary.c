@@ -50,6 +50,16 @@ static void settings(void **state)
     arena_free(&arena);
 }
 
+static void tokens_without_a_place(void **state)
+{
+    (void)state;
+    struct vocabulary vocabulary = {.count = 10};
+    vocabulary_leave(&vocabulary, 12, slice_of("c"));
+    vocabulary_leave(&vocabulary, 10, slice_of("a"));
+    assert_int_equal(vocabulary.beyond, 3);
+    assert_true(slice_is(vocabulary.lost, "c"));
+}
+
 static void looks(void **state)
 {
     (void)state;
@@ -85,6 +95,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(padding),
         cmocka_unit_test(settings),
+        cmocka_unit_test(tokens_without_a_place),
         cmocka_unit_test(looks),
         cmocka_unit_test(utf8),
     };
