@@ -2,8 +2,10 @@
 
 #include "container/jsondoc.h"
 #include "formats/ggufrope.h"
+#include "formats/hyper.h"
 #include "ir/filetype.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -47,6 +49,8 @@ static enum status add_value(const struct making *making, const char *key, const
     if (value->kind == GGUFILE_F32 || value->kind == GGUFILE_F64) {
         char text[40];
         TRY(ggufile_value_f64(making->gguf, key, &number, NULL, err));
+        if (!isfinite(number))
+            return err_set(err, STATUS_CORRUPT, making->gguf->path, "found %s that is NaN or infinite", key);
         (void)snprintf(text, sizeof text, "%.*g", value->kind == GGUFILE_F32 ? 7 : 17, number); /* 1e-05, where the float is 9.99999975e-06 */
         float back;
         if (value->kind == GGUFILE_F32 && (sscanf(text, "%f", &back) != 1 || back != (float)number))
@@ -102,6 +106,26 @@ static enum status add_rope(const struct making *making, struct err *err)
     return STATUS_OK;
 }
 
+/* The shortest partial_rotary_factor of which the converter, and transformers, make this number of rows (formats/ropefactors.c). */
+static enum status add_rope_part(const struct making *making, const char *key, struct err *err)
+{
+    uint32_t rows;
+    bool present;
+    double hidden, heads, part = 1;
+    TRY(ggufile_value_u32(making->gguf, key, &rows, &present, err));
+    if (!present || !jsondoc_double(jsondoc_get(making->config, "hidden_size"), &hidden) ||
+        !jsondoc_double(jsondoc_get(making->config, "num_attention_heads"), &heads) || heads < 1 || floor(hidden / heads) == (double)rows)
+        return STATUS_OK;
+    for (int digits = 1; digits <= 17; digits++) {
+        char text[40];
+        (void)snprintf(text, sizeof text, "%.*g", digits, (double)rows * heads / hidden);
+        if (sscanf(text, "%lf", &part) == 1 && floor(trunc(part * hidden) / heads) == (double)rows && trunc(part * floor(hidden / heads)) == (double)rows)
+            break;
+    }
+    jsondoc_add_double(making->config, "partial_rotary_factor", part);
+    return STATUS_OK;
+}
+
 /* --- the table's rows -------------------------------------------------------------------------------------------------------------- */
 
 static enum status add_row(const struct making *making, const struct arch_key *row, struct err *err)
@@ -116,7 +140,14 @@ static enum status add_row(const struct making *making, const struct arch_key *r
     case ARCH_BLOCK_COUNT:
     case ARCH_WINDOW:
         (void)member_of(row->member, member);
-        return jsondoc_get(making->config, member) != NULL ? STATUS_OK : add_value(making, key, member, err); /* value_length is head_dim again */
+        if (jsondoc_get(making->config, member) != NULL) /* value_length is head_dim again */
+            return STATUS_OK;
+        if (row->fallback == 0.0 && ggufile_find(making->gguf, key) != NULL && ggufile_value_u32(making->gguf, key, &number, &present, NULL) == STATUS_OK &&
+            number == 0) { /* what it is where config.json says null: Phi-4's window */
+            jsondoc_add_null(making->config, member);
+            return STATUS_OK;
+        }
+        return add_value(making, key, member, err);
     case ARCH_ROPE_SCALING:
         return add_rope(making, err);
     case ARCH_ROPE_BASE:
@@ -136,6 +167,7 @@ static enum status add_row(const struct making *making, const struct arch_key *r
     case ARCH_ROPE_DIM: /* follows from head_dim, or says it where key_length does not */
         return jsondoc_get(making->config, "head_dim") != NULL ? STATUS_OK : add_value(making, key, "head_dim", err);
     case ARCH_ROPE_PART:
+        return add_rope_part(making, key, err);
     case ARCH_FILE_TYPE:
         return STATUS_OK;
     }
@@ -152,6 +184,17 @@ static const struct {
     {"tokenizer.ggml.padding_token_id", "pad_token_id"},
 };
 
+/* The rows of the embedding; 0: no file of the set has one. */
+static uint64_t embedding_rows(const struct ggufile_set *set)
+{
+    for (size_t f = 0; f < set->count; f++) {
+        const struct ggufile_tensor *embedding = ggufile_find_tensor(&set->file[f], slice_of("token_embd.weight"));
+        if (embedding != NULL)
+            return embedding->dims[1];
+    }
+    return 0;
+}
+
 static enum status add_vocabulary(const struct making *making, struct err *err)
 {
     char key[128];
@@ -164,6 +207,8 @@ static enum status add_vocabulary(const struct making *making, struct err *err)
         jsondoc_add_u64(making->config, "vocab_size", tokens.count);
     for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++)
         TRY(add_value(making, ids[i].key, ids[i].member, err));
+    if (jsondoc_get(making->config, "pad_token_id") == NULL) /* transformers' own default may be beyond the vocabulary */
+        jsondoc_add_null(making->config, "pad_token_id");
     return STATUS_OK;
 }
 
@@ -182,13 +227,32 @@ static const char *dtype_of(const struct ggufile *gguf)
     return name == NULL ? "float16" : name;
 }
 
-static void add_fixed(struct jsondoc *config, const struct arch_fixed *fixed)
+static void add_fixed(struct jsondoc *config, const struct arch *arch)
 {
+    const struct arch_fixed *fixed = arch->fixed;
+    double scale;
+    if (hyper_scale(arch, config, &scale))
+        jsondoc_add_int(config, "query_pre_attn_scalar", (int64_t)scale);
     for (; fixed != NULL && fixed->member != NULL; fixed++) {
         if (fixed->text != NULL)
             jsondoc_add_string(config, fixed->member, fixed->text);
         else
             jsondoc_add_bool(config, fixed->member, fixed->truth);
+    }
+}
+
+/* Biases that a family's models may have or not; Qwen2's always have those of q, k and v. */
+static void add_biases(const struct making *making, const struct ggufile_set *set)
+{
+    static const struct {
+        const char *tensor, *member;
+    } biases[] = {{"blk.0.attn_q.bias", "attention_bias"}, {"blk.0.ffn_gate.bias", "mlp_bias"}};
+    for (size_t b = 0; b < sizeof biases / sizeof biases[0]; b++) {
+        bool found = false;
+        for (size_t f = 0; f < set->count && !(b == 0 && slice_starts(slice_of(making->arch->model_type), "qwen2")); f++)
+            found = found || ggufile_find_tensor(&set->file[f], slice_of(biases[b].tensor)) != NULL;
+        if (found)
+            jsondoc_add_bool(making->config, biases[b].member, true);
     }
 }
 
@@ -199,18 +263,21 @@ enum status ggufconfig_make(const struct ggufile_set *set, const struct file_ops
     const char *class = ggufconfig_class(gguf, arch);
     jsondoc_add_string(jsondoc_add_array(making.config, "architectures"), NULL, class);
     jsondoc_add_string(making.config, "model_type", strcmp(class, "MixtralForCausalLM") == 0 ? "mixtral" : arch->model_type);
+    const uint64_t rows = embedding_rows(set); /* whatever the metadata say: the model must take the tensor */
+    if (rows > 0)
+        jsondoc_add_u64(making.config, "vocab_size", rows);
     enum status status = STATUS_OK;
     const struct arch_key *const tables[] = {arch->generic_keys ? arch_keys : NULL, arch->keys};
     for (size_t t = 0; t < 2; t++)
         for (const struct arch_key *row = tables[t]; status == STATUS_OK && row != NULL && row->key != NULL; row++)
-            status = add_row(&making, row, err);
+            if (t == 1 || arch_find_key(arch->keys, row->key) == NULL)
+                status = add_row(&making, row, err);
     if (status == STATUS_OK)
         status = add_vocabulary(&making, err);
     if (status == STATUS_OK)
         status = ggufrope_add(set, ops, arch, making.config, err);
-    add_fixed(making.config, arch->fixed);
-    if (strcmp(arch->name, "llama") == 0 && ggufile_find_tensor(gguf, slice_of("blk.0.attn_q.bias")) != NULL)
-        jsondoc_add_bool(making.config, "attention_bias", true);
+    add_fixed(making.config, arch);
+    add_biases(&making, set);
     jsondoc_add_bool(making.config, "tie_word_embeddings", ggufile_find_tensor(gguf, slice_of("output.weight")) == NULL);
     jsondoc_add_string(making.config, "torch_dtype", dtype_of(gguf));
     if (status == STATUS_OK)

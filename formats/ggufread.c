@@ -213,11 +213,16 @@ static enum status add_tensor(struct reading *reading, const struct ggufile_tens
     }
     if (reading->arch == NULL || !arch_match_gguf(reading->arch, slice_of(tensor->name), &match)) {
         reading->strange++;
+        if (reading->arch != NULL && (slice_ends(slice_of(tensor->name), ".scale") || slice_ends(slice_of(tensor->name), ".input_scale"))) {
+            (void)err_set(err, STATUS_UNSUPPORTED, tensor->name,
+                          "found a scale that is applied at run time (R-ACTSCALE), which Hugging Face's %s has no place for", reading->arch->classes[0]);
+            return err_try(err, "--to gguf keeps it");
+        }
         return add_own(reading, stored, tensor, err);
     }
     if (match.layer != UINT32_MAX && match.layer >= reading->layers)
         reading->layers = match.layer + 1;
-    if (strchr(match.row->hf, '@') != NULL)
+    if (strchr(match.row->hf, '@') != NULL && match.expert == UINT32_MAX)
         return add_experts(reading, stored, tensor, &match, err);
     const uint64_t rows = tensor->rank < 2 ? tensor->dims[0] : tensor->dims[1];
     const uint64_t heads = match.row->change == ARCH_TURN_Q ? reading->heads : match.row->change == ARCH_TURN_K ? reading->key_heads : 0;

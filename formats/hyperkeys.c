@@ -215,15 +215,6 @@ static enum status set_row(const struct setting *setting, const struct arch_key 
     return STATUS_OK;
 }
 
-/* The row of a table with this key; NULL if there is none. */
-static const struct arch_key *find_row(const struct arch_key *table, const char *key)
-{
-    for (; table != NULL && table->key != NULL; table++)
-        if (strcmp(table->key, key) == 0)
-            return table;
-    return NULL;
-}
-
 enum status hyperkeys_begin(struct ggufile_writer *kv, const struct arch *arch, const struct jsondoc *config, struct err *err)
 {
     const struct setting setting = {kv, arch, config, 0};
@@ -239,11 +230,11 @@ enum status hyperkeys_set(struct ggufile_writer *kv, const struct arch *arch, co
 {
     const struct setting setting = {kv, arch, config, file_type};
     for (const struct arch_key *row = arch_keys; arch->generic_keys && row->key != NULL; row++) {
-        const struct arch_key *own = find_row(arch->keys, row->key);
+        const struct arch_key *own = arch_find_key(arch->keys, row->key);
         TRY(set_row(&setting, own != NULL ? own : row, err));
     }
     for (const struct arch_key *row = arch->keys; row != NULL && row->key != NULL; row++)
-        if (!arch->generic_keys || find_row(arch_keys, row->key) == NULL)
+        if (!arch->generic_keys || arch_find_key(arch_keys, row->key) == NULL)
             TRY(set_row(&setting, row, err));
     return STATUS_OK;
 }

@@ -76,6 +76,14 @@ const struct arch *arch_of_gguf(struct slice name)
     return NULL;
 }
 
+const struct arch_key *arch_find_key(const struct arch_key *table, const char *key)
+{
+    for (; table != NULL && table->key != NULL; table++)
+        if (strcmp(table->key, key) == 0)
+            return table;
+    return NULL;
+}
+
 /* Digits without leading zeros, at most 99999. */
 static bool take_number(struct slice *rest, uint32_t *number)
 {
@@ -109,9 +117,9 @@ static bool matches(const char *pattern, struct slice name, struct arch_match *m
 
 static bool match_rows(const struct arch *arch, struct slice name, bool gguf, struct arch_match *match)
 {
-    const struct arch_name *const tables[] = {arch->names, arch_names};
-    for (size_t t = 0; t < 2; t++) {
-        for (const struct arch_name *row = tables[t]; row->hf != NULL; row++) {
+    const struct arch_name *const tables[] = {arch->names, arch_names, gguf ? arch->older : NULL};
+    for (size_t t = 0; t < 3; t++) {
+        for (const struct arch_name *row = tables[t]; row != NULL && row->hf != NULL; row++) {
             if (matches(gguf ? row->gguf : row->hf, name, match)) {
                 match->row = row;
                 return true;

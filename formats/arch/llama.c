@@ -13,6 +13,14 @@ static const struct arch_name names[] = {
     {NULL, NULL, NULL, ARCH_SAME},
 };
 
+/* Experts one by one, until April 2024 (ggml-org/llama.cpp#6387). */
+static const struct arch_name older[] = {
+    {"model.layers.#.block_sparse_moe.experts.@.w1", "blk.#.ffn_gate.@", NULL, ARCH_SAME},
+    {"model.layers.#.block_sparse_moe.experts.@.w2", "blk.#.ffn_down.@", NULL, ARCH_SAME},
+    {"model.layers.#.block_sparse_moe.experts.@.w3", "blk.#.ffn_up.@", NULL, ARCH_SAME},
+    {NULL, NULL, NULL, ARCH_SAME},
+};
+
 static const struct arch_key keys[] = {
     {"%s.vocab_size", ARCH_U32, "vocab_size", true, NAN},
     {"%s.rope.dimension_count", ARCH_ROPE_DIM, NULL, true, NAN},
@@ -47,6 +55,7 @@ const struct arch llama_arch = {
     .classes = classes,
     .model_type = "llama",
     .names = names,
+    .older = older,
     .defaults = defaults,
     .fixed = fixed,
     .generic_keys = true,

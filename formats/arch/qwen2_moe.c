@@ -19,6 +19,7 @@ static const struct arch_name names[] = {
 };
 
 static const struct arch_key keys[] = {
+    {"%s.expert_count", ARCH_U32, "num_local_experts|!num_experts|n_routed_experts", false, NAN},
     {"%s.expert_feed_forward_length", ARCH_U32, "moe_intermediate_size", false, NAN},
     {"%s.expert_shared_feed_forward_length", ARCH_U32, "shared_expert_intermediate_size", false, NAN},
     {NULL, ARCH_U32, NULL, false, NAN},
@@ -36,7 +37,12 @@ static const struct arch_default defaults[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static const struct arch_fixed fixed[] = {{"hidden_act", "silu", false}, {NULL, NULL, false}};
+static const struct arch_fixed fixed[] = {
+    {"hidden_act", "silu", false},
+    {"use_sliding_window", NULL, false},
+    {"norm_topk_prob", NULL, false},
+    {NULL, NULL, false},
+};
 
 static const char *const classes[] = {"Qwen2MoeForCausalLM", NULL};
 

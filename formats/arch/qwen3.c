@@ -16,7 +16,7 @@ static const struct arch_default defaults[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static const struct arch_fixed fixed[] = {{"hidden_act", "silu", false}, {NULL, NULL, false}};
+static const struct arch_fixed fixed[] = {{"hidden_act", "silu", false}, {"use_sliding_window", NULL, false}, {NULL, NULL, false}};
 
 static const char *const classes[] = {"Qwen3ForCausalLM", NULL};
 

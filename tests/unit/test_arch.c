@@ -77,6 +77,20 @@ static void names_and_back(void **state)
     }
 }
 
+/* Experts of Mixtral one by one are known in files, and never written. */
+static void names_of_older_files(void **state)
+{
+    (void)state;
+    const struct arch *const llama = arch_of_gguf(slice_of("llama"));
+    struct arch_match match;
+    char name[128];
+    assert_true(arch_match_gguf(llama, slice_of("blk.3.ffn_down.7.weight"), &match) && arch_write(match.row->hf, &match, name, sizeof name));
+    assert_string_equal(name, "model.layers.3.block_sparse_moe.experts.7.w2.weight");
+    assert_true(arch_match_hf(llama, slice_of(name), &match));
+    assert_string_equal(match.row->gguf, "blk.#.ffn_down_exps");
+    assert_false(arch_match_gguf(arch_of_gguf(slice_of("qwen2")), slice_of("blk.3.ffn_down.7.weight"), &match));
+}
+
 static void a_buffer_that_is_too_small(void **state)
 {
     (void)state;
@@ -95,6 +109,7 @@ int main(void)
         cmocka_unit_test(names_of_tensors),
         cmocka_unit_test(names_and_back),
         cmocka_unit_test(a_buffer_that_is_too_small),
+        cmocka_unit_test(names_of_older_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
