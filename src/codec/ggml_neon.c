@@ -1,6 +1,7 @@
 #include "codec/ggml_neon.h"
 
 #if defined(__aarch64__)
+#include "codec/ggml_wide_iq4.h"
 #include "codec/ggml_wide_k.h"
 #include "codec/ggml_wide_legacy.h"
 
@@ -41,6 +42,18 @@ uint64_t ggml_neon_q5_k(const struct ggml_part *row, uint64_t elements, uint8_t 
 uint64_t ggml_neon_q6_k(const struct ggml_part *row, uint64_t elements, uint8_t *to)
 {
     return ggml_k_row(GGML_Q6_K, &search, row, elements, to);
+}
+
+/* --- codes of a table -------------------------------------------------------------------------------------------------------- */
+
+uint64_t ggml_neon_iq4_nl(const struct ggml_part *row, uint64_t elements, uint8_t *to)
+{
+    return wide_iq4_nl(row, elements, to);
+}
+
+uint64_t ggml_neon_iq4_xs(const struct ggml_part *row, uint64_t elements, uint8_t *to)
+{
+    return wide_iq4_xs(row, elements, to);
 }
 
 /* --- blocks of 32 without weights ------------------------------------------------------------------------------------------- */
@@ -163,96 +176,5 @@ uint64_t ggml_neon_q5_0(const struct ggml_part *row, uint64_t elements, uint8_t 
 uint64_t ggml_neon_q5_1(const struct ggml_part *row, uint64_t elements, uint8_t *to)
 {
     return legacy(&ggml_legacy_kind_q5_1, &ggml_legacy_q5_1, row, elements, to);
-}
-
-/* --- values ----------------------------------------------------------------------------------------------------------------- */
-
-/* 32 signed codes as floats. */
-static inline void floats_of(const int8x16_t codes[2], vec *values)
-{
-    for (int i = 0; i < 4; i++) {
-        const int8x8_t eight = i % 2 == 0 ? vget_low_s8(codes[i / 2]) : vget_high_s8(codes[i / 2]);
-        const int16x8_t words = vmovl_s8(eight);
-        values[2 * i] = vcvtq_f32_s32(vmovl_s16(vget_low_s16(words)));
-        values[2 * i + 1] = vcvtq_f32_s32(vmovl_s16(vget_high_s16(words)));
-    }
-}
-
-static inline void times(const int8x16_t codes[2], float d, float *x)
-{
-    vec values[8];
-    floats_of(codes, values);
-    for (int i = 0; i < 8; i++)
-        vst1q_f32(x + 4 * i, vmulq_n_f32(values[i], d));
-}
-
-static inline void line(const int8x16_t codes[2], float d, float m, float *x)
-{
-    vec values[8];
-    floats_of(codes, values);
-    for (int i = 0; i < 8; i++)
-        vst1q_f32(x + 4 * i, vaddq_f32(vmulq_n_f32(values[i], d), splat(m)));
-}
-
-/* Codes less their middle. */
-static inline void nibbles(const uint8_t *from, int middle, int8x16_t codes[2])
-{
-    const uint8x16_t pairs = vld1q_u8(from);
-    codes[0] = vsubq_s8(vreinterpretq_s8_u8(vandq_u8(pairs, vdupq_n_u8(15))), vdupq_n_s8((int8_t)middle));
-    codes[1] = vsubq_s8(vreinterpretq_s8_u8(vshrq_n_u8(pairs, 4)), vdupq_n_s8((int8_t)middle));
-}
-
-static inline void fives(const uint8_t *from, int middle, int8x16_t codes[2])
-{
-    static const uint8_t places[16] = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
-    nibbles(from + 4, middle, codes);
-    for (int h = 0; h < 2; h++) {
-        const uint8x16_t set = vtstq_u8(vcombine_u8(vdup_n_u8(from[2 * h]), vdup_n_u8(from[2 * h + 1])), vld1q_u8(places));
-        codes[h] = vaddq_s8(codes[h], vreinterpretq_s8_u8(vandq_u8(set, vdupq_n_u8(16))));
-    }
-}
-
-void ggml_neon_decode_q8_0(const uint8_t *blocks, uint64_t elements, float *x)
-{
-    for (uint64_t at = 0; at < elements; at += BLOCK, blocks += 34) {
-        const int8x16_t codes[2] = {vreinterpretq_s8_u8(vld1q_u8(blocks + 2)), vreinterpretq_s8_u8(vld1q_u8(blocks + 18))};
-        times(codes, f16_at(blocks), x + at);
-    }
-}
-
-void ggml_neon_decode_q4_0(const uint8_t *blocks, uint64_t elements, float *x)
-{
-    for (uint64_t at = 0; at < elements; at += BLOCK, blocks += 18) {
-        int8x16_t codes[2];
-        nibbles(blocks + 2, 8, codes);
-        times(codes, f16_at(blocks), x + at);
-    }
-}
-
-void ggml_neon_decode_q4_1(const uint8_t *blocks, uint64_t elements, float *x)
-{
-    for (uint64_t at = 0; at < elements; at += BLOCK, blocks += 20) {
-        int8x16_t codes[2];
-        nibbles(blocks + 4, 0, codes);
-        line(codes, f16_at(blocks), f16_at(blocks + 2), x + at);
-    }
-}
-
-void ggml_neon_decode_q5_0(const uint8_t *blocks, uint64_t elements, float *x)
-{
-    for (uint64_t at = 0; at < elements; at += BLOCK, blocks += 22) {
-        int8x16_t codes[2];
-        fives(blocks + 2, 16, codes);
-        times(codes, f16_at(blocks), x + at);
-    }
-}
-
-void ggml_neon_decode_q5_1(const uint8_t *blocks, uint64_t elements, float *x)
-{
-    for (uint64_t at = 0; at < elements; at += BLOCK, blocks += 24) {
-        int8x16_t codes[2];
-        fives(blocks + 4, 0, codes);
-        line(codes, f16_at(blocks), f16_at(blocks + 2), x + at);
-    }
 }
 #endif

@@ -6,8 +6,10 @@
 #include "codec/ggml_lanes.h"
 #include "codec/ggml_search.h"
 
-#if defined(__x86_64__)
-#if defined(GGML_LANES_AVX512)
+#if defined(LANES)
+#if defined(__aarch64__)
+#include "codec/ggml_table_neon.h"
+#elif defined(GGML_LANES_AVX512)
 #include "codec/ggml_table_avx512.h"
 #else
 #include "codec/ggml_table_avx2.h"
@@ -61,9 +63,11 @@ WIDE static inline void iq4_scales(const struct ggml_part *row, uint64_t at, int
         square = square + lanes.x[i] * lanes.x[i];
     store_vec(sums, square);
     for (int j = 0; j < LANES && row->weights != NULL && many != 1; j++) {
-        sums[j] = j % many != 0 ? sums[j - 1] : 0;
-        for (int i = 0; i < IQ4_SUB * many && j % many == 0; i++)
-            sums[j] += row->x[at + (uint64_t)(IQ4_SUB * j + i)] * row->x[at + (uint64_t)(IQ4_SUB * j + i)];
+        const uint64_t first = (at / IQ4_SUB + (uint64_t)j) / (uint64_t)many * (uint64_t)many * IQ4_SUB;
+        const bool known = j > 0 && first < at + (uint64_t)(IQ4_SUB * j);
+        sums[j] = known ? sums[j - 1] : 0;
+        for (uint64_t i = first; i < first + (uint64_t)(IQ4_SUB * many) && !known; i++)
+            sums[j] += row->x[i] * row->x[i];
     }
     const vec mean = load_vec(sums) * splat(2.0f / (float)(IQ4_SUB * many));
     if (row->weights != NULL)
@@ -92,15 +96,17 @@ WIDE static uint64_t wide_iq4_nl(const struct ggml_part *row, uint64_t elements,
     return elements >= step ? elements : 0;
 }
 
-/* Super-blocks while there are LANES sub-blocks of them. */
+/* Super-blocks while there are LANES sub-blocks of them, and eight at least. */
 WIDE static uint64_t wide_iq4_xs(const struct ggml_part *row, uint64_t elements, uint8_t *to)
 {
-    const uint64_t step = IQ4_SUB * LANES;
+    enum { MANY = LANES < 8 ? 8 : LANES };
+    const uint64_t step = IQ4_SUB * MANY;
     uint64_t at = 0;
     for (; at + step <= elements; at += step) {
-        float scales[LANES];
-        iq4_scales(row, at, 8, scales);
-        for (uint64_t j = 0; j < LANES; j += 8, to += 136)
+        float scales[MANY];
+        for (uint64_t j = 0; j < MANY; j += LANES)
+            iq4_scales(row, at + IQ4_SUB * j, 8, scales + j);
+        for (uint64_t j = 0; j < MANY; j += 8, to += 136)
             ggml_iq4_store_xs(row->x + at + IQ4_SUB * j, scales + j, table_nibbles, to);
     }
     return at;
