@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define FETCH_FIELDS_BYTES 32768 /* of blocks at a time */
+#define FETCH_TURNS_BYTES 32768  /* of rows at a time, of which every other is wanted */
 
 static enum status open_one(struct fetch *fetch, size_t index, const struct file_ops *ops, struct err *err)
 {
@@ -53,13 +54,36 @@ void fetch_close(struct fetch *fetch)
     *fetch = (struct fetch){0};
 }
 
+/* Of a view whose halves take turns in the only piece: as many whole rows from `row` on as one read holds with those between them. */
+static enum status fetch_turns(const struct fetch *fetch, const struct view *view, uint64_t row, uint8_t *data, uint64_t *size, struct err *err)
+{
+    uint8_t span[FETCH_TURNS_BYTES];
+    const uint64_t bytes = view->piece_bytes, half = view->head / 2, left = half - row % half, whole = *size / bytes, fit = (sizeof span / bytes + 1) / 2;
+    const uint64_t most = left < whole ? left : whole, count = most < fit ? most : fit;
+    const uint64_t first = view->piece[0].row0 + view_turned(view->turn, view->head, row);
+    TRY(fetch_bytes(fetch, view->piece[0].tensor, first * bytes, span, (2 * count - 1) * bytes, err));
+    for (uint64_t r = 0; r < count; r++)
+        memcpy(data + r * bytes, span + 2 * r * bytes, (size_t)bytes);
+    *size = count * bytes;
+    return STATUS_OK;
+}
+
 /* Bytes of a view, as runs that lie together in a piece: many rows at once where they stand in order, else a part of a row. The depth of views in views is
  * that of the readers that made them. */
 static enum status fetch_view(const struct fetch *fetch, const struct view *view, uint64_t offset, uint8_t *data, uint64_t size, struct err *err)
 {
     const uint64_t line = view->piece_bytes * view->across, rows = view->rows;
     const bool in_order = view->across == 1 && view->turn == TURN_NONE;
+    const bool turns = view->turn == TURN_TO_HALVES && view->down == 1 && view->piece_bytes <= FETCH_TURNS_BYTES / 3;
     while (size > 0) {
+        if (turns && offset % line == 0 && size >= line) {
+            uint64_t done = size;
+            TRY(fetch_turns(fetch, view, offset / line, data, &done, err));
+            data += done;
+            offset += done;
+            size -= done;
+            continue;
+        }
         const uint64_t row = view_turned(view->turn, view->head, offset / line), column = offset % line / view->piece_bytes, at = offset % view->piece_bytes;
         const uint64_t left = (in_order ? (rows - row % rows) * view->piece_bytes : view->piece_bytes) - at, run = left < size ? left : size;
         const struct view_piece *piece = &view->piece[row / rows * view->across + column];

@@ -1,5 +1,5 @@
-/* Elements come in as few reads as their strides allow: a row that stands in order at once; of a transposed matrix a run down each column, for many rows; of
- * anything else as many of a row's elements as one buffer spans. */
+/* Elements come in as few reads as their strides allow: a row that stands in order at once; of a transposed matrix, or every other column of one, a run down
+ * each column, for many rows; of anything else as many of a row's elements as one buffer spans. */
 #include "plan/strided.h"
 
 #include <string.h>
@@ -63,11 +63,12 @@ static enum status read_some(const struct strided *s, uint64_t first, uint64_t c
         return read_at(s, at, data, most, err);
     }
     uint64_t rows = s->rows - row < count / s->columns ? s->rows - row : count / s->columns;
-    rows = rows < room ? rows : room;
-    if (column == 0 && s->row_stride == 1 && rows > 1) {
+    const uint64_t deep = s->row_stride == 0 ? rows : (room - 1) / s->row_stride + 1;
+    rows = rows < deep ? rows : deep;
+    if (column == 0 && s->row_stride > 0 && s->row_stride < s->column_stride && rows > 1) {
         for (uint64_t c = 0; c < s->columns; c++) {
-            TRY(read_at(s, at + c * s->column_stride, span, rows, err));
-            scatter(s, span, 1, data + c * s->unit, s->columns, rows);
+            TRY(read_at(s, at + c * s->column_stride, span, (rows - 1) * s->row_stride + 1, err));
+            scatter(s, span, s->row_stride, data + c * s->unit, s->columns, rows);
         }
         *done = rows * s->columns;
         return STATUS_OK;

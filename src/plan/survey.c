@@ -389,7 +389,9 @@ static enum status survey_floats(const struct surveying *context, uint32_t index
                                  struct err *err)
 {
     const struct tensor *tensor = &context->fetch->model->tensor[index];
-    const uint64_t size = dtype_bits(tensor->dtype) / 8, count = model_elements(tensor), step = SURVEY_BYTES_MAX / 4;
+    const uint64_t size = dtype_bits(tensor->dtype) / 8, count = model_elements(tensor), fit = SURVEY_BYTES_MAX / 4;
+    const uint64_t row = tensor->rank == 0 ? 1 : tensor->shape[tensor->rank - 1];
+    const uint64_t step = row == 0 || row > fit ? fit : fit / row * row; /* whole rows: of turned matrices parts of them are dear */
     for (uint64_t at = 0; at < count; at += step) {
         const uint64_t part = count - at < step ? count - at : step;
         uint8_t *raw = scratch_take(scratch, SCRATCH_RAW, part * size, err);

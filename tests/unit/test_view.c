@@ -145,6 +145,7 @@ static void strides_are_followed(void **state)
         {{1, 3, 8}, {0, 1, 3}, DTYPE_U8, false},  {{2, 3, 4}, {12, 1, 3}, DTYPE_U8, false}, {{3, 2, 4}, {1, 12, 3}, DTYPE_U8, false},
         {{4, 3, 2}, {3, 1, 12}, DTYPE_U8, false}, {{2, 5, 4}, {0, 0, 2}, DTYPE_U8, false},  {{1, 4, 3}, {0, 1, 4}, DTYPE_F16, false},
         {{1, 3, 4}, {0, 4, 1}, DTYPE_F16, true},  {{1, 2, 3}, {0, 1, 2}, DTYPE_F32, true},  {{2, 2, 2}, {3, 1, 0}, DTYPE_U8, false},
+        {{1, 4, 3}, {0, 2, 8}, DTYPE_U8, false},  {{2, 2, 3}, {12, 2, 4}, DTYPE_U8, false}, {{1, 3, 2}, {0, 2, 6}, DTYPE_F16, true}, /* every other column */
     };
     uint8_t stored[24];
     assert_int_equal(fetch_bytes(&made.fetch, a, 0, stored, sizeof stored, &made.err), STATUS_OK);
