@@ -10,7 +10,7 @@ static const struct {
     unsigned bit;
 } families[] = {{"llama", GGUFKEYS_LLAMA}, {"qwen2", GGUFKEYS_QWEN2}, {"qwen2moe", GGUFKEYS_QWEN2MOE}, {"qwen3", GGUFKEYS_QWEN3},
                 {"qwen3moe", GGUFKEYS_QWEN3MOE}, {"gemma", GGUFKEYS_GEMMA}, {"gemma2", GGUFKEYS_GEMMA2}, {"gemma3", GGUFKEYS_GEMMA3},
-                {"phi3", GGUFKEYS_PHI3}};
+                {"phi3", GGUFKEYS_PHI3}, {"gpt-oss", GGUFKEYS_GPTOSS}};
 
 unsigned ggufkeys_family(const char *arch)
 {

@@ -14,9 +14,9 @@
 /* Architectures whose keys and tensors the tables of judges know. */
 enum ggufkeys_family {
     GGUFKEYS_LLAMA = 1 << 0, GGUFKEYS_QWEN2 = 1 << 1, GGUFKEYS_QWEN2MOE = 1 << 2, GGUFKEYS_QWEN3 = 1 << 3, GGUFKEYS_QWEN3MOE = 1 << 4,
-    GGUFKEYS_GEMMA = 1 << 5, GGUFKEYS_GEMMA2 = 1 << 6, GGUFKEYS_GEMMA3 = 1 << 7, GGUFKEYS_PHI3 = 1 << 8,
-    GGUFKEYS_FAMILIES = (1 << 9) - 1,
-    GGUFKEYS_SPARSE = GGUFKEYS_QWEN2MOE | GGUFKEYS_QWEN3MOE, /* experts in every layer; llama has them where expert_count says so */
+    GGUFKEYS_GEMMA = 1 << 5, GGUFKEYS_GEMMA2 = 1 << 6, GGUFKEYS_GEMMA3 = 1 << 7, GGUFKEYS_PHI3 = 1 << 8, GGUFKEYS_GPTOSS = 1 << 9,
+    GGUFKEYS_FAMILIES = (1 << 10) - 1,
+    GGUFKEYS_SPARSE = GGUFKEYS_QWEN2MOE | GGUFKEYS_QWEN3MOE | GGUFKEYS_GPTOSS, /* experts in every layer; llama has them where expert_count says so */
 };
 /* The bit, or 0. */
 unsigned ggufkeys_family(const char *arch);

@@ -10,11 +10,12 @@
 
 enum {
     LLAMA = GGUFKEYS_LLAMA, QWEN2 = GGUFKEYS_QWEN2, QWEN2MOE = GGUFKEYS_QWEN2MOE, QWEN3 = GGUFKEYS_QWEN3, QWEN3MOE = GGUFKEYS_QWEN3MOE,
-    GEMMA = GGUFKEYS_GEMMA, GEMMA2 = GGUFKEYS_GEMMA2, GEMMA3 = GGUFKEYS_GEMMA3, PHI3 = GGUFKEYS_PHI3, SPARSE = GGUFKEYS_SPARSE,
-    ANY_FAMILY = GGUFKEYS_FAMILIES, GATED = ANY_FAMILY & ~(SPARSE | PHI3), HEAD_NORMS = QWEN3 | QWEN3MOE | GEMMA3,
+    GEMMA = GGUFKEYS_GEMMA, GEMMA2 = GGUFKEYS_GEMMA2, GEMMA3 = GGUFKEYS_GEMMA3, PHI3 = GGUFKEYS_PHI3, GPTOSS = GGUFKEYS_GPTOSS,
+    SPARSE = GGUFKEYS_SPARSE, ANY_FAMILY = GGUFKEYS_FAMILIES, GATED = ANY_FAMILY & ~(SPARSE | PHI3), HEAD_NORMS = QWEN3 | QWEN3MOE | GEMMA3,
+    FFN_NORM = ANY_FAMILY & ~GPTOSS, POST_NORM = GEMMA2 | GEMMA3 | GPTOSS,
 };
 
-enum dim { NONE, EMBED, VOCAB, QUERY, KEY, VALUE, FUSED, HEAD, WIDE, TWICE, EXPERTS, EXPERT_WIDE, SHARED_WIDE, TURNS, FREE, DIM_COUNT };
+enum dim { NONE, EMBED, VOCAB, HEADS, QUERY, KEY, VALUE, FUSED, HEAD, WIDE, TWICE, EXPERTS, EXPERT_WIDE, SHARED_WIDE, TURNS, FREE, DIM_COUNT };
 
 /* A tensor: dims innermost first, FREE is any. `dense`, `sparse`: only in layers without, or with, experts. */
 static const struct row {
@@ -25,26 +26,27 @@ static const struct row {
 } rows[] = {
     {"token_embd", ANY_FAMILY, ANY_FAMILY, 0, false, false, {EMBED, VOCAB}},
     {"output_norm", ANY_FAMILY, ANY_FAMILY, 0, false, false, {EMBED}},
-    {"output", ANY_FAMILY & ~(GEMMA | GEMMA2), QWEN2MOE, QWEN2, false, false, {EMBED, VOCAB}},
+    {"output", ANY_FAMILY & ~(GEMMA | GEMMA2), QWEN2MOE | GPTOSS, QWEN2, false, false, {EMBED, VOCAB}},
     {"blk.#.attn_norm", ANY_FAMILY, ANY_FAMILY, 0, false, false, {EMBED}},
     {"blk.#.attn_q", ANY_FAMILY, ANY_FAMILY, ANY_FAMILY, false, false, {EMBED, QUERY}},
     {"blk.#.attn_k", ANY_FAMILY, ANY_FAMILY, ANY_FAMILY, false, false, {EMBED, KEY}},
     {"blk.#.attn_v", ANY_FAMILY, ANY_FAMILY, ANY_FAMILY, false, false, {EMBED, VALUE}},
     {"blk.#.attn_qkv", ANY_FAMILY, 0, ANY_FAMILY, false, false, {EMBED, FUSED}},
-    {"blk.#.attn_output", ANY_FAMILY, ANY_FAMILY, LLAMA, false, false, {QUERY, EMBED}},
+    {"blk.#.attn_output", ANY_FAMILY, ANY_FAMILY, LLAMA | GPTOSS, false, false, {QUERY, EMBED}},
+    {"blk.#.attn_sinks", GPTOSS, GPTOSS, 0, false, false, {HEADS}},
     {"blk.#.attn_q_norm", HEAD_NORMS, HEAD_NORMS, 0, false, false, {HEAD}},
     {"blk.#.attn_k_norm", HEAD_NORMS, HEAD_NORMS, 0, false, false, {HEAD}},
-    {"blk.#.post_attention_norm", GEMMA2 | GEMMA3, GEMMA2 | GEMMA3, 0, false, false, {EMBED}},
+    {"blk.#.post_attention_norm", POST_NORM, POST_NORM, 0, false, false, {EMBED}},
     {"blk.#.post_ffw_norm", GEMMA2 | GEMMA3, GEMMA2 | GEMMA3, 0, false, false, {EMBED}},
-    {"blk.#.ffn_norm", ANY_FAMILY, ANY_FAMILY, 0, false, false, {EMBED}},
+    {"blk.#.ffn_norm", FFN_NORM, FFN_NORM, 0, false, false, {EMBED}},
     {"blk.#.ffn_gate", GATED, GATED, LLAMA, true, false, {EMBED, WIDE}},
     {"blk.#.ffn_up", GATED, GATED, LLAMA, true, false, {EMBED, WIDE}},
     {"blk.#.ffn_up", PHI3, PHI3, 0, true, false, {EMBED, TWICE}},
     {"blk.#.ffn_down", GATED | PHI3, GATED | PHI3, LLAMA, true, false, {WIDE, EMBED}},
-    {"blk.#.ffn_gate_inp", LLAMA | SPARSE, LLAMA | SPARSE, 0, false, true, {EMBED, EXPERTS}},
-    {"blk.#.ffn_gate_exps", LLAMA | SPARSE, SPARSE, 0, false, true, {EMBED, EXPERT_WIDE, EXPERTS}},
-    {"blk.#.ffn_up_exps", LLAMA | SPARSE, LLAMA | SPARSE, 0, false, true, {EMBED, EXPERT_WIDE, EXPERTS}},
-    {"blk.#.ffn_down_exps", LLAMA | SPARSE, LLAMA | SPARSE, 0, false, true, {EXPERT_WIDE, EMBED, EXPERTS}},
+    {"blk.#.ffn_gate_inp", LLAMA | SPARSE, LLAMA | SPARSE, GPTOSS, false, true, {EMBED, EXPERTS}},
+    {"blk.#.ffn_gate_exps", LLAMA | SPARSE, SPARSE, GPTOSS, false, true, {EMBED, EXPERT_WIDE, EXPERTS}},
+    {"blk.#.ffn_up_exps", LLAMA | SPARSE, LLAMA | SPARSE, GPTOSS, false, true, {EMBED, EXPERT_WIDE, EXPERTS}},
+    {"blk.#.ffn_down_exps", LLAMA | SPARSE, LLAMA | SPARSE, GPTOSS, false, true, {EXPERT_WIDE, EMBED, EXPERTS}},
     {"blk.#.ffn_gate_inp_shexp", QWEN2MOE, QWEN2MOE, 0, false, true, {EMBED}},
     {"blk.#.ffn_gate_shexp", QWEN2MOE, QWEN2MOE, 0, false, true, {EMBED, SHARED_WIDE}},
     {"blk.#.ffn_up_shexp", QWEN2MOE, QWEN2MOE, 0, false, true, {EMBED, SHARED_WIDE}},
@@ -91,6 +93,7 @@ static void read_heads(const struct ggufset *set, const char *arch, struct graph
     const uint64_t key = ggufkeys_number(set, arch, "attention.key_length", even), value = ggufkeys_number(set, arch, "attention.value_length", even);
     const uint64_t turned = ggufkeys_number(set, arch, "rope.dimension_count", key);
     const bool square = (graph->family & (QWEN2 | QWEN2MOE)) != 0, alike = (graph->family & (LLAMA | GEMMA | GEMMA2 | GEMMA3)) == 0;
+    graph->size[HEADS] = heads;
     graph->size[HEAD] = key;
     graph->size[QUERY] = square ? embed : times(heads, key);
     graph->size[KEY] = times(kv, alike ? value : key);
@@ -166,6 +169,12 @@ static enum status judge_shape(struct subject *subject, const struct graph *grap
     return report(subject, tensor->name, found, subject_text(subject, err, "%s by the file's own keys", shape), err);
 }
 
+/* gpt-oss adds every bias but those of q, k and v, which it may lack. */
+static bool needs_bias(const struct graph *graph, const struct row *row)
+{
+    return (row->biased & graph->family & GPTOSS) != 0 && row->dim[1] != QUERY && row->dim[1] != KEY && row->dim[1] != VALUE && row->dim[1] != FUSED;
+}
+
 static bool is_vector(const struct row *row)
 {
     return row->dim[1] == NONE && strstr(row->name, "gate_inp") == NULL; /* a norm or a factor: added, or multiplied by */
@@ -184,11 +193,13 @@ static enum status judge_tensor(struct subject *subject, struct graph *graph, co
         spread_add(&graph->halves, tensor->name);
     TRY(judge_shape(subject, graph, tensor, row->dim, err));
     const struct ggufile_tensor *bias = ggufset_tensor(&subject->gguf, name_of(row, layer, ".bias", name, sizeof name));
+    if (bias == NULL && needs_bias(graph, row))
+        spread_add(&graph->absent, subject_text(subject, err, "%s", name));
     if (bias == NULL || (row->biased & graph->family) == 0)
         return STATUS_OK;
     if (bias->type != GGML_F32)
         spread_add(&graph->halves, bias->name);
-    return judge_shape(subject, graph, bias, (const enum dim[3]){row->dim[1]}, err);
+    return judge_shape(subject, graph, bias, (const enum dim[3]){row->dim[1], row->dim[2]}, err);
 }
 
 /* "blk.3.attn_q.scale": of NVFP4, beside a weight. */
