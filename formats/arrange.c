@@ -127,6 +127,18 @@ static bool is_cut(const struct arranging *work, const struct arch_match *match,
     return work->tokens != 0 && rows > work->tokens && strcmp(match->row->gguf, "token_embd") == 0;
 }
 
+/* A stack that is one tensor, or its bias: [expert][out][in], or [expert][out], and the experts of config.json. */
+static enum status check_switched(const struct arranging *work, const struct arch_match *match, const char *name, const struct arranged *tensor,
+                                  struct err *err)
+{
+    const bool bias = slice_is(match->suffix, ".bias");
+    if (match->row->change != ARCH_SWITCHED || (tensor->rank == (bias ? 2 : 3) && tensor->shape[0] == work->experts))
+        return STATUS_OK;
+    return err_set(err, STATUS_CORRUPT, name, "found %llu in front of %u dimensions, expected the %s of %llu experts (R-SHAPE)",
+                   (unsigned long long)(tensor->rank == 0 ? 1 : tensor->shape[0]), tensor->rank, bias ? "biases" : "matrices",
+                   (unsigned long long)work->experts);
+}
+
 /* A float tensor that becomes one of the file: as it is, or turned, or without its last rows. */
 static enum status arrange_floats(const struct arranging *work, const struct arch_match *match, uint32_t index, struct err *err)
 {
@@ -134,9 +146,11 @@ static enum status arrange_floats(const struct arranging *work, const struct arc
     const uint64_t rows = stored.rank == 0 ? 1 : stored.shape[0];
     const bool cut = is_cut(work, match, rows) && stored.rank == 2;
     uint64_t head;
+    struct arranged tensor = {.shape = stored.shape, .rank = stored.rank, .source = index};
+    TRY(check_switched(work, match, stored.name, &tensor, err));
     TRY(head_of(work, match, stored.name, rows, &head, err));
     if (head == 0 && !cut)
-        return append(work, match, match->row->gguf, &(struct arranged){.shape = stored.shape, .rank = stored.rank, .source = index}, err);
+        return append(work, match, match->row->gguf, &tensor, err);
     struct view_piece *piece = arena_alloc(&work->model->arena, 1, sizeof *piece, err);
     if (piece == NULL)
         return STATUS_LIMIT;
@@ -154,17 +168,20 @@ static enum status arrange_floats(const struct arranging *work, const struct arc
 static enum status arrange_weight(const struct arranging *work, const struct arch_match *match, const uint32_t *weights, uint32_t count, struct err *err)
 {
     const struct weight *first = &work->model->weight[weights[0]];
-    struct arranged tensor = {.rank = strchr(match->row->hf, '@') == NULL ? 2 : 3, .source = MODEL_NONE, .weight = weights, .weight_count = count};
+    const bool whole = first->spec.experts > 0; /* a stack already */
+    const uint64_t experts = whole ? first->spec.experts : count;
+    struct arranged tensor = {.rank = whole || strchr(match->row->hf, '@') != NULL ? 3 : 2, .source = MODEL_NONE, .weight = weights, .weight_count = count};
     if (is_cut(work, match, first->out))
         return err_set(err, STATUS_UNSUPPORTED, first->name, "found %llu rows that are quantized, more than the %llu tokens that GGUF keeps of this family",
                        (unsigned long long)first->out, (unsigned long long)work->tokens);
     uint64_t *shape = arena_alloc(&work->model->arena, 3, sizeof *shape, err);
     if (shape == NULL)
         return STATUS_LIMIT;
-    shape[0] = count;
-    shape[1] = first->out;
+    shape[0] = experts;
+    shape[1] = whole ? first->out / experts : first->out;
     shape[2] = first->in;
     tensor.shape = tensor.rank == 3 ? shape : shape + 1;
+    TRY(check_switched(work, match, first->name, &tensor, err));
     TRY(head_of(work, match, first->name, first->out, &tensor.head, err));
     return append(work, match, match->row->gguf, &tensor, err);
 }
@@ -259,6 +276,34 @@ static enum status refuse_missing_experts(const struct arranging *work, struct e
     return STATUS_OK;
 }
 
+/* How many stacks a layer of the family has that are one tensor. */
+static uint64_t stacks_of(const struct arch *arch)
+{
+    uint64_t stacks = 0;
+    for (const struct arch_name *row = arch->names; row->hf != NULL; row++)
+        stacks += row->change == ARCH_SWITCHED;
+    return stacks;
+}
+
+/* They come with a bias each, in every layer. */
+static enum status refuse_missing_stacks(const struct arranging *work, struct err *err)
+{
+    const struct arch *arch = work->arrangement->arch;
+    uint64_t wanted = work->layers * stacks_of(arch), weights = 0, biases = 0;
+    struct arch_match match;
+    for (size_t t = 0; wanted > 0 && t < work->arrangement->count; t++) {
+        if (!arch_match_gguf(arch, slice_of(work->arrangement->tensor[t].name), &match) || match.row->change != ARCH_SWITCHED)
+            continue;
+        weights += slice_is(match.suffix, ".weight");
+        biases += slice_is(match.suffix, ".bias");
+    }
+    if ((weights == wanted && biases == wanted) || work->exclude != NULL)
+        return STATUS_OK;
+    (void)err_set(err, STATUS_CORRUPT, work->model->dir, "found %llu stacks of experts and %llu biases of such, expected %llu of each (R-INCOMPLETE)",
+                  (unsigned long long)weights, (unsigned long long)biases, (unsigned long long)wanted);
+    return err_try(err, "fetch the checkpoint again: a shard may be missing");
+}
+
 /* Stacks that are one tensor already: [expert][out][in], and [expert][gate and up][in], of which each half is a tensor of its own. */
 static enum status arrange_stacked(const struct arranging *work, struct arch_match *match, uint32_t index, struct err *err)
 {
@@ -302,6 +347,17 @@ static struct slice without_prefix(struct slice name, char *buffer, size_t size)
     return (struct slice){buffer, before + after};
 }
 
+static enum status refuse_name(const struct arranging *work, uint32_t index, struct err *err)
+{
+    char where[700];
+    const struct tensor *tensor = &work->model->tensor[index];
+    (void)model_where(work->model, index, where, sizeof where);
+    if (stacks_of(work->arrangement->arch) > 0 && strstr(tensor->name, ".mlp.experts.") != NULL)
+        return err_set(err, STATUS_CORRUPT, where, "found it among experts, expected gate_up_proj of even rows, down_proj, and a bias of each (R-SHAPE)");
+    (void)err_set(err, STATUS_UNSUPPORTED, where, "found a tensor that %s models have no name for in GGUF", work->arrangement->arch->name);
+    return err_try(err, "--exclude with a pattern that names it, if it is not needed");
+}
+
 static enum status arrange_one(const struct arranging *work, uint32_t index, struct err *err)
 {
     const struct tensor *tensor = &work->model->tensor[index];
@@ -320,12 +376,10 @@ static enum status arrange_one(const struct arranging *work, uint32_t index, str
     if (why != NULL)
         return leave_out(work->arrangement, index, why, err);
     struct arch_match match;
-    if (!arch_match_hf(work->arrangement->arch, without_prefix(slice_of(whole), inner, sizeof inner), &match)) {
-        char where[700];
-        (void)err_set(err, STATUS_UNSUPPORTED, model_where(work->model, index, where, sizeof where), "found a tensor that %s models have no name for in GGUF",
-                      work->arrangement->arch->name);
-        return err_try(err, "--exclude with a pattern that names it, if it is not needed");
-    }
+    if (!arch_match_hf(work->arrangement->arch, without_prefix(slice_of(whole), inner, sizeof inner), &match))
+        return refuse_name(work, index, err);
+    if (match.row->change == ARCH_BARE)
+        match.suffix = slice_of(".weight");
     if (match.expert != UINT32_MAX)
         return take_expert(work, &match, weight != NULL ? tensor->peer : index, weight != NULL, err);
     if (weight == NULL && (match.row->change == ARCH_STACKED || match.row->change == ARCH_SPLIT))
@@ -353,18 +407,30 @@ static enum status arrange_made(const struct arranging *work, struct err *err)
     return STATUS_OK;
 }
 
-/* A stored tensor, and where its name stands. */
+/* A stored tensor, or what was taken from one, and where its name stands. */
 struct place {
     const char *name;
     uint32_t file, index;
+    bool late; /* stacks of codes come first (conversion/gpt_oss.py, generate_extra_tensors) */
 };
 
 static int by_file_and_name(const void *a, const void *b)
 {
     const struct place *left = a, *right = b;
+    if (left->late != right->late)
+        return left->late ? 1 : -1;
     if (left->file != right->file)
         return left->file < right->file ? -1 : 1;
-    return strcmp(left->name, right->name);
+    const int names = strcmp(left->name, right->name);
+    return names != 0 ? names : left->index < right->index ? -1 : left->index > right->index;
+}
+
+static struct place place_of(const struct model *model, uint32_t index)
+{
+    const struct tensor *tensor = &model->tensor[index];
+    const struct weight *weight = tensor->fate == FATE_CLAIMED ? &model->weight[tensor->peer] : NULL;
+    const uint32_t scales = weight == NULL || weight->spec.experts == 0 || weight->role[ROLE_SCALES] == MODEL_NONE ? index : weight->role[ROLE_SCALES];
+    return (struct place){tensor->part_of != NULL ? tensor->part_of : tensor->name, model->tensor[scales].file, index, scales == index};
 }
 
 /* llama.cpp's converter goes through a file of safetensors by name, and through others as they are (gguf-py/gguf/utility.py, SafetensorsLocal).
@@ -376,7 +442,7 @@ static enum status arrange_all(struct arranging *work, size_t count, struct err 
     enum status status = place == NULL ? STATUS_LIMIT : STATUS_OK;
     bool sorted = true;
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
-        place[i] = (struct place){model->tensor[i].name, model->tensor[i].file, (uint32_t)i};
+        place[i] = place_of(model, (uint32_t)i);
         const struct slice file = slice_of(model->file[place[i].file].name);
         sorted = sorted && (slice_ends(file, ".safetensors") || slice_ends(file, ".safetensors.zst"));
     }
@@ -409,6 +475,8 @@ enum status arrange_make(struct arrangement *arrangement, struct model *model, c
         status = arrange_all(&work, stored, err);
     if (status == STATUS_OK)
         status = refuse_missing_experts(&work, err);
+    if (status == STATUS_OK)
+        status = refuse_missing_stacks(&work, err);
     free(work.stack);
     return status;
 }

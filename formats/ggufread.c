@@ -49,6 +49,7 @@ struct share {
     uint32_t stored;
     uint64_t row0, rows;  /* of the stored tensor's rows, a vector's elements among them */
     uint64_t head;        /* rows of a head that turn back; 0: none */
+    uint32_t experts;     /* a stack of so many, that stays one; 0: none */
     bool whole;           /* all of the stored tensor, in its order */
 };
 
@@ -153,7 +154,9 @@ static enum status add_weight(struct reading *reading, const struct share *share
                                  .bits = (uint8_t)(ggml_block_bytes(tensor->type) * 8 / ggml_block_elements(tensor->type)),
                                  .block = (uint8_t)tensor->type,
                                  .scale_dtype = DTYPE_F16,
-                                 .group = ggml_block_elements(tensor->type)};
+                                 .group = ggml_block_elements(tensor->type),
+                                 .experts = share->experts,
+                                 .switched = share->experts > 0};
     for (size_t f = 0; f < sizeof fields_of / sizeof fields_of[0] && !reading->as_stored; f++)
         if (fields_of[f].type == tensor->type)
             return add_fields(reading, index, codes, &fields_of[f], err);
@@ -173,6 +176,7 @@ static enum status add_named(struct reading *reading, struct share *share, const
     if (ggml_kind(tensor->type) == GGML_KIND_BLOCK)
         return add_weight(reading, share, tensor, err);
     TRY(add_share(reading, share, share->name, &index, err));
+    reading->model->tensor[index].switched = share->experts > 0;
     reading->model->tensor[index].shortened = reading->arch->cut_embedding && strcmp(match->row->gguf, "token_embd") == 0;
     reading->model->tensor[index].shift = match->row->change == ARCH_PLUS_ONE ? -1 : 0;
     return STATUS_OK;
@@ -230,7 +234,15 @@ static enum status add_tensor(struct reading *reading, const struct ggufile_tens
         return err_set(err, STATUS_CORRUPT, tensor->name, "found %llu rows, expected %llu heads of an even number of rows", (unsigned long long)rows,
                        (unsigned long long)heads);
     struct share share = {.stored = stored, .rows = rows, .head = heads == 0 ? 0 : rows / heads, .whole = heads == 0};
-    if (ggml_kind(tensor->type) == GGML_KIND_BLOCK && tensor->rank != 2)
+    if (match.row->change == ARCH_BARE)
+        match.suffix = slice_of("");
+    if (match.row->change == ARCH_SWITCHED && slice_is(match.suffix, ".weight")) {
+        if (tensor->rank != 3 || tensor->dims[2] > LIMIT_EXPERTS_MAX)
+            return err_set(err, STATUS_CORRUPT, tensor->name, "found no stack of at most %d matrices", LIMIT_EXPERTS_MAX);
+        share.experts = (uint32_t)tensor->dims[2];
+        share.rows *= tensor->dims[2];
+    }
+    if (ggml_kind(tensor->type) == GGML_KIND_BLOCK && tensor->rank != (share.experts > 0 ? 3 : 2))
         return err_set(err, STATUS_UNSUPPORTED, tensor->name, "found blocks of %s in a tensor of %u dimensions", ggml_name(tensor->type), tensor->rank);
     return add_named(reading, &share, tensor, &match, err);
 }

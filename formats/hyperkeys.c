@@ -215,6 +215,34 @@ static enum status set_row(const struct setting *setting, const struct arch_key 
     return STATUS_OK;
 }
 
+/* What llama.cpp computes with, whatever the file says. */
+static enum status check_built_in(const struct setting *setting, struct err *err)
+{
+    const struct arch *arch = setting->arch;
+    const struct jsondoc *layers = hyper_find(setting->config, "layer_types");
+    unsigned layer = 0;
+    for (const struct arch_built_in *row = arch->built_in; row != NULL && row->member != NULL; row++) {
+        const struct jsondoc *found = hyper_find(setting->config, row->member);
+        char where[160];
+        double value;
+        (void)snprintf(where, sizeof where, "config.json: %s", row->member);
+        if (found != NULL && (!jsondoc_double(found, &value) || value != row->value))
+            return err_set(err, STATUS_UNSUPPORTED, where, "found another value than %g, which llama.cpp computes %s with", row->value, arch->name);
+    }
+    for (const struct jsondoc *at = jsondoc_first(layers); arch->full_every > 0 && at != NULL; at = jsondoc_next(at)) {
+        const char *type = jsondoc_string(at), *wanted = ++layer % arch->full_every == 0 ? "full_attention" : "sliding_attention";
+        if (type == NULL || strcmp(type, wanted) != 0)
+            return err_set(err, STATUS_UNSUPPORTED, "config.json: layer_types", "found \"%.40s\" of layer %u, expected %s, which llama.cpp computes %s with",
+                           type == NULL ? "" : type, layer - 1, wanted, arch->name);
+    }
+    if (arch->rope_stated && hyperkeys_rope(setting->config) == NULL) {
+        (void)err_set(err, STATUS_CORRUPT, "config.json", "found neither rope_parameters nor rope_scaling, without which transformers scales %s by a default",
+                      arch->name);
+        return err_try(err, "a config.json that states them");
+    }
+    return STATUS_OK;
+}
+
 enum status hyperkeys_begin(struct ggufile_writer *kv, const struct arch *arch, const struct jsondoc *config, struct err *err)
 {
     const struct setting setting = {kv, arch, config, 0};
@@ -229,6 +257,7 @@ enum status hyperkeys_begin(struct ggufile_writer *kv, const struct arch *arch, 
 enum status hyperkeys_set(struct ggufile_writer *kv, const struct arch *arch, const struct jsondoc *config, uint32_t file_type, struct err *err)
 {
     const struct setting setting = {kv, arch, config, file_type};
+    TRY(check_built_in(&setting, err));
     for (const struct arch_key *row = arch_keys; arch->generic_keys && row->key != NULL; row++) {
         const struct arch_key *own = arch_find_key(arch->keys, row->key);
         TRY(set_row(&setting, own != NULL ? own : row, err));

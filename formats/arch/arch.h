@@ -18,6 +18,8 @@ enum arch_change {
     ARCH_PLUS_ONE, /* 1 is added, in F32 (norms of Gemma) */
     ARCH_SPLIT,    /* stacked gate_up_proj [expert][2 * out][in]: the first half of each expert is this row's, the second is the next row's */
     ARCH_STACKED,  /* [expert][out][in] already, without a suffix */
+    ARCH_SWITCHED, /* the same with its suffix, and a bias [expert][out] of each (plan/experts.h) */
+    ARCH_BARE,     /* a vector without a suffix, which is .weight in GGUF */
 };
 
 /* One row: names without the suffixes .weight and .bias. '#' stands for the number of the layer, '@' for that of an expert, which GGUF stacks. */
@@ -69,6 +71,12 @@ struct arch_fixed {
     bool truth;
 };
 
+/* A number that llama.cpp has in its code, and GGUF no key for: config.json may not say another. */
+struct arch_built_in {
+    const char *member;
+    double value;
+};
+
 struct arch {
     const char *name;                 /* general.architecture */
     const char *const *classes;       /* config.json's architectures; the first is what a checkpoint from GGUF states. NULL-terminated */
@@ -82,6 +90,9 @@ struct arch {
     const struct arch_fixed *fixed;   /* ends with member == NULL; NULL: none */
     uint32_t wide_layers;             /* Gemma 2 and 3: query_pre_attn_scalar is head_dim, but hidden_size / num_attention_heads in the size of so many layers
                                        * (ggml-org/llama.cpp:src/models/gemma2.cpp, gemma3.cpp); 0: there is no such member */
+    const struct arch_built_in *built_in; /* ends with member == NULL; NULL: none */
+    unsigned full_every;              /* the last of so many layers has no window, the others have, by llama.cpp's code; 0: no such rule */
+    bool rope_stated;                 /* without rope parameters config.json means a scaling, which is not written unseen */
     bool rope_factors;                /* long_factor and short_factor become tensors (Phi-3) */
     bool rope_freqs;                  /* llama3 scaling becomes a tensor */
     bool cut_embedding;               /* rows of the embedding beyond the tokenizer's size are left out (Gemma 3) */

@@ -232,18 +232,25 @@ static enum status fill_template(struct text *name, const char *pattern, enum fi
     return STATUS_OK;
 }
 
-/* Where the file goes. In a directory it has the model's own name, which the plan knows: `stem`. */
-static enum status name_file(const char *outfile, const char *stem, const struct request *request, struct text *path, struct err *err)
+/* How a file is called in a directory, but for its type. */
+struct naming {
+    const char *stem;
+    enum filetype type;
+    bool vocab_only;
+};
+
+/* Where the file goes. */
+static enum status name_file(const char *outfile, const struct naming *naming, struct text *path, struct err *err)
 {
-    const enum filetype type = request->options.type;
     const char *slash = strrchr(outfile, '/');
     const size_t before = slash == NULL ? 0 : (size_t)(slash - outfile) + 1;
     text_free(path);
     if (file_stat(outfile, NULL) == FILE_DIRECTORY) {
-        text_format(path, "%s%s%s-%s.gguf", outfile, before == strlen(outfile) ? "" : "/", stem, request->gguf.vocab_only ? "vocab" : filetype_name(type));
+        text_format(path, "%s%s%s-%s.gguf", outfile, before == strlen(outfile) ? "" : "/", naming->stem,
+                    naming->vocab_only ? "vocab" : filetype_name(naming->type));
     } else {
         text_add(path, outfile, before);
-        TRY(fill_template(path, outfile + before, type, err));
+        TRY(fill_template(path, outfile + before, naming->type, err));
     }
     return text_check(path, err);
 }
@@ -260,14 +267,18 @@ static enum status convert(struct session *session, const struct hf_options *opt
 {
     struct pipeline pipeline = {0};
     const double start = progress_seconds();
-    enum status status = name_file(outfile, "model", request, path, err);
+    struct naming naming = {"model", request->options.type, request->gguf.vocab_only};
+    enum status status = name_file(outfile, &naming, path, err);
     if (status == STATUS_OK) {
         request->destination = path->data;
         request->options.one_file = last_part(path->data);
         status = pipeline_plan(&pipeline, request, &session->resources, err);
     }
-    if (status == STATUS_OK)
-        status = name_file(outfile, pipeline.plan.stem, request, path, err);
+    if (status == STATUS_OK) {
+        naming.stem = pipeline.plan.stem;
+        naming.type = pipeline.plan.file_type;
+        status = name_file(outfile, &naming, path, err);
+    }
     if (status == STATUS_OK) {
         request->destination = path->data;
         status = ggufshards_name(&pipeline.plan, last_part(path->data), &request->options, err);

@@ -116,9 +116,12 @@ void exchange_blocks_into(const struct format *from, struct exchange *pair)
         if (from->can.act_order)
             exchange_condition(pair, "groups are in order: g_idx[k] = k / group_size (R-ACTORDER)");
     } else {
-        pair->class_name = "none";
+        pair->class_name = from->can.stacks ? "bytes" : "none";
         if (from->can.stacks) {
-            exchange_condition(pair, "%s: their architecture has no names in GGUF", from->title);
+            describe_small(from, pair);
+            exchange_condition(pair, "the architecture is gpt-oss, with stacks and biases in every layer (R-SHAPE, R-INCOMPLETE)");
+            exchange_condition(pair, "--type F32, F16, BF16 and Q8_0 leave experts as they are; --tensor-type _exps=F16 makes floats of them");
+            exchange_condition(pair, "Q4_K_M and the like round anew, with --allow-requantize (lossy)");
             return;
         }
     }
@@ -185,6 +188,8 @@ void exchange_blocks_from(const struct format *from, const struct format *to, st
         exchange_condition(pair, "--type T rounds floats to nearest (lossy), blocks of other types with --allow-requantize");
         return;
     }
+    if (!to->can.stacks)
+        exchange_condition(pair, "experts of gpt-oss, which stay stacks, have no place (R-EXPERTS)");
     if (!exchange_holds_codes(to)) {
         exchange_condition(pair, "blocks: where every value is representable in the dtype that is written, else rounded (--exact refuses)");
         exchange_condition(pair, "float tensors keep their dtype; --dtype casts them (exact or rounded)");

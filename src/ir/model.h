@@ -52,12 +52,14 @@ struct tensor {
     const uint64_t *shape; /* [rank]; in the arena */
     uint64_t offset;       /* bytes from the start of its file */
     uint64_t bytes;
+    const char *part_of;   /* the name of the stored tensor that it was taken from, beside which it stands; NULL: it is one, or nothing follows */
     const struct view *view; /* gathered from others, and `offset` says nothing; NULL: stored. In the arena */
     uint32_t file;         /* index into model.file */
     uint32_t peer;         /* see fate; else MODEL_NONE */
     uint8_t rank;
     uint8_t swapped;       /* 1 + the ggml type whose words its file has big endian; 0: little endian, as everywhere else */
     int8_t shift;          /* added to every value, in F32, when it becomes a tensor of Hugging Face's: -1 for Gemma's norms in GGUF */
+    bool switched;         /* a stack of experts as MLX's switch layers hold it, and GGUF: no float checkpoint stores such a one */
     bool shortened;        /* the format left out rows at its end that the model has no use for (embeddings beyond the tokens, of Gemma 3 in GGUF) */
     enum dtype dtype;
     enum fate fate;

@@ -304,7 +304,7 @@ static enum status contrast_experts(const struct contrast *contrast, const struc
     return STATUS_OK;
 }
 
-/* True if the tensor holds the floats of the weight: [out][in], or [expert][in][channel] of a stack. */
+/* True if the tensor holds the floats of the weight: [out][in], or of a stack [expert][in][channel], or as MLX has it [expert][channel][in]. */
 static bool holds_values(const struct tensor *tensor, const struct weight *weight)
 {
     const uint64_t experts = weight->spec.experts;
@@ -312,7 +312,9 @@ static bool holds_values(const struct tensor *tensor, const struct weight *weigh
         return false;
     if (experts == 0)
         return model_is_2d(tensor, weight->out, weight->in);
-    return tensor->rank == 3 && tensor->shape[0] == experts && tensor->shape[1] == weight->in && tensor->shape[2] == weight->out / experts;
+    const uint64_t out = weight->out / experts, in = weight->in;
+    return tensor->rank == 3 && tensor->shape[0] == experts && tensor->shape[1] == (weight->spec.switched ? out : in) &&
+           tensor->shape[2] == (weight->spec.switched ? in : out);
 }
 
 enum status contrast_with_float(const struct contrast *contrast, struct pair *pair, struct err *err)
@@ -328,7 +330,7 @@ enum status contrast_with_float(const struct contrast *contrast, struct pair *pa
         difference_of_shape(pair, "other dimensions or dtype");
         return STATUS_OK;
     }
-    if (side.weight->spec.experts > 0)
+    if (side.weight->spec.experts > 0 && !side.weight->spec.switched)
         return contrast_experts(contrast, &side, dense, tensor, pair, err);
     const uint64_t size = dtype_bits(stored->dtype) / 8;
     const bool affine = is_affine(side.weight);

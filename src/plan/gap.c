@@ -288,7 +288,7 @@ static enum status dequantize(const struct gap *gap, const struct weight *weight
                               struct spec *spec, struct err *err)
 {
     *spec = (struct spec){.grid = GRID_DENSE, .scale_dtype = aim->dtype};
-    if (weight->spec.switched)
+    if (weight->spec.switched && !gap->target->arranged)
         return gap_mxfp4_refuse_dense(weight, err);
     if (seen->values.nonfinite > 0)
         return err_set(err, STATUS_CORRUPT, weight->name, "found %llu of %llu values that are NaN or infinite, expected finite ones (R-NONFINITE)",
@@ -369,6 +369,8 @@ enum status gap_weight(const struct gap *gap, uint32_t index, struct spec *spec,
         TRY(check_rounding(weight, &seen->rounding, gap->options, err));
     if (aim->dense)
         return dequantize(gap, weight, seen, aim, spec, err);
+    if (weight->spec.switched && weight->spec.grid != GRID_MINIFLOAT)
+        return gap_mxfp4_refuse_codes(gap, weight, err);
     if (weight->spec.grid == GRID_MINIFLOAT || weight->spec.grid == GRID_CODEBOOK || weight->spec.grid == GRID_GGML_BLOCK)
         return move_floats(gap, index, spec, err);
     TRY(check_bits(gap, index, err));
@@ -416,6 +418,11 @@ enum status gap_tensor(const struct gap *gap, uint32_t index, struct err *err)
         (void)err_set(err, STATUS_UNREPRESENTABLE, model_where(model, index, where, sizeof where),
                       "found other values than in %s: float layers need the one, quantized layers the other (R-NORMBIAS)", model->tensor[tensor->peer].name);
         return err_try(err, "quantize again with a current msModelSlim");
+    }
+    if (tensor->switched && tensor->fate == FATE_CARRY && !gap->target->can.stacks && !gap->target->arranged && !gap->aims->excluded[index]) {
+        (void)err_set(err, STATUS_UNSUPPORTED, model_where(model, index, where, sizeof where),
+                      "found a stack of experts, gate and up apart, which no float checkpoint holds (R-EXPERTS)");
+        return err_try(err, "the checkpoint that the file was made of");
     }
     if (seen->cast.count == 0 || tensor->fate == FATE_CLAIMED || gap->aims->excluded[index])
         return STATUS_OK;

@@ -45,9 +45,16 @@ static enum status refuse(const struct gap *gap, uint32_t index, struct err *err
 
 enum status gap_mxfp4_refuse_dense(const struct weight *weight, struct err *err)
 {
-    (void)err_set(err, STATUS_UNSUPPORTED, weight->name, "found a stack of %u experts of MLX's switch layers, which no float checkpoint holds (R-EXPERTS)",
+    (void)err_set(err, STATUS_UNSUPPORTED, weight->name, "found a stack of %u experts, gate and up apart, which no float checkpoint holds (R-EXPERTS)",
                   weight->spec.experts);
-    return err_try(err, "--to mlx without --keep leaves it as it is");
+    return err_try(err, spec_is_mxfp4(&weight->spec) ? "--to mlx without --keep leaves it as it is" : "the checkpoint that the file was made of");
+}
+
+enum status gap_mxfp4_refuse_codes(const struct gap *gap, const struct weight *weight, struct err *err)
+{
+    (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found codes of %u experts in one stack, and %s holds one Linear layer a weight (R-EXPERTS)",
+                  weight->spec.experts, gap->target->name);
+    return err_try(err, "--to gguf with another --type");
 }
 
 enum status gap_mxfp4_move(const struct gap *gap, uint32_t index, struct spec *spec, struct err *err)

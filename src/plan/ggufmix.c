@@ -29,7 +29,7 @@ static enum ggml_type stored_type(const struct model *model, const struct arrang
     if (arranged->source != MODEL_NONE)
         return arranged->always_f32 ? GGML_F32 : ggml_of_dtype(model->tensor[arranged->source].dtype);
     const struct spec *spec = &model->weight[arranged->weight[0]].spec;
-    return spec->grid == GRID_GGML_BLOCK ? (enum ggml_type)spec->block : GGML_COUNT;
+    return spec->grid == GRID_GGML_BLOCK ? (enum ggml_type)spec->block : spec_is_mxfp4(spec) ? GGML_MXFP4 : GGML_COUNT;
 }
 
 /* What config.json says. */

@@ -64,6 +64,16 @@ static bool is_kept(const struct model *model, const struct arranged *arranged)
     return arranged->weight_count == 1 && spec->grid == GRID_GGML_BLOCK && spec->block == (uint8_t)arranged->type;
 }
 
+/* MXFP4 that stays so: what is to be MXFP4, and experts in one stack, which llama.cpp's converter leaves whatever the type of the file
+ * (ggml-org/llama.cpp:conversion/gpt_oss.py, dequant_model). */
+static bool stays_mxfp4(const struct model *model, const struct arranged *arranged, enum ggml_type type)
+{
+    bool held = arranged->weight_count > 0;
+    for (uint32_t w = 0; w < arranged->weight_count; w++)
+        held = held && spec_is_mxfp4(&model->weight[arranged->weight[w]].spec);
+    return held && (type == GGML_MXFP4 || (!arranged->chosen && model->weight[arranged->weight[0]].spec.experts > 0));
+}
+
 enum status ggufplan_aim(struct aims *aims, const struct model *model, const struct arrangement *arrangement, const struct options *options, struct err *err)
 {
     for (size_t i = 0; i < arrangement->count; i++) {
@@ -89,7 +99,7 @@ enum status ggufplan_aim(struct aims *aims, const struct model *model, const str
             const enum ggml_type type = value_type(arranged, options);
             const bool kept = aim->dense; /* --keep names it */
             const bool affine = weight->spec.grid == GRID_AFFINE_ZERO || weight->spec.grid == GRID_AFFINE_BETA;
-            aim->blocks = !kept && type == GGML_COUNT && (affine || spec_is_mxfp4(&weight->spec));
+            aim->blocks = !kept && ((type == GGML_COUNT && (affine || spec_is_mxfp4(&weight->spec))) || stays_mxfp4(model, arranged, type));
             aim->dense = !aim->blocks;
             aim->unheld = aim->dense && !kept && type == GGML_COUNT;
             aim->zeros = ZERO_MID;

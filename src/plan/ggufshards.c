@@ -84,11 +84,27 @@ static enum status choose_shards(struct plan *plan, const struct options *option
 
 /* --- headers ------------------------------------------------------------------------------------------------------------------------- */
 
-/* general.file_type: what was asked for, or else the type of most of the matrices, by bytes. */
+/* Experts that came as one stack of MXFP4 and are one. */
+static bool has_mxfp4_stacks(const struct plan *plan)
+{
+    for (size_t t = 0; t < plan->tensor_count; t++) {
+        const struct output_tensor *output = &plan->tensor[t];
+        if (output->step == STEP_EMBED && output->type == GGML_MXFP4 &&
+            plan->model->weight[plan->arrangement->tensor[output->source].weight[0]].spec.experts > 0)
+            return true;
+    }
+    return false;
+}
+
+/* general.file_type: what was asked for, or else the type of most of the matrices, by bytes. With stacks of MXFP4 it is no longer the floats' type
+ * (ggml-org/llama.cpp:conversion/base.py, ModelBase.prepare_metadata). */
 static enum filetype file_type_of(const struct plan *plan, const struct options *options)
 {
     uint64_t bytes[GGML_COUNT] = {0};
     enum ggml_type most = GGML_F32;
+    const bool floats = options->type == FILETYPE_NONE || ggml_kind(filetype_type(options->type)) == GGML_KIND_FLOAT;
+    if (floats && has_mxfp4_stacks(plan))
+        return FILETYPE_MXFP4_MOE;
     if (options->type != FILETYPE_NONE)
         return options->type;
     for (size_t t = 0; t < plan->tensor_count; t++)
@@ -158,13 +174,14 @@ enum status ggufshards_files(struct plan *plan, const struct gguf_input *gguf, c
         free(listed);
         return STATUS_LIMIT;
     }
+    const enum filetype own = gguf->copy != NULL ? options->type : file_type_of(plan, options);
     plan->file_count = shards;
+    plan->file_type = own;
     plan->big_endian = gguf->options->big_endian;
     for (size_t t = 0; t < plan->tensor_count; t++) {
         const struct output_tensor *output = &plan->tensor[t];
         listed[t] = (struct gguf_tensor){output->name, output->shape, output->rank, output->type, output->bytes, 0};
     }
-    const enum filetype own = gguf->copy != NULL ? options->type : file_type_of(plan, options);
     struct gguf_listing listing = {.file_type = (uint32_t)own, .tensor = listed, .count = plan->tensor_count, .verbatim = options->verbatim};
     listing.claim = (struct ggufile_split_claim){0, shards, (uint32_t)plan->tensor_count, options->split.way == SPLIT_PADDED};
     enum status status = make_headers(plan, gguf, &listing, err);

@@ -254,8 +254,10 @@ static enum status take_model(struct pipeline *pipeline, const struct request *r
     TRY(check_idle(pipeline, request, err));
     TRY(round_floats(pipeline, request, err));
     TRY(recode_weights(&pipeline->model, request->target, &request->options, err));
-    if (request->target->can.stacks)
+    if (request->target->can.stacks || request->target->arranged)
         TRY(experts_split(&pipeline->model, err));
+    if (request->target->arranged)
+        TRY(experts_unfold(&pipeline->model, err));
     return arrange(pipeline, request, err);
 }
 

@@ -83,6 +83,7 @@ struct plan {
     const char **warning;        /* owned array */
     size_t warning_count, warning_capacity;
     char stem[256];              /* of a GGUF: how the converter names the file, before its type (formats/gguf.h) */
+    enum filetype file_type;     /* of a GGUF: general.file_type */
     const char *index_name;      /* "model.safetensors.index.json", NULL for one file */
     uint64_t tensor_bytes;       /* sum over tensors: total_size */
     uint64_t file_bytes;         /* sum over files */

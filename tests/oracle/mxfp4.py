@@ -103,11 +103,11 @@ def block_of(pairs, exponent):
 
 
 class Case:
-    def __init__(self, program, scratch):
-        self.program, self.scratch, self.lines = program, scratch, []
+    def __init__(self, program, scratch, name="mxfp4"):
+        self.program, self.scratch, self.name, self.lines = program, scratch, name, []
 
     def say(self, what, problems):
-        self.lines.append((not problems, "%s mxfp4: %s%s" % ("FAIL" if problems else "ok  ", what, "".join("\n     " + text for text in problems[:4]))))
+        self.lines.append((not problems, "%s %s: %s%s" % ("FAIL" if problems else "ok  ", self.name, what, "".join("\n     " + text for text in problems[:4]))))
 
     def run(self, *arguments):
         done = subprocess.run([self.program, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)

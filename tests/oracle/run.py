@@ -6,8 +6,8 @@
 Sources are every msModelSlim, AWQ and GPTQ folder of the fixtures (and of the models), and seeded random checkpoints. Each is
 converted to each target and back; what is written is read by the plain readers and compared, and where the plain reader
 predicts a refusal, repaq must give its exit code and leave nothing behind. Then the matrix: the random models of the seeds
-S .. S+N-1, through every ordered pair of formats (matrix.py), MXFP4 in its encodings (mxfp4.py), Q5_0 (q5.py),
-and quantized fixtures into GGUF (gguf.py). A case's `#SEED` and its flags reproduce it:
+S .. S+N-1, through every ordered pair of formats (matrix.py), MXFP4 in its encodings (mxfp4.py), gpt-oss into GGUF
+(gptoss.py), Q5_0 (q5.py), and quantized fixtures into GGUF (gguf.py). A case's `#SEED` and its flags reproduce it:
 `--seed SEED --count 1 --only "#SEED "`. One line a case, then `N passed, N failed`, and how many were skipped.
 """
 import argparse
@@ -35,6 +35,7 @@ import expect
 import floats
 import generate
 import gguf
+import gptoss
 import gptq
 import hf
 import matrix
@@ -440,6 +441,7 @@ def main():
         with concurrent.futures.ProcessPoolExecutor(max_workers=min(os.cpu_count() or 1, 8)) as pool:
             first, second = pool.map(run_job, jobs), pool.map(matrix_job, pairs)
             third = [(mxfp4.judge(program, os.path.join(scratch, "mxfp4")), 0)] if a.only in "mxfp4" else []
+            third += [(gptoss.judge(program, os.path.join(scratch, "gptoss")), 0)] if a.only in "gptoss" else []
             third += [(q5.judge(program, os.path.join(scratch, "q5")), 0)] if a.only in "q5" else []
             third.append((gguf.judge(program, a.fixtures, a.models, os.path.join(scratch, "gguf"), a.only), 0))
             for part, left in [(self_test(), 0)] + third + [(part, 0) for part in first] + list(second):

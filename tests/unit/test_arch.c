@@ -20,7 +20,7 @@ static void families_are_found(void **state)
         assert_ptr_equal(arch_of_gguf(slice_of(arch->name)), arch);
         assert_true(arch->generic_keys || arch->keys != NULL);
     }
-    assert_int_equal(count, 9);
+    assert_int_equal(count, 10);
     assert_null(arch_of_class("BertModel"));
     assert_null(arch_of_gguf(slice_of("llam")));
     assert_string_equal(arch_of_class("MixtralForCausalLM")->name, "llama");
@@ -47,6 +47,9 @@ static void names_of_tensors(void **state)
     gguf_of("Gemma2ForCausalLM", "model.layers.1.post_attention_layernorm.weight", "blk.1.post_attention_norm.weight"); /* its own before the common one */
     gguf_of("GemmaForCausalLM", "model.layers.1.post_attention_layernorm.weight", "blk.1.ffn_norm.weight");
     gguf_of("Phi3ForCausalLM", "model.layers.1.mlp.gate_up_proj.weight", "blk.1.ffn_up.weight");
+    gguf_of("GptOssForCausalLM", "model.layers.1.post_attention_layernorm.weight", "blk.1.post_attention_norm.weight");
+    gguf_of("GptOssForCausalLM", "model.layers.35.mlp.experts.up_proj.bias", "blk.35.ffn_up_exps.bias");
+    gguf_of("GptOssForCausalLM", "model.layers.1.mlp.experts.gate_up_proj", "nothing"); /* plan/experts.h takes it apart */
     gguf_of("Qwen2ForCausalLM", "model.layers.1.self_attn.q_norm.weight", "nothing");
     gguf_of("LlamaForCausalLM", "model.layers.01.self_attn.q_proj.weight", "nothing");
     gguf_of("LlamaForCausalLM", "model.layers..self_attn.q_proj.weight", "nothing");

@@ -176,6 +176,43 @@ static void stacks_that_are_there_already(void **state)
     done(&g);
 }
 
+#define OSS "{\"architectures\": [\"GptOssForCausalLM\"], \"num_hidden_layers\": 1, \"num_local_experts\": 2}"
+
+/* Stacks with suffixes; sinks without. */
+static void stacks_with_biases(void **state)
+{
+    static const char *const projections[] = {"up_proj", "gate_proj", "down_proj"};
+    struct given g;
+    (void)state;
+    for (int lack = 0; lack < 2; lack++) {
+        start_in(&g, "model.safetensors", OSS);
+        for (int p = 0; p < 3; p++) {
+            char name[128];
+            (void)snprintf(name, sizeof name, "model.layers.0.mlp.experts.%s.weight", projections[p]);
+            add(&g, name, 2, 8, 6);
+            (void)snprintf(name, sizeof name, "model.layers.0.mlp.experts.%s.bias", projections[p]);
+            if (p > 0 || lack == 0)
+                add(&g, name, 2, 8, 0);
+        }
+        add(&g, "model.layers.0.self_attn.sinks", 4, 0, 0);
+        if (lack == 1) {
+            assert_int_equal(arrange(&g, NULL), STATUS_CORRUPT);
+            assert_non_null(strstr(g.err.what, "3 stacks of experts and 2 biases"));
+            done(&g);
+            break;
+        }
+        assert_int_equal(arrange(&g, NULL), STATUS_OK);
+        static const char *const expected[] = {"blk.0.ffn_down_exps.bias", "blk.0.ffn_down_exps.weight", "blk.0.ffn_gate_exps.bias", "blk.0.ffn_gate_exps.weight",
+                                               "blk.0.ffn_up_exps.bias",   "blk.0.ffn_up_exps.weight",   "blk.0.attn_sinks.weight"};
+        assert_int_equal(g.arrangement.count, 7);
+        for (size_t t = 0; t < 7; t++) {
+            assert_string_equal(g.arrangement.tensor[t].name, expected[t]);
+            assert_int_equal(g.arrangement.tensor[t].always_f32, t % 2 == 0);
+        }
+        done(&g);
+    }
+}
+
 static void quantized_experts(void **state)
 {
     struct given g;
@@ -279,6 +316,9 @@ static void what_is_refused(void **state)
     refused(MIXTRAL, "model.layers.0.block_sparse_moe.experts.0.w1.weight", 2, 2, STATUS_CORRUPT, "R-INCOMPLETE");
     refused(MIXTRAL, "model.layers.0.block_sparse_moe.experts.0.w1.bias", 2, 0, STATUS_UNSUPPORTED, "no matrix");
     refused(MOE, "model.layers.0.mlp.experts.down_proj", 2, 2, STATUS_CORRUPT, "no stack");
+    refused(OSS, "model.layers.0.mlp.experts.down_proj.weight", 2, 2, STATUS_CORRUPT, "R-SHAPE");
+    refused(OSS, "model.layers.0.mlp.experts.down_proj.bias", 3, 2, STATUS_CORRUPT, "R-SHAPE");
+    refused(OSS, "model.layers.0.mlp.experts.gate_up_proj", 2, 2, STATUS_CORRUPT, "R-SHAPE");
     refused("{\"architectures\": [\"LlamaForCausalLM\"]}", "model.norm.weight", 2, 0, STATUS_CORRUPT, "number of layers");
     refused("{\"architectures\": [\"LlamaForCausalLM\"], \"num_hidden_layers\": 2}", "model.layers.0.self_attn.q_proj.weight", 2, 2, STATUS_CORRUPT,
             "num_attention_heads");
@@ -291,6 +331,7 @@ int main(void)
         cmocka_unit_test(rows_turn_in_llama),
         cmocka_unit_test(experts_are_stacked_when_the_last_has_come),
         cmocka_unit_test(stacks_that_are_there_already),
+        cmocka_unit_test(stacks_with_biases),
         cmocka_unit_test(quantized_experts),
         cmocka_unit_test(what_gguf_does_not_want),
         cmocka_unit_test(embeddings_end_with_the_tokens),

@@ -127,12 +127,53 @@ static void both_are_split(void **state)
     directory_close(&b);
 }
 
+/* Floats lie turned: element e of the file holds the bytes e. */
+static void floats_are_turned(void **state)
+{
+    static const struct entry entries[] = {
+        {UP, "BF16", "2,4,6", {0}}, {UP "_bias", "BF16", "2,6", {0}},       {DOWN, "BF16", "2,3,4", {0}},          {DOWN "_bias", "BF16", "2,4", {0}},
+        {"n.gate_up_proj", "BF16", "2,6,4", {0}}, /* another family's: no bias */
+        {"o.gate_up_proj", "BF16", "1,2,3", {0}}, {"o.gate_up_proj_bias", "BF16", "1,3", {0}}, /* an odd number of columns */
+        {NULL, NULL, NULL, {0}},
+    };
+    uint8_t half[2][24], down[24], biases[6];
+    struct opened o;
+    (void)state;
+    for (unsigned i = 0; i < 24; i++) { /* [expert][row 0..2][column 0..3] of [expert][column][2 * row + which], and [expert][row 0..3][column 0..2] */
+        half[0][i] = (uint8_t)(i / 12 * 24 + i % 4 * 6 + i / 4 % 3 * 2);
+        half[1][i] = (uint8_t)(half[0][i] + 1);
+        down[i] = (uint8_t)(i / 12 * 12 + i % 3 * 4 + i / 3 % 4);
+    }
+    for (unsigned i = 0; i < 6; i++)
+        biases[i] = (uint8_t)(2 * i + 1);
+    directory_write(DIR, entries, NULL, "{}");
+    assert_int_equal(directory_read(&o, DIR), STATUS_OK);
+    number_rows(&o, UP, 2);
+    number_rows(&o, UP "_bias", 2);
+    number_rows(&o, DOWN, 2);
+    assert_int_equal(experts_unfold(&o.model, &o.err), STATUS_OK);
+    expect_rows(&o, "m.experts.gate_proj.weight", 2, half[0], 24);
+    expect_rows(&o, "m.experts.up_proj.weight", 2, half[1], 24);
+    expect_rows(&o, "m.experts.down_proj.weight", 2, down, 24);
+    expect_rows(&o, "m.experts.up_proj.bias", 2, biases, 6);
+    const struct tensor *up = &o.model.tensor[model_find(&o.model, slice_of("m.experts.up_proj.weight"))];
+    assert_int_equal(up->shape[1], 3);
+    assert_int_equal(up->shape[2], 4);
+    assert_string_equal(up->part_of, UP);
+    assert_true(up->switched);
+    assert_int_equal(o.model.tensor[model_find(&o.model, slice_of(UP))].fate, FATE_PIECE);
+    assert_int_equal(o.model.tensor[model_find(&o.model, slice_of("n.gate_up_proj"))].fate, FATE_CARRY);
+    assert_int_equal(o.model.tensor[model_find(&o.model, slice_of("o.gate_up_proj"))].fate, FATE_CARRY);
+    directory_close(&o);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_that_take_turns),
         cmocka_unit_test(what_stays),
         cmocka_unit_test(both_are_split),
+        cmocka_unit_test(floats_are_turned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
