@@ -2,6 +2,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "cli/quantize_pattern.h"
 #include "codec/ggml_codec.h"
 
 #include <ctype.h>
@@ -57,8 +58,7 @@ static enum status take_type(struct quantize_words *words, const char *where, co
     struct mix_override *override = &words->override[words->override_count];
     TRY(quantize_words_type(where, equals + 1, &override->type, err));
     *equals = '\0';
-    for (char *c = pattern; *c != '\0'; c++) /* as upstream: names of tensors are lower case */
-        *c = (char)tolower((unsigned char)*c);
+    TRY(quantize_pattern_settle(where, pattern, err));
     TRY(regex_compile(&override->pattern, slice_of(pattern), where, STATUS_USAGE, err));
     words->override_count++;
     return STATUS_OK;
