@@ -14,7 +14,7 @@ struct llama_quantize_options {
     struct request request;
     struct quantize_words words;
     bool keep_split;
-    const char *prune; /* as it was given */
+    struct argument_list prune;
     struct arena arena;
     unsigned buffer; /* --max-buffer-size: nothing grows with a tensor here */
     struct text place; /* of the output where none is named */
@@ -34,7 +34,7 @@ struct llama_quantize_options {
         {"--tensor-type-file", ARGUMENT_LIST, &(o)->words.type, "FILE", "such patterns, one after another"}, \
         {"--override-kv", ARGUMENT_LIST, &(o)->words.pair, "K=T:V", "set a pair of the metadata; T is int, float, bool or str; may be repeated"}, \
         {"--keep-split", ARGUMENT_FLAG, &(o)->keep_split, NULL, "as many shards as the source has, named OUT-00001-of-0000N.gguf"}, \
-        {"--prune-layers", ARGUMENT_STRING, &(o)->prune, "N,N", "layers to leave out; the others move up"}, \
+        {"--prune-layers", ARGUMENT_LIST, &(o)->prune, "N,N", "layers to leave out; the others move up; may be repeated"}, \
         {"--dry-run", ARGUMENT_FLAG, &(o)->request.dry_run, NULL, "print types and sizes, and stop"}, \
         {"--max-buffer-size", ARGUMENT_COUNT, &(o)->buffer, "MIB", "taken, and without effect: memory does not grow with a tensor"}, \
     }
@@ -110,26 +110,36 @@ static int by_number(const void *a, const void *b)
 }
 
 /* "0,3,4" */
-static enum status take_layers(struct llama_quantize_options *options, struct err *err)
+static enum status take_layers_of(struct llama_quantize_options *options, const char *word, uint32_t *layer, struct err *err)
 {
     struct ggufprune_list *list = &options->request.gguf.prune;
-    const char *at = options->prune;
-    if (at == NULL)
-        return STATUS_OK;
-    uint32_t *layer = arena_alloc(&options->arena, strlen(at) + 1, sizeof *layer, err);
-    if (layer == NULL)
-        return STATUS_LIMIT;
-    list->layer = layer;
-    while (true) {
+    for (const char *at = word;; at++) {
         const size_t size = strcspn(at, ",");
         uint64_t number;
         if (!slice_u64((struct slice){at, size}, &number) || number >= LIMIT_LAYERS_MAX)
-            return err_set(err, STATUS_USAGE, "--prune-layers", "found \"%s\", expected numbers of layers with commas between them", options->prune);
+            return err_set(err, STATUS_USAGE, "--prune-layers", "found \"%s\", expected numbers of layers with commas between them", word);
         layer[list->count++] = (uint32_t)number;
-        if (at[size] == '\0')
-            break;
-        at += size + 1;
+        at += size;
+        if (*at == '\0')
+            return STATUS_OK;
     }
+}
+
+static enum status take_layers(struct llama_quantize_options *options, struct err *err)
+{
+    struct ggufprune_list *list = &options->request.gguf.prune;
+    const struct argument_list *words = &options->prune;
+    size_t most = 0;
+    for (size_t w = 0; w < words->count; w++)
+        most += strlen(words->word[w]) + 1;
+    if (most == 0)
+        return STATUS_OK;
+    uint32_t *layer = arena_alloc(&options->arena, most, sizeof *layer, err);
+    if (layer == NULL)
+        return STATUS_LIMIT;
+    list->layer = layer;
+    for (size_t w = 0; w < words->count; w++)
+        TRY(take_layers_of(options, words->word[w], layer, err));
     qsort(layer, list->count, sizeof *layer, by_number);
     return STATUS_OK;
 }
