@@ -59,14 +59,15 @@ static enum status check(const struct mix_tensor *tensor, const struct mix_rules
     return err_try(err, "--allow-requantize (lossy), or a source of floats");
 }
 
-/* The importance of the columns of a tensor that is rounded. An entry of another size is an error, but for embeddings, whose columns are no sums of inputs. */
+/* The importance of the columns of a tensor that is rounded. An entry of another size is an error, as the matrix is of another model, whatever the tensor becomes;
+   but for embeddings, whose columns are no sums of inputs. */
 static enum status weigh(struct arranged *arranged, const struct mix_tensor *tensor, const struct imatrix *imatrix, struct err *err)
 {
     const struct imatrix_entry *entry = imatrix_find(imatrix, arranged->counted_as != NULL ? arranged->counted_as : arranged->name);
     const uint64_t columns = tensor->shape[tensor->rank - 1], matrices = tensor->rank > 2 ? tensor->shape[tensor->rank - 3] : 1;
     const bool whole = tensor->rank <= 3; /* nobody stacks stacks */
     if (entry != NULL && whole && entry->values == columns * matrices) {
-        arranged->importance = entry;
+        arranged->importance = ggml_kind(tensor->type) == GGML_KIND_BLOCK ? entry : NULL;
         return STATUS_OK;
     }
     const bool embedding = strcmp(tensor->name, "token_embd.weight") == 0 || strcmp(tensor->name, "per_layer_token_embd.weight") == 0;
@@ -99,7 +100,7 @@ static enum status choose(struct arranged **order, size_t count, const struct mo
         status = check(&tensor[t], &rules, options, err);
         order[t]->type = tensor[t].type;
         order[t]->chosen = tensor[t].type != GGML_COUNT;
-        if (status == STATUS_OK && rules.importance && tensor[t].type != tensor[t].stored && ggml_kind(tensor[t].type) == GGML_KIND_BLOCK)
+        if (status == STATUS_OK && rules.importance && tensor[t].type != tensor[t].stored && tensor[t].type != GGML_COUNT)
             status = weigh(order[t], &tensor[t], input->options->imatrix, err);
     }
     free(tensor);
@@ -122,7 +123,7 @@ static enum status overrule(struct arrangement *arrangement, const struct model 
         TRY(check(&tensor, &rules, options, err));
         arranged->type = tensor.type;
         arranged->chosen = true;
-        if (rules.importance && ggml_kind(tensor.type) == GGML_KIND_BLOCK)
+        if (rules.importance && tensor.type != GGML_COUNT)
             TRY(weigh(arranged, &tensor, input->options->imatrix, err));
     }
     return STATUS_OK;
