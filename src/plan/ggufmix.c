@@ -59,8 +59,8 @@ static enum status check(const struct mix_tensor *tensor, const struct mix_rules
     return err_try(err, "--allow-requantize (lossy), or a source of floats");
 }
 
-/* The importance of the columns of a tensor that is rounded. An entry of another size is an error, as the matrix is of another model, whatever the tensor becomes;
-   but for embeddings, whose columns are no sums of inputs. */
+/* The importance of the columns of a tensor that is rounded. An entry of another size is an error, whatever the tensor becomes: the matrix is of another model.
+   But for embeddings, whose columns are no sums of inputs. */
 static enum status weigh(struct arranged *arranged, const struct mix_tensor *tensor, const struct imatrix *imatrix, struct err *err)
 {
     const struct imatrix_entry *entry = imatrix_find(imatrix, arranged->counted_as != NULL ? arranged->counted_as : arranged->name);

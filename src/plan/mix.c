@@ -68,7 +68,8 @@ static bool is_arch(const struct gguf_hyper *hyper, const char *name)
 
 static bool may_quantize(const struct mix_rules *rules, const struct gguf_hyper *hyper, const struct mix_tensor *tensor)
 {
-    if (tensor->rank < 2 || !slice_ends(slice_of(tensor->name), "weight"))
+    /* upstream compares where "weight" was last found, which is nowhere, -1, with the length less 6: a name of five letters passes */
+    if (tensor->rank < 2 || (!slice_ends(slice_of(tensor->name), "weight") && strlen(tensor->name) != strlen("weight") - 1))
         return false;
     if (strcmp(tensor->name, "position_embd.weight") == 0 || strcmp(tensor->name, "token_types.weight") == 0)
         return false;

@@ -16,6 +16,8 @@ TENSORS = ("f32", "f16", "bf16", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_K",
 OVERRIDES = ("general.name=str:renamed", "x.int=int:-7", "x.large=int:4294967295", "x.float=float:0.1", "x.no=bool:false", "general.file_type=int:3",
              "tokenizer.ggml.add_bos_token=bool:true")
 TYPES_FILE = "attn_q=q8_0\nffn_up=q6_K  attn_output=q5_1\n\nffn_down=iq4_nl"
+PATTERNS = ("\\Attn_\\v", "\\h", "\\z", "\\Qattn", "[[:alpha:]]_up", "(?:attn|no)_v.*?w", "\\x61ttn", "t{2}n_v", "[^\\d]_v", "\\battn", "(t)\\1n", "(?!attn)", "^blk.0", "t$",
+            "[a-]tt", "a{2", "(?i)attn", "(?<n>a)", "(?>a)", "\\p{L}", "\\61", "[[:<:]]a", "t{,2}n")
 MOST_USED = ("Q4_0", "Q8_0", "Q4_K_M", "Q6_K", "IQ4_XS")
 STEP = 13
 IMATRIX = ("-c", "128", "--chunks", "20", "--no-ppl", "-t", "1")
@@ -94,6 +96,13 @@ def tiny(run, name, place):
     for words in (("--include-weights", "ffn_up", "--include-weights", "attn_v"), ("--exclude-weights", "blk.0", "--exclude-weights", "ffn"),
                   ("--include-weights", "nothing"), ("--include-weights", "ffn", "--exclude-weights", "attn")):
         run.sometimes("%s %s" % (name, " ".join(words)), place, [*words, *matrix, source, "OUT", "Q4_K_M", "2"])
+    for pattern in PATTERNS:
+        run.sometimes("%s of %s" % (name, pattern), place, ["--tensor-type", pattern + "=q8_0", source, "OUT", "Q4_0", "2"])
+    for layers in (("0",), ("1",), ("0", "2"), ("1,0", "1")):
+        run.sometimes("%s without %s" % (name, " and ".join(layers)), place, [*(word for some in layers for word in ("--prune-layers", some)), *matrix, source,
+                                                                            "OUT", "Q4_K_M", "2"])
+    for kind in ("F32", "BF16", "Q8_0", "COPY"):
+        run.sometimes("%s %s by another's imatrix" % (name, kind), place, ["--imatrix", "other.gguf", source, "OUT", kind, "2"])
     run.sometimes("%s types in a file" % name, place, [*matrix, "--tensor-type-file", "types.txt", source, "OUT", "Q4_0", "2"])
 
 
@@ -115,6 +124,7 @@ def options_of(run, name, golden):
         return
     place = os.path.join(run.scratch, name)
     prepare(run, place, os.path.join(golden, "gguf", name + "-f16.gguf"), os.path.join(golden, "gguf", "calib.txt"), name)
+    os.symlink(os.path.join(golden, "gguf", "imatrix.%s.gguf" % ("qwen2-tiny" if name == "llama-tiny" else "llama-tiny")), os.path.join(place, "other.gguf"))
     tiny(run, name, place)
     requantized(run, name, place, "f16.gguf")
     shutil.rmtree(place)

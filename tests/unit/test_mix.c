@@ -63,6 +63,17 @@ static struct mix_rules rules_of(enum filetype type)
 
 static const struct gguf_hyper llama = {.arch = {"llama", 5}, .layers = 16, .heads = 16, .key_heads = 16};
 
+static void test_names(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"abcde", "abcd", "abcdef", "weight", "x.weight", "x.weights", "x.bias"};
+    struct listing file = {0};
+    const struct mix_rules rules = rules_of(FILETYPE_Q4_0);
+    for (size_t n = 0; n < sizeof names / sizeof names[0]; n++)
+        add(&file, names[n], 1, 512);
+    expect(&file, &rules, &llama, "ohhoohh"); /* five letters are taken as upstream takes them */
+}
+
 static void test_layers(void **state)
 {
     (void)state;
@@ -212,7 +223,8 @@ static void test_order(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_layers), cmocka_unit_test(test_ends),       cmocka_unit_test(test_experts), cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_names),  cmocka_unit_test(test_layers), cmocka_unit_test(test_ends), cmocka_unit_test(test_experts),
+        cmocka_unit_test(test_shapes),
         cmocka_unit_test(test_overrides), cmocka_unit_test(test_importance), cmocka_unit_test(test_importance_of_output), cmocka_unit_test(test_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
