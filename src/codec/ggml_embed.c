@@ -245,13 +245,12 @@ static struct block block_of(enum ggml_type type, const struct ggml_embed_row *r
 void ggml_embed_row(enum ggml_type type, const struct ggml_embed_row *row, uint8_t *blocks)
 {
     const uint32_t elements = ggml_block_elements(type), bytes = ggml_block_bytes(type);
-    for (uint64_t begin = 0, group = 0; begin < row->columns; begin += row->group, group++) {
-        const uint64_t rest = row->columns - begin, end = begin + (row->group < rest ? row->group : rest);
-        struct block block = block_of(type, row, group);
-        for (uint64_t first = begin; first < end; first += elements, blocks += bytes) {
-            block.codes = row->codes + first;
-            put_block(type, &block, blocks);
-        }
+    struct block block = {0};
+    for (uint64_t first = 0; first < row->columns; first += elements, blocks += bytes) {
+        if (first == 0 || row->group_of[first] != row->group_of[first - elements])
+            block = block_of(type, row, row->group_of[first]);
+        block.codes = row->codes + first;
+        put_block(type, &block, blocks);
     }
 }
 

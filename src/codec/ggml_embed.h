@@ -9,10 +9,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define GGML_EMBED_COLUMNS_MIN 32 /* of a block: no type has smaller ones */
+
 /* What all rows of a weight have in common. */
 struct ggml_embed_facts {
     unsigned bits;             /* of a code, 1..8 */
-    uint64_t columns, group;   /* consecutive columns that share a scale; at least `columns`: all */
+    uint64_t columns, group;   /* columns 0..group-1, group..2*group-1, ... share a scale each, in whatever order; at least `columns`: all */
     bool betas;                /* values are code * scale + beta, and no integer zero stands for the beta */
     int64_t low, high;         /* of code - zero, over groups whose scale is not 0 */
     int64_t zero_low, zero_high; /* of the zeros of those */
@@ -47,7 +49,8 @@ struct ggml_embed_row {
     const float *scale;    /* [groups] */
     const int32_t *zero;   /* [groups] */
     const float *beta;     /* [groups]; NULL: zeros */
-    uint64_t columns, group;
+    const uint32_t *group_of; /* [columns]: the group of each; all columns of a block have one */
+    uint64_t columns;
 };
 /* MXFP4: nibbles [blocks][16] of columns in order, low first, and exponents [blocks] into blocks [blocks][17]. Bits only move. */
 void ggml_embed_mxfp4(const uint8_t *nibbles, const uint8_t *exponents, uint64_t blocks, uint8_t *data);

@@ -211,7 +211,7 @@ static struct ggml_embed_facts facts_of(const struct plan *plan, const struct ar
         const bool zeros = seen->groups.zero_min <= seen->groups.zero_max;
         facts.bits = weight->spec.bits > facts.bits ? weight->spec.bits : facts.bits;
         facts.betas = facts.betas || seen->groups.fractions > 0;
-        facts.group = gap_common_divisor(facts.group, weight->groups == 1 ? facts.columns : weight->spec.group);
+        facts.group = gap_common_divisor(facts.group, seen->group_run);
         facts.low = seen->embed.low < facts.low ? seen->embed.low : facts.low;
         facts.high = seen->embed.high > facts.high ? seen->embed.high : facts.high;
         facts.zero_low = zeros && seen->groups.zero_min < facts.zero_low ? seen->groups.zero_min : facts.zero_low;
@@ -238,9 +238,6 @@ static bool is_held(const struct plan *plan, const struct arranged *arranged)
         return false;
     if (!aim->blocks || spec_is_mxfp4(&plan->model->weight[arranged->weight[0]].spec))
         return true;
-    for (uint32_t w = 0; w < arranged->weight_count; w++)
-        if (!plan->survey->weight[arranged->weight[w]].trivial_group_of)
-            return false;
     const struct ggml_embed_facts facts = facts_of(plan, arranged);
     return ggml_embed_choose(&facts) != GGML_COUNT;
 }
@@ -273,29 +270,40 @@ static const char *order_of(const char *name)
     return inputs[i].why;
 }
 
-static enum status refuse_embedding(const struct plan *plan, uint32_t index, const struct ggml_embed_facts *facts, const char *why, struct err *err)
+/* Whether groups are no whole blocks because of the order of the columns. */
+static bool is_ordered(const struct survey_weight *seen)
 {
-    const char *name = plan->arrangement->tensor[index].name;
+    return !seen->trivial_group_of && seen->group_run % GGML_EMBED_COLUMNS_MIN != 0;
+}
+
+static enum status refuse_embedding(const struct plan *plan, uint32_t index, const struct ggml_embed_facts *facts, struct err *err)
+{
+    const struct arranged *arranged = &plan->arrangement->tensor[index];
+    const char *name = arranged->name, *why = "";
+    uint64_t group = facts->columns;
     char more[80];
+    for (uint32_t w = 0; w < arranged->weight_count; w++) {
+        const struct weight *weight = &plan->model->weight[arranged->weight[w]];
+        group = gap_common_divisor(group, weight->groups == 1 ? facts->columns : weight->spec.group);
+        why = is_ordered(&plan->survey->weight[arranged->weight[w]]) ? order_of(name) : why;
+    }
     (void)err_set(err, STATUS_UNREPRESENTABLE, name,
                   "found %u-bit codes, code - zero in %lld..%lld, in groups of %llu%s: no block type holds them exactly (R-BLOCKS)%s", facts->bits,
-                  (long long)facts->low, (long long)facts->high, (unsigned long long)facts->group, why,
+                  (long long)facts->low, (long long)facts->high, (unsigned long long)group, why,
                   others_unheld(plan, index, more, sizeof more));
     return err_try(err, "--tensor-type %s=F32 makes it floats, --type F32 all of them; --allow-requantize rounds it to %s (lossy)", name,
                    ggml_name(lossy_type(facts)));
 }
 
-/* Each weight of the stack as it is: finite, ordered, its scales no less than F16 holds. */
-static enum status check_embedded(const struct plan *plan, const struct arranged *arranged, const struct options *options, bool *ordered, struct err *err)
+/* Each weight of the stack as it is: finite, its scales no less than F16 holds. */
+static enum status check_embedded(const struct plan *plan, const struct arranged *arranged, const struct options *options, struct err *err)
 {
-    *ordered = false;
     for (uint32_t w = 0; w < arranged->weight_count; w++) {
         const struct weight *weight = &plan->model->weight[arranged->weight[w]];
         const struct survey_weight *seen = &plan->survey->weight[arranged->weight[w]];
         TRY(check_activation(weight, options, err));
         TRY(gap_source_check(plan->model, arranged->weight[w], seen, err));
         TRY(gap_source_cast((struct gap_source_cast){weight->name, "scales", &seen->scales, DTYPE_F16, options->exact, false}, err));
-        *ordered = *ordered || !seen->trivial_group_of;
     }
     return STATUS_OK;
 }
@@ -323,11 +331,10 @@ static enum status add_embedded(struct plan *plan, uint32_t index, const struct 
     const struct arranged *arranged = &plan->arrangement->tensor[index];
     const struct ggml_embed_facts facts = facts_of(plan, arranged);
     struct output_tensor output = {.name = arranged->name, .shape = arranged->shape, .rank = arranged->rank, .source = index, .step = STEP_EMBED};
-    bool ordered;
-    TRY(check_embedded(plan, arranged, options, &ordered, err));
-    const enum ggml_type type = ordered ? GGML_COUNT : ggml_embed_choose(&facts);
+    TRY(check_embedded(plan, arranged, options, err));
+    const enum ggml_type type = ggml_embed_choose(&facts);
     if (type == GGML_COUNT && !options->requantize)
-        return refuse_embedding(plan, index, &facts, ordered ? order_of(arranged->name) : "", err);
+        return refuse_embedding(plan, index, &facts, err);
     output.exactness = EXACTNESS_EXACT;
     for (uint32_t w = 0; w < arranged->weight_count; w++)
         if (plan->survey->weight[arranged->weight[w]].scales.inexact > 0)

@@ -3,7 +3,7 @@
 #include "base/le.h"
 #include "codec/half.h"
 #include "base/pool.h"
-#include "codec/ggml_embed.h"
+#include "plan/survey_blocks.h"
 #include "plan/values.h"
 
 #include <math.h>
@@ -63,26 +63,6 @@ static enum status survey_casts(const struct weight *weight, const struct aim *a
     return STATUS_OK;
 }
 
-/* Whether minima are halves: of the scales as they will be stored. */
-static void survey_minima(const struct weight *weight, const struct params *params, struct survey_embed *embed)
-{
-    const bool betas = weight->spec.zero_kind == ZERO_BETA || weight->spec.zero_kind == ZERO_SCALED;
-    for (size_t i = 0; i < params->count; i++) {
-        struct ggml_embed_minimum found;
-        const float scale = half_from_f16(half_to_f16(params->scale[i]));
-        if (params->scale[i] == 0.0f)
-            continue;
-        if (betas && params->zero[i] == GROUP_NO_ZERO) {
-            const bool loose = half_from_f16(half_to_f16(params->beta[i])) != params->beta[i];
-            embed->loose[0] += loose;
-            embed->loose[1] += loose;
-            continue;
-        }
-        embed->loose[0] += !ggml_embed_minimum(scale, params->zero[i], 15, &found);
-        embed->loose[1] += !ggml_embed_minimum(scale, params->zero[i], 31, &found);
-    }
-}
-
 static enum status survey_params(const struct surveying *context, uint32_t index, struct scratch *scratch, struct survey_weight *result, struct err *err)
 {
     const struct weight *weight = &context->fetch->model->weight[index];
@@ -103,43 +83,9 @@ static enum status survey_params(const struct surveying *context, uint32_t index
         group_tally_add(&result->groups, &part);
         result->ambiguous += params_ambiguous(context->fetch, weight, area, &params);
         if (aim != NULL && aim->blocks)
-            survey_minima(weight, &params, &result->embed);
+            survey_blocks_minima(weight, &params, &result->embed);
         if (aim != NULL && !aim->dense)
             TRY(survey_casts(weight, aim, &params, scratch, result, err));
-    }
-    return STATUS_OK;
-}
-
-/* The range of code - zero: from the zeros alone where codes are few, else from every code. */
-static enum status survey_range(const struct surveying *context, const struct weight *weight, struct scratch *scratch, struct survey_weight *result,
-                                struct err *err)
-{
-    const int64_t middle = INT64_C(1) << (weight->spec.bits - 1), top = 2 * middle - 1;
-    struct survey_embed *embed = &result->embed;
-    *embed = (struct survey_embed){-middle, middle - 1, {embed->loose[0], embed->loose[1]}};
-    if (result->groups.not_mid == 0 || result->groups.zero_min > result->groups.zero_max)
-        return STATUS_OK;
-    embed->low = -result->groups.zero_max;
-    embed->high = top - result->groups.zero_min;
-    if (weight->spec.bits < 6 || (embed->low >= -128 && embed->high <= 127) || !result->trivial_group_of)
-        return STATUS_OK;
-    embed->low = INT64_MAX;
-    embed->high = INT64_MIN;
-    const uint64_t fit = SURVEY_VALUES_MAX / weight->in / SURVEY_ALIGN * SURVEY_ALIGN, step = fit == 0 ? SURVEY_ALIGN : fit;
-    for (uint64_t out0 = 0; out0 < weight->out; out0 += step) {
-        const uint64_t out = weight->out - out0 < step ? weight->out - out0 : step;
-        struct params params;
-        struct codes codes;
-        TRY(params_load(context->fetch, weight, (struct area){out0, out, 0, weight->groups}, scratch, &params, err));
-        TRY(decode_codes(context->fetch, weight, (struct area){out0, out, 0, weight->in}, scratch, &codes, err));
-        for (uint64_t o = 0; o < out; o++) {
-            for (uint64_t k = 0; k < weight->in; k++) {
-                const uint64_t g = o * weight->groups + k / weight->spec.group;
-                const int64_t difference = (int64_t)codes.data[o * codes.stride + k] - params.zero[g];
-                embed->low = params.scale[g] != 0.0f && difference < embed->low ? difference : embed->low;
-                embed->high = params.scale[g] != 0.0f && difference > embed->high ? difference : embed->high;
-            }
-        }
     }
     return STATUS_OK;
 }
@@ -317,6 +263,7 @@ static enum status survey_group_of(const struct surveying *context, const struct
 {
     uint32_t *group_of;
     result->trivial_group_of = true;
+    result->group_run = weight->groups == 1 ? weight->in : weight->spec.group;
     if (weight->role[ROLE_GROUP_OF] == MODEL_NONE)
         return STATUS_OK;
     TRY(decode_group_of(context->fetch, weight, false, scratch, &group_of, err));
@@ -334,9 +281,12 @@ static enum status survey_group_of(const struct surveying *context, const struct
     if (count == NULL)
         return STATUS_LIMIT;
     result->uneven_group_of = is_uneven(group_of, weight, count);
-    for (uint64_t k = 0; k < weight->in; k++)
-        if (group_of[k] != 0)
-            return STATUS_OK;
+    for (uint64_t k = 0; k < weight->in; k++) {
+        if (group_of[k] == 0)
+            continue;
+        result->group_run = survey_blocks_run(group_of, weight->in);
+        return STATUS_OK;
+    }
     result->uneven_group_of = false;
     result->zero_group_of = true; /* "no act-order": exllamav2's reading of such files (gptq.md section 3) */
     result->trivial_group_of = true;
@@ -440,7 +390,7 @@ static enum status survey_weight(const struct surveying *context, uint32_t index
         TRY(survey_group_of(context, weight, scratch, result, err));
         TRY(survey_activation(context, index, scratch, result, err));
         if (context->aims != NULL && context->aims->weight[index].blocks && result->groups.bad_scales + result->groups.bad_zeros == 0)
-            TRY(survey_range(context, weight, scratch, result, err));
+            TRY(survey_blocks_range(context->fetch, weight, scratch, result, err));
     }
     if (weight->spec.grid == GRID_MINIFLOAT && weight->spec.scale_dtype == DTYPE_F8_E8M0)
         TRY(survey_exponents(context, weight, scratch, result, err));

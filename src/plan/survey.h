@@ -27,6 +27,7 @@ struct survey_weight {
     uint64_t ambiguous;         /* GPTQ v1: all-ones fields below the top of their word, read by no known rule */
     uint8_t exponent_min, exponent_max; /* the least and the largest E8M0 byte of an MXFP4 weight; 0 if it is none, or is read as integers */
     uint64_t strange_deqs;      /* stored deq_scales that are not input scale * scale, in no dtype */
+    uint64_t group_run;         /* the most columns that share a group wherever a row is cut into as many; all of them if there is one group */
     bool trivial_group_of;      /* no g_idx, or g_idx[k] == k / group, or all zero */
     bool old_zeros;             /* 3-bit zeros as GPTQModel once wrote them */
     bool uneven_group_of;       /* some group has more or fewer columns than groups in order have */

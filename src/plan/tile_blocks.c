@@ -181,21 +181,24 @@ static enum status embed_rows(const struct making *making, const struct arranged
     const enum ggml_type type = making->output->type;
     const uint64_t out = plan->model->weight[arranged->weight[0]].out;
     const struct weight *weight = &plan->model->weight[arranged->weight[row / out]];
+    const struct survey_weight *seen = &plan->survey->weight[arranged->weight[row / out]];
     struct params params;
     struct codes codes;
+    uint32_t *group_of;
     if (type == GGML_MXFP4)
         return embed_mxfp4(making, arranged, row, count, place, err);
+    TRY(decode_group_of(making->maker->fetch, weight, seen->zero_group_of, making->scratch, &group_of, err));
     TRY(params_load(making->maker->fetch, weight, (struct area){row % out, count, 0, weight->groups}, making->scratch, &params, err));
-    const bool betas = params.beta != NULL && plan->survey->weight[arranged->weight[row / out]].groups.fractions > 0;
-    const uint64_t group = weight->groups == 1 ? weight->in : weight->spec.group, step = columns_at_once(weight, type);
+    const bool betas = params.beta != NULL && seen->groups.fractions > 0;
+    const uint64_t step = columns_at_once(weight, type);
     for (uint64_t column = 0; column < weight->in; column += step) {
         const struct area area = {row % out, count, column, weight->in - column < step ? weight->in - column : step};
         TRY(decode_codes(making->maker->fetch, weight, area, making->scratch, &codes, err));
         for (uint64_t r = 0; r < count; r++) {
             const uint64_t from = view_turned(arranged->head == 0 ? TURN_NONE : TURN_TO_PAIRS, arranged->head, r);
-            const uint64_t first = from * weight->groups + column / group;
+            const uint64_t first = from * weight->groups;
             const struct ggml_embed_row given = {codes.data + from * codes.stride, params.scale + first, params.zero + first,
-                                                 betas ? params.beta + first : NULL, area.in, group};
+                                                 betas ? params.beta + first : NULL, group_of + column, area.in};
             ggml_embed_row(type, &given, place + r * making->row_bytes + column / ggml_block_elements(type) * ggml_block_bytes(type));
         }
     }

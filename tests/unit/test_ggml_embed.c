@@ -36,6 +36,7 @@ struct row {
     uint8_t codes[COLUMNS];
     float scale[COLUMNS], beta[COLUMNS];
     int32_t zero[COLUMNS];
+    uint32_t group_of[COLUMNS]; /* whole runs of facts.group columns, in any order */
     struct ggml_embed_facts facts;
 };
 
@@ -44,12 +45,15 @@ static void make(struct row *row, unsigned bits, uint64_t group, int32_t zero_lo
 {
     row->facts = (struct ggml_embed_facts){.bits = bits, .columns = COLUMNS, .group = group, .low = INT64_MAX, .high = INT64_MIN, .zero_low = INT64_MAX,
                                            .zero_high = INT64_MIN};
+    const uint64_t runs = (COLUMNS + group - 1) / group, turn = rng((uint32_t)runs);
     for (uint64_t g = 0; g * group < COLUMNS; g++) {
         struct ggml_embed_minimum found;
         row->scale[g] = rng(20) == 0 ? 0.0f : any_scale();
         row->zero[g] = row->scale[g] == 0.0f ? 1 << (bits - 1) : zero_low + (int32_t)rng((uint32_t)(zero_high - zero_low + 1));
         row->beta[g] = half_from_f16(half_to_f16(any_scale()));
-        for (uint64_t k = g * group; k < (g + 1) * group && k < COLUMNS; k++) {
+        const uint64_t first = (g + turn) % runs * group;
+        for (uint64_t k = first; k < first + group && k < COLUMNS; k++) {
+            row->group_of[k] = (uint32_t)g;
             row->codes[k] = (uint8_t)rng(1u << bits);
             const int64_t difference = row->codes[k] - row->zero[g];
             row->facts.low = row->scale[g] != 0.0f && difference < row->facts.low ? difference : row->facts.low;
@@ -69,12 +73,12 @@ static void holds_every_value(const struct row *row, enum ggml_type type)
 {
     uint8_t blocks[COLUMNS / 32 * 36];
     float values[COLUMNS];
-    const struct ggml_embed_row given = {row->codes, row->scale, row->zero, row->facts.betas ? row->beta : NULL, COLUMNS, row->facts.group};
+    const struct ggml_embed_row given = {row->codes, row->scale, row->zero, row->facts.betas ? row->beta : NULL, row->group_of, COLUMNS};
     assert_true(ggml_embed_holds(type, &row->facts));
     ggml_embed_row(type, &given, blocks);
     ggml_codec_dequantize(type, blocks, COLUMNS, values);
     for (uint64_t k = 0; k < COLUMNS; k++) {
-        const uint64_t g = k / row->facts.group;
+        const uint32_t g = row->group_of[k];
         const float expected = row->facts.betas ? (float)row->codes[k] * row->scale[g] + row->beta[g] : (float)(row->codes[k] - row->zero[g]) * row->scale[g];
         if (values[k] != expected)
             fail_msg("%s: code %u, zero %d, scale %a: found %a, expected %a", ggml_name(type), row->codes[k], (int)row->zero[g], (double)row->scale[g],
