@@ -24,6 +24,7 @@
 #define LIMIT_TENSORS_MAX UINT32_C(1000000)
 #define LIMIT_FILES_MAX UINT32_C(100000)
 #define LIMIT_DIRECTORY_DEPTH_MAX 8
+#define LIMIT_ORDER_BYTES_MAX (UINT64_C(32) << 20)             /* of permutations of inputs, 4 bytes each */
 #define LIMIT_RANK_MAX 8
 #define LIMIT_LAYERS_MAX 512                                   /* ggml-org/llama.cpp:src/llama-hparams.h, LLAMA_MAX_LAYERS */
 #define LIMIT_EXPERTS_MAX 4096

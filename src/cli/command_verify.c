@@ -5,6 +5,7 @@
 #include "plan/compare.h"
 #include "plan/experts.h"
 #include "plan/integrity.h"
+#include "plan/reorder.h"
 
 #include <stdio.h>
 
@@ -56,7 +57,7 @@ static void close_checkpoint(struct checkpoint *checkpoint)
     source_close(&checkpoint->source);
 }
 
-static void print_text(const struct checkpoint *side, const char *const *path, const struct comparison *comparison)
+static void print_text(const struct checkpoint *side, const char *const *path, const struct comparison *comparison, size_t moved)
 {
     for (size_t i = 0; i < 2; i++) {
         (void)printf("%c  %s (%s)", (char)('a' + (int)i), path[i], side[i].model.format);
@@ -66,6 +67,8 @@ static void print_text(const struct checkpoint *side, const char *const *path, c
     }
     (void)printf("%zu equal, %zu rounded, %zu different, %zu missing\n", comparison->count_of[VERDICT_EQUAL], comparison->count_of[VERDICT_ROUNDED],
                  comparison->count_of[VERDICT_DIFFERS], comparison->count_of[VERDICT_MISSING]);
+    if (moved > 0)
+        (void)printf("%zu weights have their inputs in activation order on one side, in the order of their groups on the other, and rows that follow\n", moved);
     if (comparison->count_of[VERDICT_ROUNDED] > 0)
         (void)printf("largest relative rounding error %.3g\n", comparison->max_relative);
     for (size_t i = 0; i < 2; i++)
@@ -96,11 +99,12 @@ static void emit_pair(struct emit *emit, const struct pair *pair)
     emit_end(emit, '}');
 }
 
-static void print_json(const struct checkpoint *side, const char *const *path, const struct comparison *comparison, bool equal)
+static void print_json(const struct checkpoint *side, const char *const *path, const struct comparison *comparison, size_t moved, bool equal)
 {
     struct emit emit = {.out = stdout};
     emit_object(&emit, NULL, false);
     emit_bool(&emit, "equal", equal);
+    emit_u64(&emit, "moved", moved);
     emit_array(&emit, "checkpoints", false);
     for (size_t i = 0; i < 2; i++) {
         emit_object(&emit, NULL, true);
@@ -130,12 +134,24 @@ static void print_json(const struct checkpoint *side, const char *const *path, c
     emit_end(&emit, '}');
 }
 
+/* What one side has in another order than the other, though it is the same model. */
+static enum status put_in_order(struct checkpoint side[2], size_t *moved, struct err *err)
+{
+    const struct reorder_side a = {&side[0].model, &side[0].fetch}, b = {&side[1].model, &side[1].fetch};
+    size_t other;
+    TRY(reorder_meet(a, b, moved, err));
+    TRY(reorder_meet(b, a, &other, err));
+    *moved += other;
+    return STATUS_OK;
+}
+
 static enum status verify(struct session *session, const struct verify_options *options, const char *const *path, struct err *err)
 {
     struct checkpoint side[2] = {0};
     struct comparison comparison = {0};
     const struct compare_options compare = {.exact = options->exact, .tolerance = options->tolerance};
     enum status status = STATUS_OK;
+    size_t moved = 0;
     /* The second first: it is the one with a manifest, whose text is gone before the other model is read. */
     for (size_t i = 2; i > 0 && status == STATUS_OK; i--)
         status = open_checkpoint(&side[i - 1], session, options, path[i - 1], err);
@@ -148,13 +164,15 @@ static enum status verify(struct session *session, const struct verify_options *
     if (status == STATUS_OK)
         status = experts_meet(&side[0].model, &side[1].model, err);
     if (status == STATUS_OK)
+        status = put_in_order(side, &moved, err);
+    if (status == STATUS_OK)
         status = compare_models(&comparison, &side[0].fetch, &side[1].fetch, &compare, &session->resources, err);
     if (status == STATUS_OK) {
         const bool equal = comparison.first == NULL && side[0].integrity.damaged + side[1].integrity.damaged == 0;
         if (options->json)
-            print_json(side, path, &comparison, equal);
+            print_json(side, path, &comparison, moved, equal);
         else
-            print_text(side, path, &comparison);
+            print_text(side, path, &comparison, moved);
         status = equal ? STATUS_OK : STATUS_DIFFERS;
     }
     compare_free(&comparison);

@@ -114,7 +114,7 @@ void exchange_blocks_into(const struct format *from, struct exchange *pair)
         describe_types(widths, from->can.grid == GRID_AFFINE_BETA, pair);
         exchange_condition(pair, "in_features is whole blocks, and so are groups, but for one a channel (R-BLOCKS)");
         if (from->can.act_order)
-            exchange_condition(pair, "groups are in order: g_idx[k] = k / group_size (R-ACTORDER)");
+            exchange_condition(pair, "a g_idx may cut blocks of down_proj alone, whose inputs then go by group, as rows of gate_proj and up_proj (R-ACTORDER)");
     } else {
         pair->class_name = from->can.stacks ? "bytes" : "none";
         if (from->can.stacks) {

@@ -168,6 +168,8 @@ static void emit_tensor(struct emit *emit, const struct plan *plan, const struct
     emit_string(emit, "step", plan_step_name(output->step));
     emit_string(emit, "class", plan_exactness_name(output->exactness));
     const struct round_tally *rounding = output->step == STEP_CODES ? plan_rounding(plan, output->source) : NULL;
+    if (output->moved != MOVED_NONE)
+        emit_string(emit, "moved", plan_moved_name(output->moved));
     if (output->zeroed > 0)
         emit_u64(emit, "zeroed", output->zeroed);
     if (output->max_relative > 0)

@@ -109,6 +109,19 @@ static void print_stems(struct stems *stems)
         (void)printf("          and %llu more (--dry-run lists all)\n", (unsigned long long)stems->left_out);
 }
 
+/* What stands in another order than in the source: a line for inputs and one for the rows that make them. */
+static void print_moved(const struct plan *plan, enum moved moved, const char *what)
+{
+    struct stems stems = {0};
+    for (size_t t = 0; t < plan->tensor_count; t++)
+        if (plan->tensor[t].moved == moved)
+            add(&stems, plan->tensor[t].name);
+    if (stems.count == 0)
+        return;
+    (void)printf("%s\n", what);
+    print_stems(&stems);
+}
+
 void report_types_text(const struct plan *plan)
 {
     char size[32];
@@ -128,4 +141,6 @@ void report_types_text(const struct plan *plan)
                      text_bytes(bytes, size));
         print_stems(&stems);
     }
+    print_moved(plan, MOVED_INPUTS, "order     inputs in the order of their groups:");
+    print_moved(plan, MOVED_ROWS, "          rows that make these inputs, in the same order:");
 }

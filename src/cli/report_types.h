@@ -10,6 +10,7 @@
  *               blk.0-1: attn_k, attn_q, ffn_down
  *               blk.2: attn_k, ffn_down
  *
+ * and where inputs stand in the order of their groups, which tensors those are, and whose rows follow (plan/reorder.h).
  * Nothing where the plan makes no GGUF file. */
 void report_types_text(const struct plan *plan);
 

@@ -53,6 +53,7 @@ struct tensor {
     uint64_t offset;       /* bytes from the start of its file */
     uint64_t bytes;
     const char *part_of;   /* the name of the stored tensor that it was taken from, beside which it stands; NULL: it is one, or nothing follows */
+    const uint32_t *order; /* [shape[0]]: the row at r is row order[r] of what is stored, or gathered; NULL: they stand as they are. In the arena */
     const struct view *view; /* gathered from others, and `offset` says nothing; NULL: stored. In the arena */
     uint32_t file;         /* index into model.file */
     uint32_t peer;         /* see fate; else MODEL_NONE */
@@ -78,6 +79,8 @@ struct weight {
     struct spec spec;
     enum claim claim;
     const struct weight *origin; /* in the arena: the weight as stored, where this one's codes are rounded anew from its values; NULL: these are stored */
+    const uint32_t *row_order, *column_order; /* [out] or [in], not both: at r stands the stored output channel, or input column, order[r]; NULL: as stored.
+                                                 Of codes, parameters and the group map alike (plan/decode.h, params.h). In the arena */
     bool unset_group_of; /* a negative entry in the group map says that it is not set, instead of counting from the end (compressed-tensors) */
     uint32_t role[ROLE_COUNT]; /* index into model.tensor, or MODEL_NONE */
 };

@@ -10,6 +10,7 @@ struct aim {
     bool dense;        /* a float tensor: the target holds no codes, or --keep names it */
     bool unheld;       /* no block holds such codes, and nobody asked for floats: refused, or rounded where that is allowed; dense */
     bool excluded;     /* --exclude names it */
+    const char *stuck; /* with blocks: why its inputs stay in activation order though other layers make them (reorder.h); NULL: they do not */
     enum zero_kind zeros; /* how the target keeps those that are not 2^(bits-1); ZERO_MID if dense */
     uint8_t bits;      /* of the codes in the target */
     enum activation activation;

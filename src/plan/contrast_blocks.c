@@ -9,7 +9,8 @@
 #include <string.h>
 
 #define BLOCKS_ROWS UINT64_C(64)               /* a multiple of every layout's run along out */
-#define BLOCKS_VALUES (UINT64_C(1) << 18)      /* at a time */
+#define BLOCKS_VALUES (UINT64_C(1) << 18)      /* at a time; as many as there is room for where rows have an order of their own: all are gone over for some */
+#define BLOCKS_VALUE_BYTES 24                  /* for each of them on both sides: stored, as codes, gathered, and as floats, with a share of its parameters */
 
 /* What the blocks are held against: a weight, or a float tensor. */
 struct other {
@@ -263,7 +264,8 @@ enum status contrast_blocks(const struct contrast *contrast, struct pair *pair, 
         return STATUS_OK;
     }
     TRY(reads_trivially(&meeting.other, err));
-    const uint64_t rows = BLOCKS_VALUES / own->in / BLOCKS_ROWS * BLOCKS_ROWS, step = rows == 0 ? BLOCKS_ROWS : rows;
+    const uint64_t values = weight && other->row_order != NULL ? contrast->bytes / BLOCKS_VALUE_BYTES : BLOCKS_VALUES;
+    const uint64_t rows = values / own->in / BLOCKS_ROWS * BLOCKS_ROWS, step = rows == 0 ? BLOCKS_ROWS : rows;
     for (uint64_t out0 = 0; out0 < own->out; out0 += step)
         TRY(contrast_rows(&meeting, out0, own->out - out0 < step ? own->out - out0 : step, &spread, err));
     difference_tolerate(pair, contrast->options->tolerance, &spread);

@@ -3,6 +3,7 @@
 #include "codec/ggml_field.h"
 #include "codec/minifloat.h"
 #include "plan/derive.h"
+#include "plan/ordered.h"
 
 #include <stdio.h>
 
@@ -47,6 +48,8 @@ enum status decode_codes(const struct fetch *fetch, const struct weight *weight,
     struct stored raw = {0};
     if (weight->origin != NULL)
         return derive_codes(fetch, weight, area, scratch, codes, err);
+    if (weight->row_order != NULL || weight->column_order != NULL)
+        return ordered_codes(fetch, weight, area, scratch, codes, err);
     TRY(decode_raw(fetch, weight, area, scratch, &raw, err));
     *codes = (struct codes){scratch_take(scratch, SCRATCH_CODES, area.out * area.in, err), (size_t)area.in};
     if (codes->data == NULL)
@@ -56,8 +59,8 @@ enum status decode_codes(const struct fetch *fetch, const struct weight *weight,
 
 /* --- the group map --------------------------------------------------------------------------------------------------------- */
 
-enum status decode_group_of(const struct fetch *fetch, const struct weight *weight, bool trivial, struct scratch *scratch, uint32_t **group_of,
-                            struct err *err)
+static enum status stored_group_of(const struct fetch *fetch, const struct weight *weight, bool trivial, struct scratch *scratch, uint32_t **group_of,
+                                   struct err *err)
 {
     const uint32_t tensor = weight->role[ROLE_GROUP_OF];
     *group_of = scratch_take(scratch, SCRATCH_GROUP_OF, weight->in * sizeof **group_of, err);
@@ -72,7 +75,7 @@ enum status decode_group_of(const struct fetch *fetch, const struct weight *weig
     for (uint64_t k = 0; k < weight->in; k++) {
         int64_t group = (int32_t)(*group_of)[k];
         if (group < 0 && weight->unset_group_of)
-            return decode_group_of(fetch, weight, true, scratch, group_of, err);
+            return stored_group_of(fetch, weight, true, scratch, group_of, err);
         if (group < 0) /* GPTQModel's packers count such an entry from the end */
             group += (int64_t)weight->groups;
         if (group < 0 || (uint64_t)group >= weight->groups)
@@ -80,5 +83,21 @@ enum status decode_group_of(const struct fetch *fetch, const struct weight *weig
                            (int)(int32_t)(*group_of)[k], (unsigned long long)k, (unsigned long long)weight->groups - 1);
         (*group_of)[k] = (uint32_t)group;
     }
+    return STATUS_OK;
+}
+
+enum status decode_group_of(const struct fetch *fetch, const struct weight *weight, bool trivial, struct scratch *scratch, uint32_t **group_of,
+                            struct err *err)
+{
+    TRY(stored_group_of(fetch, weight, trivial, scratch, group_of, err));
+    if (weight->column_order == NULL || trivial)
+        return STATUS_OK;
+    uint32_t *ordered = scratch_take(scratch, SCRATCH_ORDERED, weight->in * sizeof *ordered, err);
+    if (ordered == NULL)
+        return STATUS_LIMIT;
+    for (uint64_t k = 0; k < weight->in; k++)
+        ordered[k] = (*group_of)[weight->column_order[k]];
+    scratch_swap(scratch, SCRATCH_GROUP_OF, SCRATCH_ORDERED);
+    *group_of = ordered;
     return STATUS_OK;
 }

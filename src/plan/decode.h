@@ -13,13 +13,13 @@ struct area {
     uint64_t in0, in;
 };
 
-/* The stored bytes of an area of codes (not of a weight with an origin), in SCRATCH_RAW: *stored points at them. */
+/* The stored bytes of an area of codes (not of a weight with an origin, or with an order of its own), in SCRATCH_RAW: *stored points at them. */
 enum status decode_raw(const struct fetch *fetch, const struct weight *weight, struct area area, struct scratch *scratch, struct stored *stored,
                        struct err *err) WARN_UNUSED;
 /* Codes of `part`, which lies inside the area that decode_raw loaded. A field that holds no code is CORRUPT (R-NONFINITE). */
 enum status decode_part(const struct weight *weight, struct area area, struct stored raw, struct area part, struct codes codes,
                         struct err *err) WARN_UNUSED;
-/* decode_raw and decode_part of the whole area into SCRATCH_CODES (stride = area.in). */
+/* decode_raw and decode_part of the whole area, in the weight's order, into SCRATCH_CODES (stride = area.in). */
 enum status decode_codes(const struct fetch *fetch, const struct weight *weight, struct area area, struct scratch *scratch, struct codes *codes,
                          struct err *err) WARN_UNUSED;
 

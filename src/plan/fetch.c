@@ -155,7 +155,7 @@ static enum status fetch_swapped(const struct fetch *fetch, const struct tensor 
     return STATUS_OK;
 }
 
-enum status fetch_bytes(const struct fetch *fetch, uint32_t tensor, uint64_t offset, void *data, uint64_t size, struct err *err)
+static enum status fetch_stored(const struct fetch *fetch, uint32_t tensor, uint64_t offset, uint8_t *data, uint64_t size, struct err *err)
 {
     const struct tensor *stored = &fetch->model->tensor[tensor];
     if (stored->view == NULL && stored->swapped != 0)
@@ -170,6 +170,31 @@ enum status fetch_bytes(const struct fetch *fetch, uint32_t tensor, uint64_t off
         return fetch_view(fetch, stored->view, offset, data, size, err);
     memcpy(data, (const uint8_t *)stored->view->literal + offset, (size_t)size);
     return STATUS_OK;
+}
+
+/* Rows in an order of their own, as runs of rows that lie together. */
+static enum status fetch_ordered(const struct fetch *fetch, uint32_t tensor, uint64_t offset, uint8_t *data, uint64_t size, struct err *err)
+{
+    const struct tensor *stored = &fetch->model->tensor[tensor];
+    const uint64_t row_bytes = stored->bytes / stored->shape[0];
+    while (size > 0) {
+        const uint64_t row = offset / row_bytes, at = offset % row_bytes;
+        uint64_t rows = 1;
+        while (rows * row_bytes < at + size && stored->order[row + rows] == stored->order[row] + rows)
+            rows++;
+        const uint64_t left = rows * row_bytes - at, run = left < size ? left : size;
+        TRY(fetch_stored(fetch, tensor, stored->order[row] * row_bytes + at, data, run, err));
+        data += run;
+        offset += run;
+        size -= run;
+    }
+    return STATUS_OK;
+}
+
+enum status fetch_bytes(const struct fetch *fetch, uint32_t tensor, uint64_t offset, void *data, uint64_t size, struct err *err)
+{
+    return fetch->model->tensor[tensor].order != NULL ? fetch_ordered(fetch, tensor, offset, data, size, err)
+                                                      : fetch_stored(fetch, tensor, offset, data, size, err);
 }
 
 enum status fetch_rect(const struct fetch *fetch, uint32_t tensor, uint64_t row_bytes, struct layout_rect rect, uint8_t *data, struct err *err)

@@ -260,7 +260,6 @@ static const char *order_of(const char *name)
     static const struct {
         const char *part, *why;
     } inputs[] = {
-        {".ffn_down", ", in activation order (R-ACTORDER), while ffn_gate and ffn_up, whose rows are its inputs, keep theirs"},
         {".attn_output", ", in activation order (R-ACTORDER), while the heads, whose values are its inputs, keep theirs"},
         {"", ", in activation order (R-ACTORDER), while its input is the hidden state, whose order is that of all layers"},
     };
@@ -285,7 +284,8 @@ static enum status refuse_embedding(const struct plan *plan, uint32_t index, con
     for (uint32_t w = 0; w < arranged->weight_count; w++) {
         const struct weight *weight = &plan->model->weight[arranged->weight[w]];
         group = gap_common_divisor(group, weight->groups == 1 ? facts->columns : weight->spec.group);
-        why = is_ordered(&plan->survey->weight[arranged->weight[w]]) ? order_of(name) : why;
+        if (is_ordered(&plan->survey->weight[arranged->weight[w]]))
+            why = plan->aims->weight[arranged->weight[w]].stuck != NULL ? plan->aims->weight[arranged->weight[w]].stuck : order_of(name);
     }
     (void)err_set(err, STATUS_UNREPRESENTABLE, name,
                   "found %u-bit codes, code - zero in %lld..%lld, in groups of %llu%s: no block type holds them exactly (R-BLOCKS)%s", facts->bits,
@@ -439,12 +439,33 @@ static enum status check_types(const struct plan *plan, const struct constraints
     return STATUS_OK;
 }
 
+/* A view is made of pieces that may have an order. */
+static bool has_order(const struct model *model, uint32_t tensor)
+{
+    const struct view *view = model->tensor[tensor].view;
+    bool ordered = model->tensor[tensor].order != NULL;
+    for (uint32_t p = 0; view != NULL && view->piece != NULL && p < view->down * view->across && !ordered; p++)
+        ordered = has_order(model, view->piece[p].tensor);
+    return ordered;
+}
+
+static enum moved moved_of(const struct model *model, const struct arranged *arranged)
+{
+    enum moved moved = arranged->source != MODEL_NONE && has_order(model, arranged->source) ? MOVED_ROWS : MOVED_NONE;
+    for (uint32_t w = 0; w < arranged->weight_count; w++) {
+        const struct weight *weight = &model->weight[arranged->weight[w]];
+        moved = weight->column_order != NULL ? MOVED_INPUTS : weight->row_order != NULL ? MOVED_ROWS : moved;
+    }
+    return moved;
+}
+
 enum status ggufplan_tensors(struct plan *plan, const struct options *options, struct err *err)
 {
     const struct arrangement *arrangement = plan->arrangement;
     for (uint32_t i = 0; i < arrangement->count; i++) {
         const struct arranged *arranged = &arrangement->tensor[i];
         TRY(arranged->source != MODEL_NONE ? add_floats(plan, i, options, err) : add_weights(plan, i, options, err));
+        plan->tensor[plan->tensor_count - 1].moved = moved_of(plan->model, arranged);
     }
     TRY(check_types(plan, options->constraints, err));
     return add_dropped(plan, options, err);

@@ -7,6 +7,7 @@
 #include "codec/half.h"
 #include "codec/minifloat.h"
 #include "plan/derive.h"
+#include "plan/ordered.h"
 
 #include <string.h>
 
@@ -188,7 +189,8 @@ uint64_t params_ambiguous(const struct fetch *fetch, const struct weight *weight
     const uint64_t run = layout_run(layout_row(spec->zeros_layout));
     uint64_t count = 0;
     for (uint64_t o = 0; o < area.out; o++) {
-        if ((area.out0 + o) % run == run - 1)
+        const uint64_t row = weight->row_order == NULL ? area.out0 + o : weight->row_order[area.out0 + o];
+        if (row % run == run - 1)
             continue;
         for (uint64_t g = 0; g < area.in; g++)
             count += params->field[o * area.in + g] == mask;
@@ -265,6 +267,8 @@ enum status params_load(const struct fetch *fetch, const struct weight *weight, 
     *params = (struct params){.count = (size_t)(area.out * area.in)};
     if (weight->origin != NULL)
         return derive_params(fetch, weight, area, scratch, params, err);
+    if (weight->row_order != NULL)
+        return ordered_params(fetch, weight, area, scratch, params, err);
     if (weight->role[ROLE_SCALES] != MODEL_NONE)
         TRY(load_floats(fetch, weight, ROLE_SCALES, area, scratch, err));
     else

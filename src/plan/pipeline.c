@@ -14,6 +14,7 @@
 #include "plan/narrow.h"
 #include "plan/offer.h"
 #include "plan/recode.h"
+#include "plan/reorder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -191,6 +192,8 @@ static enum status survey_source(struct pipeline *pipeline, const struct request
     TRY(aim_make(&pipeline->aims, &pipeline->model, request->target, &request->options, stated_dtype(pipeline, request), err));
     if (request->target->arranged)
         TRY(ggufplan_aim(&pipeline->aims, &pipeline->model, &pipeline->arrangement, &request->options, err));
+    if (request->target->arranged)
+        TRY(reorder_inputs(&pipeline->model, &pipeline->aims, &pipeline->fetch, pipeline->arrangement.imatrix != NULL, err));
     return survey_run(&pipeline->survey, &pipeline->fetch, &pipeline->aims, run_workers(resources), resources->cancel, err);
 }
 

@@ -28,6 +28,12 @@ const char *plan_exactness_name(enum exactness exactness)
     return names[exactness];
 }
 
+const char *plan_moved_name(enum moved moved)
+{
+    static const char *const names[] = {"none", "rows", "inputs"};
+    return names[moved];
+}
+
 enum status plan_warn(struct plan *plan, struct err *err, const char *format, ...)
 {
     char text[1000];

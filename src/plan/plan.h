@@ -34,6 +34,10 @@ const char *plan_step_name(enum step step); /* "copy" */
 enum exactness { EXACTNESS_BYTES, EXACTNESS_EXACT, EXACTNESS_ROUNDED, EXACTNESS_LOSSY, EXACTNESS_COUNT };
 const char *plan_exactness_name(enum exactness exactness); /* "bytes" */
 
+/* What stands in another order than in the source, because inputs are in the order of their groups (reorder.h). */
+enum moved { MOVED_NONE, MOVED_ROWS, MOVED_INPUTS };
+const char *plan_moved_name(enum moved moved); /* "rows" */
+
 struct output_tensor {
     const char *name;
     const uint64_t *shape; /* [rank] */
@@ -45,6 +49,7 @@ struct output_tensor {
     enum ggml_type type;    /* in a GGUF file; else GGML_COUNT */
     enum step step;
     enum exactness exactness;
+    enum moved moved;       /* in a GGUF file */
     bool checked;           /* COPY: what ggml refuses of the type is refused (ggml_codec_valid) */
     uint64_t zeroed;        /* CAST, DENSE: values that were not zero and are in this dtype */
     double max_relative;    /* largest relative error of what is rounded; 0: of none, or not measured */

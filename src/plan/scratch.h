@@ -23,6 +23,8 @@ enum scratch_slot {
     SCRATCH_WIDE,
     SCRATCH_DERIVED,
     SCRATCH_IMPORTANCE, /* of the columns of one matrix */
+    SCRATCH_ORDERED, /* what is gathered in another order, until it takes the place of what it was gathered from */
+    SCRATCH_ORDERED_PARAMS,
     SCRATCH_STORE,  /* bytes to be written */
     SCRATCH_COUNT,
 };

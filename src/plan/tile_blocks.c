@@ -162,7 +162,7 @@ static enum status embed_mxfp4(const struct making *making, const struct arrange
 static bool lies_by_columns(const struct weight *weight)
 {
     const bool affine = weight->spec.grid == GRID_AFFINE_ZERO || weight->spec.grid == GRID_AFFINE_BETA;
-    return affine && weight->origin == NULL && layout_row(weight->spec.codes_layout)->slow == AXIS_IN;
+    return affine && weight->origin == NULL && weight->column_order == NULL && layout_row(weight->spec.codes_layout)->slow == AXIS_IN;
 }
 
 /* Columns that are read at a time: all of them, or as few as make whole blocks, groups and runs of the layout. */

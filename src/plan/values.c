@@ -94,7 +94,7 @@ enum status values_read_ahead(const struct fetch *fetch, const struct weight *we
 {
     const struct spec *spec = &weight->spec;
     const bool affine = (spec->grid == GRID_AFFINE_ZERO || spec->grid == GRID_AFFINE_BETA) && spec->scale_rule != SCALE_ABSMAX;
-    if (!affine || weight->origin != NULL || layout_row(spec->codes_layout)->slow == AXIS_OUT)
+    if (!affine || weight->origin != NULL || weight->row_order != NULL || weight->column_order != NULL || layout_row(spec->codes_layout)->slow == AXIS_OUT)
         return STATUS_OK;
     const uint64_t first = rows.out < ahead->step ? rows.out : ahead->step;
     if (ahead->raw.data != NULL && rows.out0 >= ahead->area.out0 && rows.out0 + first <= ahead->area.out0 + ahead->area.out)

@@ -8,6 +8,7 @@ import shutil
 import struct
 import subprocess
 
+import gguf_order
 
 TYPES = {0: ("F32", 1, 4), 1: ("F16", 1, 2), 30: ("BF16", 1, 2), 2: ("Q4_0", 32, 18), 3: ("Q4_1", 32, 20), 6: ("Q5_0", 32, 22), 7: ("Q5_1", 32, 24),
          8: ("Q8_0", 32, 34), 12: ("Q4_K", 256, 144), 39: ("MXFP4", 32, 17)}
@@ -114,6 +115,16 @@ def rows_in_pairs(rows, heads):
     return [rows[h * size + p * size // 2 + i] for h in range(heads) for i in range(size // 2) for p in range(2)]
 
 
+def in_order(name, dims, values, order):
+    """Columns of ffn_down, and rows of ffn_gate and ffn_up, which make them, in an order of their own."""
+    if order is None or ".ffn_down.weight" not in name and ".ffn_gate." not in name and ".ffn_up." not in name:
+        return values
+    columns = dims[0] if len(dims) > 1 else 1
+    rows = [values[i:i + columns] for i in range(0, len(values), columns)]
+    rows = [[row[k] for k in order] for row in rows] if ".ffn_down." in name else [rows[k] for k in order]
+    return [value for row in rows for value in row]
+
+
 def hugging_face(name):
     if not name.startswith("blk."):
         return {"token_embd.weight": "model.embed_tokens.weight", "output.weight": "lm_head.weight", "output_norm.weight": "model.norm.weight"}[name]
@@ -125,8 +136,9 @@ def run(repaq, *arguments):
     return subprocess.run([repaq, *arguments], capture_output=True, text=True, timeout=300)
 
 
-def hold(repaq, folder, scratch, options):
-    """What is wrong, as a text; None if nothing is."""
+def hold(repaq, folder, scratch, options, order=None, kinds=None):
+    """What is wrong, as a text; None if nothing is. `order`: where inputs of down stand in the first layer, and rows of gate and up; `kinds`: the types of
+    its tensors, where one is stated."""
     made, floats = os.path.join(scratch, "made.gguf"), os.path.join(scratch, "floats")
     for path in (made, floats):
         shutil.rmtree(path, ignore_errors=True)
@@ -160,6 +172,10 @@ def hold(repaq, folder, scratch, options):
             columns = dims[0] if len(dims) > 1 else 1
             rows = rows_in_pairs([want[i:i + columns] for i in range(0, len(want), columns)], heads)
             want = [value for row in rows for value in row]
+        want = in_order(name, dims, want, order)
+        module = name.split(".")[2] if name.startswith("blk.") and name.endswith(".weight") else ""
+        if kinds and kinds.get(module, word) != word:
+            return "%s is %s, expected %s" % (name, word, kinds[module])
         found = values_of(word, data)
         slack = 2.0 ** -11 if classes[name] == "rounded" else 0.0
         for i, (a, b) in enumerate(zip(found, want)):
@@ -183,7 +199,7 @@ CASES = [
     ("msmodelslim/ms-qwen2-w4a16-awq-g64-sym-mixedfloat-safe", []),
 ]
 REFUSED = [
-    ("compressed_tensors/ct-qwen2-w4a16-gptq-g128-sym-actgroup-gidx", [], 6, "(R-ACTORDER), while ffn_gate and ffn_up, whose rows are its inputs"),
+    ("compressed_tensors/ct-qwen2-w4a16-gptq-g128-sym-actgroup-gidx", [], 6, "blk.0.ffn_gate.weight: found 4-bit codes"),
     ("compressed_tensors/ct-qwen2-w4a16-gptq-g128-sym-actgroup-gidx", ["--tensor-type", "ffn_down=F32"], 6, ", and 17 more tensors that no block holds"),
     ("compressed_tensors/ct-qwen2-w4a16-gptq-g128-sym-actgroup-gidx", ["--tensor-type", "ffn_down|attn_output=F32"], 6, "(R-ACTORDER), while its input is the hidden state"),
     ("msmodelslim/ms-llama-w8a8-static-safe", [], 6, "R-ACTPARAM"),
@@ -257,3 +273,10 @@ def cases(repaq, fixtures, scratch, only):
         done = run(repaq, "convert", os.path.join(fixtures, folder), made, "--to", "gguf", *options)
         wrong = None if done.returncode == code and words in done.stderr and not os.path.exists(made) else "exit %d: %s" % (done.returncode, done.stderr)
         yield "gguf %s %s is refused" % (folder, " ".join(options)), wrong
+    if only in "gguf everything in activation order":
+        yield "gguf everything in activation order", gguf_order.requantized(repaq, fixtures, scratch, run)
+    if only in "gguf floats in activation order":
+        yield "gguf floats in activation order", gguf_order.floats_stay(repaq, fixtures, scratch, run)
+    for name, made, options, order, kinds in gguf_order.sources(fixtures, scratch):
+        if only in "gguf " + name:
+            yield "gguf " + name, hold(repaq, made, scratch, options, order, kinds) or gguf_order.meet(repaq, made, scratch, order, run)

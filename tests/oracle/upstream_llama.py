@@ -7,7 +7,8 @@
 Float files: llama-perplexity gives for the file of the shared models, of their PyTorch and Meta forms, in every type, the number that it gives for the file of
 llama.cpp's converter, to the last digit. Quantized ones (`--type auto`): llama-quantize makes F32 of repaq's blocks; every tensor must equal the file that
 llama.cpp's converter makes of the weights as the tool of the source's format reads them, scales rounded to F16. The perplexity of that file is equal to the last
-digit, and that of repaq's within 0.5 %, as llama.cpp rounds activations where it multiplies blocks. upstream_tokens.py and upstream_quantize.py have the rest.
+digit, and that of repaq's within 0.5 %, as llama.cpp rounds activations where it multiplies blocks. Where the inputs of down moved, sums have another order, and
+their last digits may differ. upstream_tokens.py and upstream_quantize.py have the rest.
 Without --all the texts are shorter, and of what concerns quantizing a part is run.
 """
 import argparse
@@ -32,6 +33,7 @@ import torch
 from conversion import ModelBase, get_model_class
 from safetensors.torch import save_file
 
+import gguf_order
 import upstream_kinds
 import upstream_quantize
 import upstream_tokens
@@ -41,7 +43,8 @@ TYPES = {"F32": gguf.LlamaFileType.ALL_F32, "F16": gguf.LlamaFileType.MOSTLY_F16
          "Q8_0": gguf.LlamaFileType.MOSTLY_Q8_0}
 OTHER_FORMS = {"llama-tiny": ("llama-tiny-bin-sharded", "llama-tiny-meta-single", "llama-tiny-meta-mp2"), "qwen2-tiny": ("qwen2-tiny-sharded",)}
 WEIGHTS_ONLY = ("ms-llama-w8a8-static-safe", "ms-qwen2-v1-w8a8-dynamic-mixedfloat")
-ORDERED = ("ct-qwen2-w4a16-gptq-g128-sym-actgroup-gidx", "gptq-qwen2-4bit-g128-sym-descact")       # GGUF has no order of activations
+ORDERED = ("ct-qwen2-w4a16-gptq-g128-sym-actgroup-gidx", "gptq-qwen2-4bit-g128-sym-descact")       # whose input is the hidden state
+MOVED = ("gptq-qwen2-4bit-g128-sym", "gptqv2-qwen2-4bit-g64-asym")                                  # made so in down alone
 
 
 class Judge(upstream_quantize.Programs):
@@ -114,6 +117,32 @@ class Judge(upstream_quantize.Programs):
         os.remove(wanted)
 
 
+    def moved(self, name):
+        """Inputs of down by group: the tensors are the reference's with rows and columns moved, and the model says the same but for the order of its sums."""
+        case = "llama.cpp runs %s with the inputs of down in the order of their groups" % name
+        if not self.wanted(case):
+            return
+        folder = gguf_order.lay(os.path.join(self.models, name), os.path.join(self.scratch, "ordered"), gguf_order.down_maps)
+        out, report, done = self.convert(folder, "auto", "--verify")
+        plain, floats = os.path.join(self.scratch, "ours-f32.gguf"), os.path.join(self.scratch, "floats")
+        if report is None:
+            self.say(case, [done.stderr.strip()])
+            return
+        done = self.program("llama-quantize", ["--allow-requantize", out, plain, "F32", "2"], self.scratch)
+        if done.returncode != 0:
+            self.say(case, ["llama-quantize: " + done.stderr.strip()[-300:]])
+            return
+        problems = write_floats(folder, floats, report["classes"]["rounded"] > 0, True)
+        wanted, expected = self.reference(floats, "F32", name + "-moved")
+        problems += differences(plain, wanted, [np.array(gguf_order.order_of(folder, layer)) for layer in range(gguf_order.LAYERS)])
+        found, blocks = self.perplexity(plain), self.perplexity(out)
+        for what, number, slack in (("values", found, 1e-5), ("blocks", blocks, 0.005)):
+            if abs(float(number) - float(expected)) > slack * float(expected):
+                problems.append("perplexity of the %s %s, expected about %s" % (what, number, expected))
+        self.say("%s: %s, %s in its own order" % (case, found, expected), problems)
+        os.remove(wanted)
+
+
 def convert_upstream(folder, out, kind, golden):
     """llama.cpp's converter; the vocabulary is that of its golden file, as qwen2-tiny's hash is not in its list."""
     name = ModelBase.load_hparams(Path(folder), False)["architectures"][0]
@@ -130,26 +159,27 @@ def convert_upstream(folder, out, kind, golden):
         model(Path(folder), kind, Path(out)).write()
 
 
-def values_of(reading, name):
-    """(F32 [out][in], do the scales change): codes less whole zeros, times scales in F16, one product each; where zeros are not whole, what the tool computes."""
+def values_of(reading, name, spread=False):
+    """(F32 [out][in], do the scales change): codes less whole zeros, times scales in F16, one product each; where zeros are not whole, or groups are spread, what
+    the tool computes."""
     values, scales, zeros = reading.values(name, torch.Tensor.double), reading.scales(name).double(), reading.zeros(name)
     half = scales.to(torch.float16).double()
     changed = not torch.equal(half, scales)
-    if zeros is None or not torch.equal(zeros.double(), zeros.double().round()):
+    if spread or zeros is None or not torch.equal(zeros.double(), zeros.double().round()):
         return values.float(), changed
     wide, narrow = (part.reshape(values.shape[0], -1).repeat_interleave(values.numel() // part.numel(), dim=1) for part in (scales, half))
     whole = torch.where(wide == 0, torch.zeros_like(values), values / wide).round()
     return (whole * narrow).float(), changed
 
 
-def write_floats(folder, out, rounded):
+def write_floats(folder, out, rounded, spread=False):
     """A float checkpoint of what upstream reads, for llama.cpp's converter. Returns what is wrong with the class that repaq reported."""
     shutil.rmtree(out, ignore_errors=True)
     os.makedirs(out)
     reading, changed = upstream_kinds.read(folder), False
     tensors = dict(reading.carried)
     for name in reading.weights:
-        tensors[reading.key(name)], moved = values_of(reading, name)
+        tensors[reading.key(name)], moved = values_of(reading, name, spread)
         changed |= moved
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, os.path.join(out, "model.safetensors"))
     for name in os.listdir(folder):
@@ -161,16 +191,24 @@ def write_floats(folder, out, rounded):
     return [] if changed == rounded else ["scales %s, and the class rounded was%s reported" % ("change" if changed else "stay", "" if rounded else " not")]
 
 
-def differences(found, wanted):
-    """Tensors by name: types, shapes and values, of which 0 and -0 are one."""
+def moved_data(tensor, orders):
+    """Rows of gate and up, and columns of down, in the order that their layer has."""
+    parts = tensor.name.split(".")
+    if not orders or parts[0] != "blk" or parts[2] not in ("ffn_gate", "ffn_up", "ffn_down"):
+        return tensor.data
+    return tensor.data[:, orders[int(parts[1])]] if parts[2] == "ffn_down" else tensor.data[orders[int(parts[1])]]
+
+
+def differences(found, wanted, orders=()):
+    """Tensors by name: types, shapes and values, of which 0 and -0 are one. `orders`: of the inputs of down in each layer that was found, where they moved."""
     mine, theirs = ({tensor.name: tensor for tensor in gguf.GGUFReader(path).tensors} for path in (found, wanted))
     problems = ["%s is missing" % name for name in theirs.keys() - mine.keys()] + ["%s is too many" % name for name in mine.keys() - theirs.keys()]
     for name in sorted(mine.keys() & theirs.keys()):
         one, other = mine[name], theirs[name]
         if one.tensor_type != other.tensor_type or list(one.shape) != list(other.shape):
             problems.append("%s: %s %s, expected %s %s" % (name, one.tensor_type, list(one.shape), other.tensor_type, list(other.shape)))
-        elif not np.array_equal(one.data, other.data):
-            problems.append("%s: %d of %d values differ" % (name, np.count_nonzero(one.data != other.data), one.data.size))
+        elif not np.array_equal(one.data, moved_data(other, orders)):
+            problems.append("%s: %d of %d values differ" % (name, np.count_nonzero(one.data != moved_data(other, orders)), one.data.size))
     return problems
 
 
@@ -183,6 +221,7 @@ def judge(options, scratch, say):
     run = Judge(options, scratch, say)
     cases = [("floats", lambda model=model: run.floats(model)) for model in MODELS]
     cases += [(name, lambda name=name: run.embedding(name)) for name in quantized(options.models)]
+    cases += [(name, lambda name=name: run.moved(name)) for name in MOVED]
     cases += upstream_tokens.cases(run, options) + upstream_quantize.cases(run, options)
     for name, work in cases:
         try:
