@@ -277,6 +277,8 @@ def cases(repaq, fixtures, scratch, only):
         yield "gguf everything in activation order", gguf_order.requantized(repaq, fixtures, scratch, run)
     if only in "gguf floats in activation order":
         yield "gguf floats in activation order", gguf_order.floats_stay(repaq, fixtures, scratch, run)
+    if only in "gguf experts in activation order":
+        yield "gguf experts in activation order", gguf_order.each_expert(repaq, fixtures, scratch, run, (File, values_of))
     for name, made, options, order, kinds in gguf_order.sources(fixtures, scratch):
         if only in "gguf " + name:
             yield "gguf " + name, hold(repaq, made, scratch, options, order, kinds) or gguf_order.meet(repaq, made, scratch, order, run)

@@ -1,7 +1,9 @@
 """Quantized fixtures with other group maps, for gguf.py: whole blocks in any order go into GGUF where they stand; columns of down_proj in activation order go
 there by group, and the rows of gate_proj and up_proj follow."""
+import array
 import json
 import os
+import random
 import shutil
 import struct
 
@@ -154,8 +156,73 @@ def requantized(repaq, fixtures, scratch, run):
         part = tensor["name"].split(".")[2] if tensor["name"].startswith("blk.") and tensor["name"].endswith(".weight") else None
         found = (tensor["dtype"], tensor["class"], tensor.get("moved"))
         moved = {"ffn_down": "inputs", "ffn_gate": "rows", "ffn_up": "rows"}.get(part)
-        if part == "ffn_down" and (found[0] != "Q4_0" or found[1] == "lossy") or part and part.startswith(("attn_q", "attn_k", "attn_v", "attn_o", "ffn_g", "ffn_u")) and found[1] != "lossy":
+        rounded = part is not None and part.startswith(("attn_", "ffn_")) and not part.endswith("norm")
+        if (found[:2] != ("Q4_0", "exact")) if part == "ffn_down" else rounded and found[1] != "lossy":
             return "%s is %s" % (tensor["name"], found)
         if found[2] != moved:
             return "%s: moved %s, expected %s" % (tensor["name"], found[2], moved)
+    return None
+
+
+def mixture(tensors, config):
+    """Mixtral of two layers, four experts and groups of 32, of which one expert's are in order."""
+    draw, hidden, inner, experts = random.Random(29), 256, 128, 4
+    config.update(architectures=["MixtralForCausalLM"], model_type="mixtral", hidden_size=hidden, intermediate_size=inner, num_hidden_layers=2,
+                  num_attention_heads=4, num_key_value_heads=4, num_local_experts=experts, num_experts_per_tok=2)
+    config["quantization_config"].update(desc_act=True, group_size=32)
+    vocabulary = tensors["lm_head.weight"].shape[0]
+    tensors.clear()
+
+    def plain(name, *shape):
+        tensors[name] = st.Tensor("F16", shape, bytes(2 * st.product(shape)))
+
+    def linear(name, out, columns, spread_out=False):
+        groups = [k // 32 for k in range(columns)]
+        if spread_out:
+            draw.shuffle(groups)
+        tensors[name + ".qweight"] = st.Tensor("I32", [columns // 8, out], draw.randbytes(columns // 2 * out))
+        tensors[name + ".qzeros"] = st.Tensor("I32", [columns // 32, out // 8], b"\x77" * (columns // 64 * out))
+        tensors[name + ".scales"] = st.Tensor("F16", [columns // 32, out], floats.encode([draw.uniform(0.01, 0.1) for _ in range(columns // 32 * out)], "F16"))
+        tensors[name + ".g_idx"] = st.Tensor("I32", [columns], struct.pack("<%di" % columns, *groups))
+
+    for layer in range(2):
+        prefix = "model.layers.%d." % layer
+        for part in "qkvo":
+            linear(prefix + "self_attn.%s_proj" % part, hidden, hidden)
+        for norm in ("input_layernorm", "post_attention_layernorm"):
+            plain(prefix + norm + ".weight", hidden)
+        plain(prefix + "block_sparse_moe.gate.weight", experts, hidden)
+        for expert in range(experts):
+            for part, out, columns in (("w1", inner, hidden), ("w2", hidden, inner), ("w3", inner, hidden)):
+                linear(prefix + "block_sparse_moe.experts.%d.%s" % (expert, part), out, columns, part == "w2" and expert != 2)
+    plain("model.norm.weight", hidden)
+    plain("model.embed_tokens.weight", vocabulary, hidden)
+    plain("lm_head.weight", vocabulary, hidden)
+
+
+def each_expert(repaq, fixtures, scratch, run, read):
+    """Every expert of a stack has an order of its own. `read`: (the tensors of a GGUF file, the values of one)."""
+    folder, made, plain = (os.path.join(scratch, name) for name in ("ordered", "made.gguf", "floats"))
+    lay(os.path.join(fixtures, GPTQ), folder, mixture)
+    shutil.rmtree(plain, ignore_errors=True)
+    for words in (["convert", folder, made, "--to", "gguf", "--verify", "--force"], ["verify", folder, made],
+                  ["convert", folder, plain, "--to", "hf", "--dtype", "f32"]):
+        done = run(repaq, *words)
+        if done.returncode != 0:
+            return "%s: exit %d: %s" % (words[0], done.returncode, done.stderr.strip())
+    stored, values, file = st.read_directory(folder)[0], st.read_directory(plain)[0], read[0](made).tensors
+    for layer in range(2):
+        for part, name in (("w1", "gate"), ("w2", "down"), ("w3", "up")):
+            word, dims, data = file["blk.%d.ffn_%s_exps.weight" % (layer, name)]
+            found, expected, columns = read[1](word, data), [], dims[0]
+            for expert in range(4):
+                prefix = "model.layers.%d.block_sparse_moe.experts.%d." % (layer, expert)
+                groups = struct.unpack("<128i", stored[prefix + "w2.g_idx"].data)
+                order = sorted(range(128), key=lambda k: groups[k])
+                flat = array.array("f", values[prefix + part + ".weight"].data)
+                rows = [flat[at:at + columns] for at in range(0, len(flat), columns)]
+                rows = [[row[k] for k in order] for row in rows] if part == "w2" else [rows[k] for k in order]
+                expected += [value for row in rows for value in row]
+            if found != expected:
+                return "blk.%d.ffn_%s_exps.weight differs" % (layer, name)
     return None
