@@ -83,12 +83,15 @@ static void fill(struct modelname *parts, const struct modelname *more)
         *mine[i] = *mine[i] == NULL ? theirs[i] : *mine[i];
 }
 
-/* The directory's own name, also of "." and "a/". */
+/* The directory's own name, also of "." and "a/", and that of a bundle without its suffix. */
 static const char *directory_name(const struct source *source, struct arena *arena, struct err *err)
 {
     char *whole = realpath(source->dir, NULL);
     const char *text = whole == NULL ? source->dir : whole, *slash = strrchr(text, '/');
-    const char *name = arena_copy(arena, slash == NULL ? text : slash + 1, strlen(slash == NULL ? text : slash + 1), err);
+    struct slice last = slice_of(slash == NULL ? text : slash + 1);
+    if (slice_ends(last, ".zip") && last.size > 4 && file_stat(text, NULL) == FILE_REGULAR)
+        last.size -= 4;
+    const char *name = arena_copy(arena, last.data, last.size, err);
     free(whole);
     return name;
 }

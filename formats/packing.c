@@ -48,7 +48,7 @@ static enum status add_entries(struct source *source, const struct zipfile *zip,
         return err_set(err, STATUS_LIMIT, source->path, "found more than %u files", LIMIT_FILES_MAX);
     for (uint32_t e = 0; e < zip->count; e++) {
         const struct zipfile_entry *entry = &zip->entry[e];
-        if (slice_ends(slice_of(entry->name), "/") && entry->bytes == 0) /* a directory */
+        if (zipentry_is_folder(entry))
             continue;
         if (!zipentry_is_path(entry->name))
             return err_set(err, STATUS_CORRUPT, source->path, "found an entry \"%.200s\", expected the name of a file below the directory", entry->name);

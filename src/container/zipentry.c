@@ -24,6 +24,17 @@ bool zipentry_is_path(const char *name)
     }
 }
 
+bool zipentry_is_folder(const struct zipfile_entry *entry)
+{
+    char name[LIMIT_PATH_BYTES_MAX];
+    const size_t size = strlen(entry->name);
+    if (size < 2 || size >= sizeof name || entry->name[size - 1] != '/' || entry->bytes != 0)
+        return false;
+    memcpy(name, entry->name, size - 1);
+    name[size - 1] = '\0';
+    return zipentry_is_path(name);
+}
+
 enum status zipentry_extract(const struct zipfile *zip, uint32_t entry, const struct file *to, struct err *err)
 {
     const struct zipfile_entry *from = &zip->entry[entry];

@@ -146,6 +146,8 @@ static enum status unpack(struct bundle *bundle, const struct zipfile *zip, cons
 {
     for (uint32_t e = 0; e < zip->count; e++) {
         TRY(check_cancel(resources, err));
+        if (zipentry_is_folder(&zip->entry[e])) /* made with the files in it */
+            continue;
         TRY(unpack_entry(zip, e, resources, staging, arena, err));
         bundle->files++;
         bundle->content += zip->entry[e].bytes;
@@ -159,7 +161,7 @@ static enum status check_names(const struct zipfile *zip, struct err *err)
     if (zip->count == 0)
         return err_set(err, STATUS_UNSUPPORTED, zip->file->path, "found an archive without files");
     for (size_t e = 0; e < zip->count; e++)
-        if (!zipentry_is_path(zip->entry[e].name))
+        if (!zipentry_is_path(zip->entry[e].name) && !zipentry_is_folder(&zip->entry[e]))
             return err_set(err, STATUS_CORRUPT, zip->file->path, "found an entry \"%.200s\", expected the name of a file below the directory",
                            zip->entry[e].name);
     return STATUS_OK;
