@@ -72,6 +72,10 @@ enum status metatokens_make(struct source *source, struct model *model, const st
     if (status == STATUS_OK)
         status = hfrebuild_files(source, &vocabulary, (struct hfrebuild_options){version->positions, true}, &why);
     text_free(&text);
+    const uint32_t embedding = model_find(model, slice_of("model.embed_tokens.weight"));
+    if (status == STATUS_OK && embedding != MODEL_NONE && vocabulary.count > model->tensor[embedding].shape[0])
+        TRY(model_add_note(model, err, "tokenizer.model has %u tokens, and the embedding %llu rows: a text with one of the others cannot be run",
+                           vocabulary.count, (unsigned long long)model->tensor[embedding].shape[0]));
     if (status == STATUS_UNSUPPORTED || status == STATUS_UNREPRESENTABLE || status == STATUS_CORRUPT)
         return model_add_note(model, err, "no tokenizer.json is made: %s: %s", why.where, why.what);
     if (status != STATUS_OK && err != NULL)

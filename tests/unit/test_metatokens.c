@@ -46,6 +46,24 @@ static bool says(const struct opened *o, size_t made, const char *text)
     return memmem(o->source.made[made].text.data, o->source.made[made].text.size, text, strlen(text)) != NULL;
 }
 
+/* A tokenizer that is larger than the embedding is told. */
+static void more_tokens_than_rows(void **state)
+{
+    (void)state;
+    static const char file[] = "YQ== 0\nYg== 1\nYWI= 2\n";
+    for (uint64_t rows = 258; rows <= 259; rows++) {
+        const uint64_t shape[] = {rows, 1};
+        const struct tensor embedding = {.name = "model.embed_tokens.weight", .shape = shape, .rank = 2, .dtype = DTYPE_U8, .bytes = rows};
+        struct opened o;
+        assert_int_equal(make(&o, file, sizeof file - 1, "3.1"), STATUS_OK);
+        assert_int_equal(o.model.note_count, 0);
+        assert_int_equal(model_add_tensor(&o.model, &embedding, NULL, &o.err), STATUS_OK);
+        assert_int_equal(metatokens_make(&o.source, &o.model, metaparams_version("3.1"), &o.err), STATUS_OK);
+        assert_int_equal(o.model.note_count, rows == 258);
+        drop(&o);
+    }
+}
+
 static void ranks(void **state)
 {
     (void)state;
@@ -128,6 +146,7 @@ static void none(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(more_tokens_than_rows),
         cmocka_unit_test(ranks),
         cmocka_unit_test(pieces),
         cmocka_unit_test(none),
