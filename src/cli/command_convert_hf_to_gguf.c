@@ -210,7 +210,7 @@ static void fold(char *text, int (*letter)(int))
         *text = (char)letter((unsigned char)*text);
 }
 
-/* {ftype} and {outtype} become the type, {FTYPE} and {OUTTYPE} in capitals (gguf-py/gguf/utility.py, fill_templated_filename). */
+/* {ftype} and {outtype} become the type, {FTYPE} and {OUTTYPE} in capitals, doubled braces one (gguf-py/gguf/utility.py, fill_templated_filename). */
 static enum status fill_template(struct text *name, const char *pattern, enum filetype type, struct err *err)
 {
     static const char *const fields[] = {"{}", "{ftype}", "{outtype}", "{FTYPE}", "{OUTTYPE}"};
@@ -218,6 +218,11 @@ static enum status fill_template(struct text *name, const char *pattern, enum fi
     char label[32];
     while (*pattern != '\0') {
         size_t f = 0;
+        if ((pattern[0] == '{' || pattern[0] == '}') && pattern[1] == pattern[0]) { /* stands for one */
+            text_add(name, pattern, 1);
+            pattern += 2;
+            continue;
+        }
         while (f < FIELDS && strncmp(pattern, fields[f], strlen(fields[f])) != 0)
             f++;
         if (f == FIELDS && (*pattern == '{' || *pattern == '}')) {
