@@ -1,5 +1,6 @@
 #include "plan/bundle.h"
 
+#include "base/limits.h"
 #include "base/staging.h"
 #include "base/tree.h"
 #include "container/zipentry.h"
@@ -155,15 +156,31 @@ static enum status unpack(struct bundle *bundle, const struct zipfile *zip, cons
     return staging_seal(staging, err);
 }
 
+/* No name is that of a file and of a folder in another's. */
+static enum status check_folders(const struct zipfile *zip, const char *name, struct err *err)
+{
+    char folder[LIMIT_PATH_BYTES_MAX];
+    for (const char *slash = strchr(name, '/'); slash != NULL && slash[1] != '\0'; slash = strchr(slash + 1, '/')) {
+        if ((size_t)(slash - name) >= sizeof folder)
+            return err_set(err, STATUS_LIMIT, zip->file->path, "found an entry with a name of %zu bytes", strlen(name));
+        (void)snprintf(folder, sizeof folder, "%.*s", (int)(slash - name), name);
+        if (zipfile_find(zip, folder) != MAP_NONE)
+            return err_set(err, STATUS_CORRUPT, zip->file->path, "found a file \"%.200s\" and an entry \"%.200s\" below it", folder, name);
+    }
+    return STATUS_OK;
+}
+
 /* Every name before anything is written. */
 static enum status check_names(const struct zipfile *zip, struct err *err)
 {
     if (zip->count == 0)
         return err_set(err, STATUS_UNSUPPORTED, zip->file->path, "found an archive without files");
-    for (size_t e = 0; e < zip->count; e++)
+    for (size_t e = 0; e < zip->count; e++) {
         if (!zipentry_is_path(zip->entry[e].name) && !zipentry_is_folder(&zip->entry[e]))
             return err_set(err, STATUS_CORRUPT, zip->file->path, "found an entry \"%.200s\", expected the name of a file below the directory",
                            zip->entry[e].name);
+        TRY(check_folders(zip, zip->entry[e].name, err));
+    }
     return STATUS_OK;
 }
 
