@@ -144,11 +144,16 @@ enum status file_read(const struct file *file, void *data, size_t size, uint64_t
     return STATUS_OK;
 }
 
+/* At a time, as cp: for longer writes the kernel takes larger pieces of memory for its cache, of which those that the host of a virtual machine has taken back
+ * cost several times what copying does (docs/performance.md). */
+#define WRITE_BYTES_MAX (UINT64_C(256) << 10)
+
 enum status file_write(const struct file *file, const void *data, size_t size, uint64_t offset, struct err *err)
 {
     size_t done = 0;
     while (done < size) {
-        const ssize_t put = file->ops->pwrite(file->ops->context, file->fd, (const char *)data + done, size - done, (off_t)(offset + done));
+        const size_t part = size - done < WRITE_BYTES_MAX ? size - done : WRITE_BYTES_MAX;
+        const ssize_t put = file->ops->pwrite(file->ops->context, file->fd, (const char *)data + done, part, (off_t)(offset + done));
         if (put < 0 && errno == EINTR)
             continue;
         if (put <= 0)
