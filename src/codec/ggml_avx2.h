@@ -8,6 +8,7 @@
 
 #if defined(__x86_64__)
 bool ggml_avx2_usable(void);
+bool ggml_avx2_finite(const float *values, uint64_t count);
 
 extern const struct ggml_k_search ggml_avx2_search;
 

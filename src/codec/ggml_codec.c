@@ -182,7 +182,7 @@ static bool finite_f64(const uint8_t *bytes)
     return fabs(value) < 0x1.ffffffp127; /* what rounds to no more than the largest F32 */
 }
 
-bool ggml_codec_finite(const float *values, uint64_t count)
+static bool finite_plain(const float *values, uint64_t count)
 {
     uint32_t special = 0; /* bit 31: an exponent of all ones was seen */
     for (uint64_t i = 0; i < count; i++) {
@@ -191,6 +191,14 @@ bool ggml_codec_finite(const float *values, uint64_t count)
         special |= (bits & 0x7f800000u) + 0x800000u;
     }
     return special >> 31 == 0;
+}
+
+bool ggml_codec_finite(const float *values, uint64_t count)
+{
+    const struct ggml_fast *fast;
+    for (size_t s = 0; (fast = ggml_fast_set(s)) != NULL && fast->finite == NULL; s++)
+        continue;
+    return fast != NULL ? fast->finite(values, count) : finite_plain(values, count);
 }
 
 static bool valid_block(const struct type *type, const uint8_t *block)

@@ -8,6 +8,7 @@
 static const struct ggml_fast avx2 = {
     .name = "AVX2",
     .usable = ggml_avx2_usable,
+    .finite = ggml_avx2_finite,
     .encode = {[GGML_Q8_0] = ggml_avx2_legacy_q8_0,
                [GGML_Q4_0] = ggml_avx2_legacy_q4_0,
                [GGML_Q4_1] = ggml_avx2_legacy_q4_1,

@@ -15,6 +15,7 @@ struct ggml_fast {
     bool (*usable)(void); /* by this processor under this system */
     ggml_fast_encode *encode[GGML_COUNT];
     ggml_fast_decode *decode[GGML_COUNT];
+    bool (*finite)(const float *values, uint64_t count); /* ggml_codec_finite */
 };
 
 /* The sets that this processor can run, the best first; NULL from the end on. */
