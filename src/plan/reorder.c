@@ -150,10 +150,18 @@ static bool lies_apart(const uint32_t *group_of, const struct weight *weight)
     return !zero && survey_blocks_run(group_of, weight->in) % GGML_EMBED_COLUMNS_MIN != 0;
 }
 
-static enum status give_order(struct model *model, const struct layer *layer, const uint32_t *order, struct err *err)
+/* Whether the layer's order fits into the bytes that are left. */
+static bool has_room(const struct model *model, const struct layer *layer, uint64_t left)
+{
+    return model->weight[layer->weight].in <= left / sizeof(uint32_t) / layer->parts;
+}
+
+/* Takes its bytes from *left: has_room. */
+static enum status give_order(struct model *model, const struct layer *layer, const uint32_t *order, uint64_t *left, struct err *err)
 {
     struct weight *weight = &model->weight[layer->weight];
     const uint64_t count = layer->parts * weight->in;
+    *left -= count * sizeof *order;
     uint32_t *kept = arena_alloc(&model->arena, count, sizeof *kept, err);
     if (kept == NULL)
         return STATUS_LIMIT;
@@ -175,7 +183,7 @@ struct reordering {
     struct model *model;
     const struct fetch *fetch;
     struct scratch scratch;
-    uint64_t bytes; /* of orders */
+    uint64_t left; /* bytes that orders may take yet */
     bool importance;
 };
 
@@ -190,19 +198,19 @@ static enum status reorder_one(struct reordering *work, uint32_t index, const ch
     TRY(decode_group_of(work->fetch, weight, false, &work->scratch, &group_of, err));
     if (!lies_apart(group_of, weight))
         return STATUS_OK;
-    TRY(sort_columns(group_of, weight, layer.parts, &work->scratch, &sorted, err));
-    const uint64_t own = layer.parts * weight->in * sizeof *sorted.order;
-    *stuck = own > LIMIT_ORDER_BYTES_MAX - work->bytes ? too_many : NULL;
-    *stuck = !sorted.whole ? no_blocks : layer.count == 0 ? no_makers : work->importance ? counted : *stuck;
+    *stuck = layer.count == 0 ? no_makers : work->importance ? counted : !has_room(work->model, &layer, work->left) ? too_many : NULL;
     if (*stuck != NULL)
         return STATUS_OK;
-    work->bytes += own;
-    return give_order(work->model, &layer, sorted.order, err);
+    TRY(sort_columns(group_of, weight, layer.parts, &work->scratch, &sorted, err));
+    *stuck = sorted.whole ? NULL : no_blocks;
+    if (*stuck != NULL)
+        return STATUS_OK;
+    return give_order(work->model, &layer, sorted.order, &work->left, err);
 }
 
 enum status reorder_inputs(struct model *model, struct aims *aims, const struct fetch *fetch, bool importance, struct err *err)
 {
-    struct reordering work = {.model = model, .fetch = fetch, .importance = importance};
+    struct reordering work = {.model = model, .fetch = fetch, .left = LIMIT_ORDER_BYTES_MAX, .importance = importance};
     enum status status = STATUS_OK;
     for (uint32_t w = 0; w < model->weight_count && status == STATUS_OK; w++)
         if (aims->weight[w].blocks && !aims->weight[w].excluded)
@@ -254,8 +262,17 @@ static bool stands_in_order(const float *own, const float *other, const uint32_t
     return apart_in_order < apart;
 }
 
-static enum status meet_one(struct reorder_side a, struct reorder_side b, uint32_t index, struct scratch scratch[2], size_t *moved, struct err *err)
+struct meeting {
+    struct reorder_side a, b;
+    struct scratch scratch[2];
+    uint64_t left; /* as in struct reordering */
+    size_t moved;
+};
+
+static enum status meet_one(struct meeting *meeting, uint32_t index, struct err *err)
 {
+    const struct reorder_side a = meeting->a;
+    struct scratch *scratch = meeting->scratch;
     const struct weight *weight = &a.model->weight[index];
     const uint64_t rows = weight->out < PROBED_ROWS ? weight->out : PROBED_ROWS;
     float *own, *other;
@@ -264,28 +281,28 @@ static enum status meet_one(struct reorder_side a, struct reorder_side b, uint32
     struct sorted sorted;
     if (weight->role[ROLE_GROUP_OF] == MODEL_NONE || weight->groups == 1 || !find_layer(a.model, index, &layer) || layer.count == 0)
         return STATUS_OK;
-    TRY(probe(b, weight, rows, &scratch[1], &other, err));
+    TRY(probe(meeting->b, weight, rows, &scratch[1], &other, err));
     if (other == NULL)
         return STATUS_OK;
     TRY(values_load(a.fetch, weight, (struct values_rows){.out = rows}, &scratch[0], &own, err));
     TRY(decode_group_of(a.fetch, weight, false, &scratch[0], &group_of, err));
-    if (!lies_apart(group_of, weight))
+    if (!lies_apart(group_of, weight) || !has_room(a.model, &layer, meeting->left))
         return STATUS_OK;
     TRY(sort_columns(group_of, weight, layer.parts, &scratch[0], &sorted, err));
     if (!sorted.whole || !stands_in_order(own, other, sorted.order, rows, weight->in))
         return STATUS_OK;
-    (*moved)++;
-    return give_order(a.model, &layer, sorted.order, err);
+    meeting->moved++;
+    return give_order(a.model, &layer, sorted.order, &meeting->left, err);
 }
 
 enum status reorder_meet(struct reorder_side a, struct reorder_side b, size_t *moved, struct err *err)
 {
-    struct scratch scratch[2] = {{{0}, {0}}, {{0}, {0}}};
+    struct meeting meeting = {.a = a, .b = b, .left = LIMIT_ORDER_BYTES_MAX};
     enum status status = STATUS_OK;
-    *moved = 0;
     for (uint32_t w = 0; w < a.model->weight_count && status == STATUS_OK; w++)
-        status = meet_one(a, b, w, scratch, moved, err);
-    scratch_free(&scratch[0]);
-    scratch_free(&scratch[1]);
+        status = meet_one(&meeting, w, err);
+    scratch_free(&meeting.scratch[0]);
+    scratch_free(&meeting.scratch[1]);
+    *moved = meeting.moved;
     return status;
 }
