@@ -44,10 +44,12 @@ static int posix_fsync(void *context, int fd)
     return fsync(fd);
 }
 
-static int posix_truncate(void *context, int fd, off_t size)
+static int posix_allocate(void *context, int fd, off_t size)
 {
     (void)context;
-    return ftruncate(fd, size);
+    if (fallocate(fd, 0, 0, size) == 0)
+        return 0;
+    return errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL ? ftruncate(fd, size) : -1;
 }
 
 static int posix_mkdir(void *context, const char *path, mode_t mode)
@@ -90,7 +92,7 @@ const struct file_ops file_posix = {
     .pread = posix_pread,
     .pwrite = posix_pwrite,
     .fsync = posix_fsync,
-    .truncate = posix_truncate,
+    .allocate = posix_allocate,
     .mkdir = posix_mkdir,
     .rename = posix_rename,
     .unlink = posix_unlink,
@@ -162,6 +164,15 @@ enum status file_write(const struct file *file, const void *data, size_t size, u
         done += (size_t)put;
     }
     return STATUS_OK;
+}
+
+enum status file_allocate(const struct file *file, uint64_t bytes, struct err *err)
+{
+    int done = 0;
+    do {
+        done = bytes == 0 ? 0 : file->ops->allocate(file->ops->context, file->fd, (off_t)bytes);
+    } while (done != 0 && errno == EINTR);
+    return done == 0 ? STATUS_OK : err_errno(err, file->path, errno, "cannot take room for %llu bytes", (unsigned long long)bytes);
 }
 
 void file_begin_sync(const struct file *file, uint64_t offset, uint64_t size)

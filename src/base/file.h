@@ -18,7 +18,7 @@ struct file_ops {
     ssize_t (*pread)(void *context, int fd, void *data, size_t size, off_t offset);
     ssize_t (*pwrite)(void *context, int fd, const void *data, size_t size, off_t offset);
     int (*fsync)(void *context, int fd);
-    int (*truncate)(void *context, int fd, off_t size);
+    int (*allocate)(void *context, int fd, off_t size); /* fallocate from 0; ftruncate where the file system cannot */
     int (*mkdir)(void *context, const char *path, mode_t mode);
     int (*rename)(void *context, const char *from, const char *to, bool exchange); /* renameat2; never replaces unless exchange */
     int (*unlink)(void *context, const char *path);
@@ -45,6 +45,9 @@ enum status file_create(struct file *file, const struct file_ops *ops, const cha
 enum status file_read(const struct file *file, void *data, size_t size, uint64_t offset, struct err *err) WARN_UNUSED;
 /* Writes exactly size bytes; retries short writes and EINTR. */
 enum status file_write(const struct file *file, const void *data, size_t size, uint64_t offset, struct err *err) WARN_UNUSED;
+/* Makes a new file `bytes` long, of zeros, with the room on disk taken at once where the file system can: so what is written out of order lies in order, and
+ * a full disk is found before anything is computed. */
+enum status file_allocate(const struct file *file, uint64_t bytes, struct err *err) WARN_UNUSED;
 /* Asks the kernel to begin writing a range to disk, so that a later sync has less to wait for. A hint: failures do not matter. */
 void file_begin_sync(const struct file *file, uint64_t offset, uint64_t size);
 enum status file_sync(const struct file *file, struct err *err) WARN_UNUSED;

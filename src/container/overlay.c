@@ -190,7 +190,7 @@ enum status overlay_open(struct overlay *overlay, const struct file_ops *below, 
     overlay->ops.pread = overlay_op_pread;
     overlay->ops.pwrite = overlay_op_pwrite;
     overlay->ops.fsync = overlay_op_fsync;
-    return STATUS_OK; /* truncate, mkdir, rename, unlink and rmdir are for what is written, which never goes through here */
+    return STATUS_OK; /* allocate, mkdir, rename, unlink and rmdir are for what is written, which never goes through here */
 }
 
 void overlay_close(struct overlay *overlay)

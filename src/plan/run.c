@@ -113,9 +113,8 @@ static enum status create_files(struct running *running, struct staging *staging
         if (path == NULL)
             return STATUS_LIMIT;
         TRY(file_create(&running->file[f], staging->ops, path, err));
+        TRY(file_allocate(&running->file[f], plan->file[f].bytes, err)); /* what no tensor covers, stays zeros: padding between them, and behind the last */
         TRY(file_write(&running->file[f], plan->file[f].header.data, plan->file[f].header.size, 0, err));
-        if (plan->file[f].bytes > plan->file[f].header.size) /* what no tensor covers, reads as zeros: padding between them, and behind the last */
-            TRY(file_write(&running->file[f], "", 1, plan->file[f].bytes - 1, err));
     }
     return STATUS_OK;
 }

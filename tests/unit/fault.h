@@ -23,7 +23,7 @@ enum fault_op {
     FAULT_PREAD,
     FAULT_PWRITE,
     FAULT_FSYNC,
-    FAULT_TRUNCATE,
+    FAULT_ALLOCATE,
     FAULT_MKDIR,
     FAULT_RENAME,
     FAULT_UNLINK,
@@ -88,9 +88,9 @@ static inline int fault_fsync(void *context, int fd)
     return fault_strikes(context, FAULT_FSYNC) ? -1 : file_posix.fsync(file_posix.context, fd);
 }
 
-static inline int fault_truncate(void *context, int fd, off_t size)
+static inline int fault_allocate(void *context, int fd, off_t size)
 {
-    return fault_strikes(context, FAULT_TRUNCATE) ? -1 : file_posix.truncate(file_posix.context, fd, size);
+    return fault_strikes(context, FAULT_ALLOCATE) ? -1 : file_posix.allocate(file_posix.context, fd, size);
 }
 
 static inline int fault_mkdir(void *context, const char *path, mode_t mode)
@@ -122,7 +122,7 @@ static inline struct file_ops fault_ops(struct fault *fault)
         .pread = fault_pread,
         .pwrite = fault_pwrite,
         .fsync = fault_fsync,
-        .truncate = fault_truncate,
+        .allocate = fault_allocate,
         .mkdir = fault_mkdir,
         .rename = fault_rename,
         .unlink = fault_unlink,

@@ -19,8 +19,8 @@
 
 #include <cmocka.h>
 
-enum operation { OP_OPEN, OP_CLOSE, OP_PREAD, OP_PWRITE, OP_FSYNC, OP_TRUNCATE, OP_MKDIR, OP_RENAME, OP_UNLINK, OP_RMDIR, OP_COUNT };
-static const char *const operation_name[OP_COUNT] = {"open", "close", "pread", "pwrite", "fsync", "truncate", "mkdir", "rename", "unlink", "rmdir"};
+enum operation { OP_OPEN, OP_CLOSE, OP_PREAD, OP_PWRITE, OP_FSYNC, OP_ALLOCATE, OP_MKDIR, OP_RENAME, OP_UNLINK, OP_RMDIR, OP_COUNT };
+static const char *const operation_name[OP_COUNT] = {"open", "close", "pread", "pwrite", "fsync", "allocate", "mkdir", "rename", "unlink", "rmdir"};
 
 /* Wraps file_posix; one run at a time, from several threads. */
 struct faults {
@@ -91,9 +91,9 @@ static int fault_fsync(void *context, int fd)
     return fails(context, OP_FSYNC) ? -1 : 0;
 }
 
-static int fault_truncate(void *context, int fd, off_t size)
+static int fault_allocate(void *context, int fd, off_t size)
 {
-    return fails(context, OP_TRUNCATE) ? -1 : file_posix.truncate(NULL, fd, size);
+    return fails(context, OP_ALLOCATE) ? -1 : file_posix.allocate(NULL, fd, size);
 }
 
 static int fault_mkdir(void *context, const char *path, mode_t mode)
@@ -124,7 +124,7 @@ static int fault_rmdir(void *context, const char *path)
 static struct file_ops faulty(struct faults *faults)
 {
     return (struct file_ops){faults, fault_open, fault_close, fault_pread, fault_pwrite, fault_fsync,
-                             fault_truncate, fault_mkdir, fault_rename, fault_unlink, fault_rmdir};
+                             fault_allocate, fault_mkdir, fault_rename, fault_unlink, fault_rmdir};
 }
 
 /* --- what lies on the disk ------------------------------------------------------------------------------------------------------ */
@@ -272,7 +272,7 @@ static unsigned fail_each(const struct scene *scene, enum operation operation, b
 {
     unsigned bad = 0, failed = 0;
     for (unsigned n = 1;; n += scene->stride > 0 && n > 8 && operation == OP_PREAD ? scene->stride : 1) {
-        struct faults faults = {.operation = operation, .fail_at = n, .forever = forever, .error_number = operation == OP_PWRITE ? ENOSPC : EIO};
+        struct faults faults = {.operation = operation, .fail_at = n, .forever = forever, .error_number = operation == OP_PWRITE || operation == OP_ALLOCATE ? ENOSPC : EIO};
         const struct file_ops ops = faulty(&faults);
         struct err err;
         clear_place();
@@ -299,7 +299,7 @@ static unsigned fail_each(const struct scene *scene, enum operation operation, b
         }
     }
     print_message("%s: %u failed runs\n", operation_name[operation], failed);
-    if (operation != OP_TRUNCATE && operation != OP_UNLINK && operation != OP_RMDIR)
+    if (operation != OP_UNLINK && operation != OP_RMDIR)
         assert_int_not_equal(failed, 0); /* the fault must have been felt */
     return bad;
 }
