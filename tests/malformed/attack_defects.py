@@ -4,6 +4,7 @@ import zlib
 
 import checkpoint
 import defects
+import gptq_defects
 import torchsave
 from defects import FIRST, case
 from torch_defects import archive, central, of
@@ -84,7 +85,7 @@ for title, change in (("byte-order-mark", lambda raw: b"\xef\xbb\xbf" + raw), ("
                       ("lone-surrogate", lambda raw: raw.replace(b"olmo2", b"\\udc00", 1))):
     case("config-" + title, 4, "config.json")(config(change))
 case("config-of-large-numbers", 0)(config(lambda raw: raw.replace(b'"hidden_size"', b'"seed": 123456789012345678901234567890, "tiny": 1e-400, "hidden_size"', 1)))
-case("config-bits-in-a-string-of-digits", 4, "bits")(defects.config_says(bits="4 "))
+case("config-bits-in-a-string-of-digits", 4, "bits")(gptq_defects.config_says(bits="4 "))
 
 # --- pickles ----------------------------------------------------------------------------------------------------------------------
 

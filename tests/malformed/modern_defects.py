@@ -1,4 +1,4 @@
-"""Named defects of compressed-tensors, MLX and msModelSlim's W8A8 (defects.py has the older formats)."""
+"""Named defects of compressed-tensors, MLX and msModelSlim's W8A8 (ms_defects.py has its older types)."""
 import struct
 
 import checkpoint

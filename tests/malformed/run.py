@@ -21,9 +21,11 @@ import determinism
 import gguf_copy
 import gguf_sets
 import gguf_sizes
+import gptq_defects
 import kills
 import modern
-import modern_defects  # noqa: F401  registers its cases with defects
+import modern_defects  # noqa: F401  likewise
+import ms_defects  # noqa: F401  likewise
 import torch_defects  # noqa: F401  likewise
 import torchsave
 
@@ -89,9 +91,9 @@ def check_reported(options, source, text):
 def check_accepted(options, source, out, more):
     """What was accepted must hold the source's values, by the source's own reading. A forced reading has no counterpart in verify: there the
     zeros must be those that the defect's row says."""
-    if "--gptq-zeros" in more and more[more.index("--gptq-zeros") + 1] in defects.AMBIGUOUS_ZEROS and "--from" not in more:
+    if "--gptq-zeros" in more and more[more.index("--gptq-zeros") + 1] in gptq_defects.AMBIGUOUS_ZEROS and "--from" not in more:
         zeros = checkpoint.gptq_zeros(out / "model.safetensors", defects.UP)
-        wanted = defects.AMBIGUOUS_ZEROS[more[more.index("--gptq-zeros") + 1]]
+        wanted = gptq_defects.AMBIGUOUS_ZEROS[more[more.index("--gptq-zeros") + 1]]
         return [] if zeros[0][:8] == wanted else [f"the first zeros are {zeros[0][:8]}, expected {wanted}"]
     if "--from" in more:
         return []
