@@ -217,9 +217,12 @@ static enum status put_sentencepiece(const struct vocabulary *vocabulary, struct
 static enum status put_byte_level(const struct vocabulary *vocabulary, struct text *text, struct err *err)
 {
     const struct prename_pattern *const row = vocabulary->pre == NULL ? NULL : prename_find(vocabulary->pre);
+    if (vocabulary->pre == NULL)
+        return err_set(err, STATUS_UNSUPPORTED, "tokenizer.ggml.pre",
+                       "found none, as in older files, whose text llama.cpp cuts by a default that the model was not made with");
     if (row == NULL)
-        return err_set(err, STATUS_UNSUPPORTED, "tokenizer.ggml.pre", "found \"%.100s\", a pre-tokenizer whose patterns are not known",
-                       vocabulary->pre == NULL ? "" : vocabulary->pre);
+        return err_set(err, STATUS_UNSUPPORTED, "tokenizer.ggml.pre", "found \"%.100s\", a pre-tokenizer %s", vocabulary->pre,
+                       prename_is_plain(vocabulary->pre) ? "whose words are no bytes' letters" : "whose patterns are not known");
     text_format(text, "  \"normalizer\": %s,\n", row->nfc ? "{\"type\": \"NFC\"}" : "null");
     text_string(text, "  \"pre_tokenizer\": {\"type\": \"Sequence\", \"pretokenizers\": [");
     for (size_t i = 0; i < sizeof row->pattern / sizeof row->pattern[0] && row->pattern[i] != NULL; i++) {

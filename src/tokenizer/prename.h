@@ -15,13 +15,15 @@ const char *prename_of_hash(const char *hex);
 /* A pipeline that a name stands for. Splits are all isolated; the byte-level alphabet follows. */
 struct prename_pattern {
     const char *name;
-    const char *pattern[6]; /* NULL after the last */
+    const char *pattern[7]; /* NULL after the last */
     bool ignore_merges;     /* of the family's tokenizer.json */
     bool adds_bos;          /* llama.cpp puts BOS before a text where the file does not say */
     bool nfc;               /* of the family's tokenizer.json; llama.cpp leaves it out */
 };
 /* The row of a name, or of one whose files are alike; NULL if there is none. */
 const struct prename_pattern *prename_find(const char *name);
+/* True for names of llama.cpp that byte-level BPE does not go with: its words are UTF-8. They have no row. */
+bool prename_is_plain(const char *name);
 /* The name whose patterns are those of a pre-tokenizer: the same ones in the same order, and the same ignore_merges. NULL: none. */
 const char *prename_of_splitter(const struct splitter *splitter, bool ignore_merges);
 

@@ -42,11 +42,13 @@ static void known(void **state)
 static void patterns(void **state)
 {
     (void)state;
-    static const char *const names[] = {"gpt-2",       "smollm", "qwen2",  "llama-bpe",  "smaug-bpe", "qwen35",
-                                        "deepseek-v3", "gpt-4o", "tekken", "seed-coder", "minicpm5"};
+    static const char *const names[] = {"gpt-2",  "smollm",     "qwen2",      "llama-bpe", "smaug-bpe",    "qwen35",         "deepseek-v3", "gpt-4o",
+                                        "tekken", "seed-coder", "minicpm5",   "spark2_5",  "deepseek-llm", "deepseek-coder", "falcon",      "default",
+                                        "bloom",  "viking",     "tiny_aya",   "youtu",     "kimi-k2",      "superbpe",       "bailingmoe",  "ufakzeka",
+                                        "laguna", "afmoe",      "exaone-moe", "jais-2",    "chameleon"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         const struct prename_pattern *const row = prename_find(names[i]);
-        struct splitter_step step[5] = {{0}};
+        struct splitter_step step[7] = {{0}};
         size_t count = 0;
         struct regex *regex;
         struct err err = {0};
@@ -68,7 +70,114 @@ static void patterns(void **state)
         assert_null(prename_of_splitter(&(struct splitter){step, count + 1}, row->ignore_merges));
     }
     assert_string_equal(prename_find("llama3")->name, "llama-bpe");
-    assert_null(prename_find("default"));
+    assert_true(prename_find("command-r")->nfc && !prename_find("refact")->nfc);
+    assert_true(prename_find("glm4")->ignore_merges && !prename_find("glm4")->adds_bos);
+    assert_null(prename_find("bert-bge-large"));
+}
+
+/* Every name that llama.cpp takes has a row, or is known to have none. */
+static void rows(void **state)
+{
+    (void)state;
+    static const char *const names[] = {
+        "a.x-4.0",
+        "afmoe",
+        "bailingmoe",
+        "bailingmoe2",
+        "bloom",
+        "chameleon",
+        "chatglm-bpe",
+        "codeshell",
+        "cohere2moe",
+        "command-r",
+        "dbrx",
+        "deepseek-coder",
+        "deepseek-llm",
+        "deepseek-r1-qwen",
+        "deepseek-v3",
+        "default",
+        "exaone",
+        "exaone-moe",
+        "exaone4",
+        "f2llmv2",
+        "falcon",
+        "falcon-h1",
+        "falcon3",
+        "gigachat",
+        "glm4",
+        "glm5",
+        "gpt-2",
+        "gpt-4o",
+        "gpt3-finnish",
+        "granite-docling",
+        "granite-embed-multi-97m",
+        "grok-2",
+        "hunyuan",
+        "hunyuan-dense",
+        "hy_v4",
+        "jais",
+        "jais-2",
+        "jina-de",
+        "jina-es",
+        "jina-v1-en",
+        "jina-v2-code",
+        "jina-v2-de",
+        "jina-v2-es",
+        "jina-v5-nano",
+        "joyai-llm",
+        "kanana2",
+        "kimi-k2",
+        "kormo",
+        "laguna",
+        "lfm2",
+        "llada-moe",
+        "llama-bpe",
+        "llama-v3",
+        "llama3",
+        "llama4",
+        "megrez",
+        "mellum",
+        "mellum2",
+        "midm-2.0",
+        "minerva-7b",
+        "minicpm5",
+        "minimax-m2",
+        "modern-bert",
+        "mpt",
+        "olmo",
+        "phi-2",
+        "pixtral",
+        "poro-chat",
+        "qwen2",
+        "qwen35",
+        "refact",
+        "roberta-bpe",
+        "seed-coder",
+        "smaug-bpe",
+        "smollm",
+        "solar-open",
+        "spark2_5",
+        "stablelm2",
+        "starcoder",
+        "superbpe",
+        "talkie",
+        "tekken",
+        "tiny_aya",
+        "trillion",
+        "ufakzeka",
+        "viking",
+        "youtu",
+    };
+    static const char *const plain[] = {"gemma4", "granite-embed-multi-311m", "sarvam-moe", "whitespace"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        assert_true(prename_known(names[i]));
+        assert_non_null(prename_find(names[i]));
+        assert_false(prename_is_plain(names[i]));
+    }
+    for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
+        assert_true(prename_known(plain[i]) && prename_is_plain(plain[i]));
+        assert_null(prename_find(plain[i]));
+    }
 }
 
 int main(void)
@@ -77,6 +186,7 @@ int main(void)
         cmocka_unit_test(hashes),
         cmocka_unit_test(known),
         cmocka_unit_test(patterns),
+        cmocka_unit_test(rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
