@@ -106,6 +106,30 @@ static enum status read_merges(const struct ggufile *gguf, struct arena *arena, 
     return STATUS_OK;
 }
 
+static bool has_word(struct slice text, const char *word)
+{
+    const size_t size = strlen(word);
+    for (size_t at = 0; at + size <= text.size; at++) {
+        size_t same = 0;
+        while (same < size && (text.data[at + same] | (text.data[at + same] >= 'A' && text.data[at + same] <= 'Z' ? 0x20 : 0)) == word[same])
+            same++;
+        if (same == size)
+            return true;
+    }
+    return false;
+}
+
+/* The blanks behind Phi-3's special tokens, which GGUF has no word for, and llama.cpp knows by the model's name (ggml-org/llama.cpp:src/llama-vocab.cpp,
+ * load). */
+static enum status read_stripping(const struct ggufile *gguf, struct vocabulary *vocabulary, struct err *err)
+{
+    struct slice name;
+    bool present;
+    TRY(ggufile_value_string(gguf, "general.name", &name, &present, err));
+    vocabulary->strips = present && (has_word(name, "phi-3") || has_word(name, "phi3"));
+    return STATUS_OK;
+}
+
 enum status gguf_vocabulary_read(const struct ggufile *gguf, struct arena *arena, struct vocabulary *vocabulary, struct err *err)
 {
     struct slice model, pre;
@@ -124,5 +148,6 @@ enum status gguf_vocabulary_read(const struct ggufile *gguf, struct arena *arena
     }
     TRY(read_tokens(gguf, arena, vocabulary, err));
     TRY(read_merges(gguf, arena, vocabulary, err));
+    TRY(read_stripping(gguf, vocabulary, err));
     return read_settings(gguf, arena, vocabulary, err);
 }

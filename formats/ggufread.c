@@ -346,6 +346,8 @@ static enum status make_tokenizer(struct reading *reading, struct err *err)
     struct text model = {0};
     struct err why = {0};
     uint64_t context = 0;
+    /* What transformers 5 takes for Phi-3 whatever the class is, and without config.json as well. */
+    const bool plain = strcmp(reading->arch->name, "phi3") == 0;
     if (ggufile_find(reading->gguf, GGUF_VOCABULARY_MODEL) == NULL)
         return STATUS_OK;
     (void)hyper_count(reading->arch, source->document, "max_position_embeddings", &context);
@@ -353,7 +355,7 @@ static enum status make_tokenizer(struct reading *reading, struct err *err)
     if (status == STATUS_OK && vocabulary.kind == VOCABULARY_LLAMA)
         status = hfrebuild_model(&vocabulary, &source->arena, &model, &why);
     if (status == STATUS_OK)
-        status = hfrebuild_files(source, &vocabulary, (struct hfrebuild_options){.tokens_max = context}, &why);
+        status = hfrebuild_files(source, &vocabulary, (struct hfrebuild_options){.tokens_max = context, .plain = plain}, &why);
     if (status == STATUS_OK && vocabulary.kind == VOCABULARY_LLAMA)
         status = source_make(source, "tokenizer.model", &model, &why);
     text_free(&model);

@@ -66,8 +66,8 @@ static void put_added(const struct vocabulary *vocabulary, struct text *text)
             continue;
         text_format(text, "%s\n    {\"id\": %u, ", comma, i);
         put_string(text, "\"content\": ", token->text);
-        text_format(text, ", \"single_word\": false, \"lstrip\": false, \"rstrip\": false, \"normalized\": false, \"special\": %s}",
-                    token->type == VOCABULARY_USER_DEFINED ? "false" : "true");
+        text_format(text, ", \"single_word\": false, \"lstrip\": false, \"rstrip\": %s, \"normalized\": false, \"special\": %s}",
+                    vocabulary_strips(vocabulary, token) ? "true" : "false", token->type == VOCABULARY_USER_DEFINED ? "false" : "true");
         comma = ",";
     }
     text_string(text, "\n  ],\n");
@@ -284,8 +284,8 @@ static void put_decoder(const struct vocabulary *vocabulary, struct text *text)
             continue;
         text_format(text, "%s\n    \"%u\": {", comma[0] == '\0' ? ",\n  \"added_tokens_decoder\": {" : comma, i);
         put_string(text, "\"content\": ", token->text);
-        text_format(text, ", \"lstrip\": false, \"normalized\": false, \"rstrip\": false, \"single_word\": false, \"special\": %s}",
-                    control ? "true" : "false");
+        text_format(text, ", \"lstrip\": false, \"normalized\": false, \"rstrip\": %s, \"single_word\": false, \"special\": %s}",
+                    vocabulary_strips(vocabulary, token) ? "true" : "false", control ? "true" : "false");
         comma = ",";
     }
     text_string(text, comma[0] == '\0' ? "" : "\n  }");
@@ -293,13 +293,13 @@ static void put_decoder(const struct vocabulary *vocabulary, struct text *text)
 
 enum status hfrebuild_config(const struct vocabulary *vocabulary, struct hfrebuild_options options, struct text *text, struct err *err)
 {
-    const bool llama = vocabulary->kind == VOCABULARY_LLAMA && !options.plain;
+    const bool pieces = vocabulary->kind == VOCABULARY_LLAMA, llama = pieces && !options.plain;
     text_format(text, "{\n  \"add_bos_token\": %s,\n  \"add_eos_token\": %s", adds_bos(vocabulary) ? "true" : "false",
                 adds_eos(vocabulary) ? "true" : "false");
     if (llama && vocabulary_find(vocabulary, VOCABULARY_KEY_ADD_SPACE_PREFIX) != NULL)
         text_format(text, ",\n  \"add_prefix_space\": %s", is_set(vocabulary, VOCABULARY_KEY_ADD_SPACE_PREFIX, true) ? "true" : "false");
     text_string(text, llama ? ",\n  \"legacy\": false" : "");
-    if (llama)
+    if (pieces)
         put_decoder(vocabulary, text);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         const struct vocabulary_token *const token = token_of(vocabulary, names[i].key);

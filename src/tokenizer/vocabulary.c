@@ -100,6 +100,11 @@ const struct vocabulary_setting *vocabulary_find(const struct vocabulary *vocabu
     return NULL;
 }
 
+bool vocabulary_strips(const struct vocabulary *vocabulary, const struct vocabulary_token *token)
+{
+    return vocabulary->strips && !slice_is(token->text, "<unk>") && !slice_is(token->text, "<s>") && !slice_is(token->text, "<|endoftext|>");
+}
+
 bool vocabulary_looks_special(struct slice text)
 {
     static const char *const whole[] = {"<pad>", "<mask>", "<2mass>", "[@BOS@]"};

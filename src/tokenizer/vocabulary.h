@@ -53,6 +53,7 @@ struct vocabulary {
     struct vocabulary_token *token; /* [count], by id */
     uint32_t count;
     bool scored;         /* scores are meant */
+    bool strips;         /* Phi-3's special tokens take the blanks behind them (vocabulary_strips) */
     struct slice *merge; /* [merge_count], "left right", first first */
     uint32_t merge_count;
     struct vocabulary_setting *setting; /* [setting_count], in the order in which they were set, each key once (names: each name once) */
@@ -79,6 +80,9 @@ const struct vocabulary_setting *vocabulary_find(const struct vocabulary *vocabu
 /* True for texts of added tokens that are control tokens whatever the file says ("<|...|>", "<unused...>", ...;
  * ggml-org/llama.cpp:conversion/base.py, does_token_look_special). */
 bool vocabulary_looks_special(struct slice text);
+/* True for special tokens that take the blanks behind them: all of a vocabulary that strips, but <unk>, <s> and <|endoftext|>
+ * (ggml-org/llama.cpp:src/llama-vocab.cpp, load). */
+bool vocabulary_strips(const struct vocabulary *vocabulary, const struct vocabulary_token *token);
 /* text with each U+2581 made a blank, in the arena. data NULL with *err filled if memory is out. */
 struct slice vocabulary_spaced(struct slice text, struct arena *arena, struct err *err);
 

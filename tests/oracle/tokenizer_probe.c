@@ -1,4 +1,4 @@
-/* tokenizer_probe ARCHITECTURE DIR [PRE | - [GGUF]]: what repaq makes of a directory's tokenizer, as lines that tests/oracle/upstream_tokenizer.py reads, and
+/* tokenizer_probe ARCHITECTURE DIR [PRE | - [GGUF [NAME]]]: what repaq makes of a directory's tokenizer, as lines that tests/oracle/upstream_tokenizer.py reads, and
  * as a GGUF file without tensors.
  * tokenizer_probe rebuild GGUF DIR: the tokenizer files of a GGUF file, into an empty directory.
  * tokenizer_probe text: the text whose ids are hashed. */
@@ -20,7 +20,7 @@ static int fail(const struct err *err)
 }
 
 /* The pairs as a GGUF file without tensors, if a path is given. */
-static enum status write_header(struct source *source, const struct vocabulary *vocabulary, const char *path, struct err *err)
+static enum status write_header(struct source *source, const struct vocabulary *vocabulary, const char *path, const char *name, struct err *err)
 {
     struct ggufile_writer writer = {.bare = true};
     struct text header = {0};
@@ -28,6 +28,8 @@ static enum status write_header(struct source *source, const struct vocabulary *
     if (path == NULL)
         return STATUS_OK;
     ggufile_write_string(&writer, "general.architecture", slice_of("llama"));
+    if (name != NULL)
+        ggufile_write_string(&writer, "general.name", slice_of(name));
     gguf_vocabulary_write(vocabulary, &source->arena, &writer);
     enum status status = ggufile_write_layout(&writer, NULL, 0, &header, &bytes, err);
     if (status == STATUS_OK)
@@ -110,7 +112,7 @@ int main(int count, char **argument)
         const struct vocabulary_setting *const setting = &vocabulary.setting[i];
         (void)printf("%s %u %d %zu\n", vocabulary_key_name(setting->key), setting->id, setting->flag, setting->text.size);
     }
-    const enum status written = write_header(&source, &vocabulary, count > 4 ? argument[4] : NULL, &err);
+    const enum status written = write_header(&source, &vocabulary, count > 4 ? argument[4] : NULL, count > 5 ? argument[5] : NULL, &err);
     source_close(&source);
     return written == STATUS_OK ? 0 : fail(&err);
 }

@@ -3,7 +3,8 @@
 
 For each tokenizer.json: the hash of the test text's ids equals the one of the tokenizers package's ids, and leads to the name that llama.cpp's table has. For
 each model: the pairs equal those that llama.cpp's converter wrote (../shared/golden.tar.zst, where it is there), and the directory that is rebuilt
-from the pairs encodes and decodes text as the original one does, through transformers' AutoTokenizer. Ends with "N passed, N failed, N skipped"."""
+from the pairs encodes and decodes text as the original one does, through transformers' AutoTokenizer; so do directories of Phi-3's and Gemma's kind, which are
+made of llama-tiny's vocabulary. Ends with "N passed, N failed, N skipped"."""
 import argparse
 import hashlib
 import importlib.util
@@ -22,6 +23,7 @@ PACKAGES = {"llama3": "smaug-bpe", "llama3_1": "llama-bpe", "qwen3": "qwen2", "g
 VERSION = "3.7.2"
 MODELS = {"llama-tiny": "llama", "qwen2-tiny": "qwen2"}
 MORE_TEXT = "  two  blanks\n\n<s>x</s> \u00e9moji \U0001f999 <|im_start|>y<|im_end|>\t3333 I'Ll e\u0301 \u4e2d\u6587"
+FAMILY_TEXTS = (" Hello,  world\n", "<|user|>\n Hello<|end|> \n<|assistant|>\n\thi<|end|>x", "a</s>  b<s> c<unk> d", "<start_of_turn>user\n hi<end_of_turn> \n ok", "", " ")
 KINDS = {0: ("u8", "B"), 1: ("i8", "b"), 2: ("u16", "H"), 3: ("i16", "h"), 4: ("u32", "I"), 5: ("i32", "i"), 6: ("f32", "f"), 7: ("bool", "?"), 10: ("u64", "Q"), 11: ("i64", "q"),
          12: ("f64", "d")}
 COUNTS = {"passed": 0, "failed": 0, "skipped": 0}
@@ -90,6 +92,40 @@ def hash_of(ids):
     return hashlib.sha256(str(ids).encode()).hexdigest()
 
 
+def edit(path, change):
+    document = json.loads(path.read_text(encoding="utf-8"))
+    change(document)
+    path.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
+
+
+def as_phi3(place):
+    """Tokens behind SentencePiece's that take the blanks behind them, as </s> does."""
+    added = {index: {"content": text, "lstrip": False, "normalized": False, "rstrip": text != "<|endoftext|>", "single_word": False, "special": True}
+             for index, text in enumerate(("<|endoftext|>", "<|assistant|>", "<|user|>", "<|end|>"), 1024)}
+
+    def change(document):
+        for token in document["added_tokens"]:
+            token["rstrip"] = token["content"] == "</s>"
+        document["added_tokens"] += [{"id": index, **token} for index, token in added.items()]
+        document["model"]["vocab"] = {text: index for text, index in document["model"]["vocab"].items() if index < 1024}
+    edit(place / "tokenizer.json", change)
+    edit(place / "tokenizer_config.json", lambda config: config["added_tokens_decoder"].update({str(index): token for index, token in added.items()}))
+    edit(place / "tokenizer_config.json", lambda config: config["added_tokens_decoder"]["2"].update({"rstrip": True}))
+    (place / "config.json").write_text(json.dumps({"model_type": "phi3", "vocab_size": 1040, "eos_token_id": 2, "pad_token_id": 0}))
+
+
+def as_gemma(place):
+    """No blank in front; transformers' own class writes the files."""
+    from transformers import GemmaTokenizer
+    document = json.loads((place / "tokenizer.json").read_text(encoding="utf-8"))
+    tokenizer = GemmaTokenizer(vocab=document["model"]["vocab"], merges=[tuple(merge.split(" ") if isinstance(merge, str) else merge) for merge in document["model"]["merges"]],
+                               unk_token="<unk>", bos_token="<s>", eos_token="</s>", pad_token="<unk>", mask_token=None)
+    tokenizer.save_pretrained(place)
+    edit(place / "tokenizer.json", lambda made: made.update(post_processor=document["post_processor"]))
+    edit(place / "tokenizer_config.json", lambda config: config.update(add_bos_token=True))
+    (place / "config.json").write_text(json.dumps({"model_type": "gemma2", "vocab_size": len(tokenizer)}))
+
+
 class Judge:
     def __init__(self, options):
         self.options = options
@@ -122,7 +158,20 @@ class Judge:
         ids = [SentencePieceProcessor(model_file=str(path)).encode([text, MORE_TEXT]) for path in (original, made)]
         return report(name, "ids differ" if ids[0] != ids[1] else "")
 
-    def rebuilt(self, name, original, path, text):
+    def family(self, name, model, change):
+        """llama-tiny's tokenizer as another family has it: there and back, texts with special tokens and blanks beside them."""
+        with tempfile.TemporaryDirectory(prefix="repaq-tokenizer-") as scratch:
+            place, path = pathlib.Path(scratch) / "original", pathlib.Path(scratch) / "vocabulary.gguf"
+            place.mkdir()
+            for file in ("tokenizer.json", "tokenizer.model", "tokenizer_config.json"):
+                shutil.copy(model / file, place)
+            change(place)
+            found, output = self.probe(name, place, "-", path, "Phi-3 of llama-tiny" if name == "phi3" else "llama-tiny")
+            if found is None:
+                return report(name, output)
+            return self.rebuilt(name + " rebuilt", place, path, *FAMILY_TEXTS)
+
+    def rebuilt(self, name, original, path, *texts):
         from transformers import AutoTokenizer
         with tempfile.TemporaryDirectory(prefix="repaq-tokenizer-") as scratch:
             found, output = self.probe("rebuild", path, scratch)
@@ -131,13 +180,13 @@ class Judge:
             shutil.copy(original / "config.json", scratch)
             problems = []
             source, made = AutoTokenizer.from_pretrained(original), AutoTokenizer.from_pretrained(scratch)
-            for sample in (text, MORE_TEXT):
+            for sample in (*texts, MORE_TEXT):
                 wanted, ids = source.encode(sample), made.encode(sample)
-                problems += ["ids differ"] if ids != wanted else []
+                problems += ["ids of %r differ: %s, expected %s" % (sample[:60], ids[:20], wanted[:20])] if ids != wanted else []
                 problems += ["texts differ"] if source.decode(wanted) != made.decode(ids) else []
             problems += ["template"] if source.chat_template != made.chat_template else []
-            if (original / "tokenizer.model").is_file():
-                self.model(name + " model", original / "tokenizer.model", pathlib.Path(scratch) / "tokenizer.model", text)
+            if (original / "tokenizer.model").is_file() and not name.startswith("gemma"):   # whose own has no blank in front
+                self.model(name + " model", original / "tokenizer.model", pathlib.Path(scratch) / "tokenizer.model", texts[0])
             return report(name, "; ".join(problems))
 
 
@@ -172,6 +221,10 @@ def main():
             judge.rebuilt(model + " rebuilt", folder, path, (options.models / "heldout.txt").read_text(encoding="utf-8"))
         if architecture != "llama":
             judge.hash(model + " hash", architecture, folder, "qwen2")
+    tiny = options.models / "llama-tiny" if options.models else None
+    for family, change in (("phi3", as_phi3), ("gemma2", as_gemma)):
+        if options.only in family and tiny is not None and tiny.is_dir():
+            judge.family(family, tiny, change)
     for package, wanted in PACKAGES.items():
         if options.only not in package or options.packages is None:
             continue
