@@ -55,6 +55,7 @@ static enum status add_vocabulary(const struct gguf_input *input, struct gguf_li
     TRY(hfvocabulary_read(place, &options, &vocabulary, &finding, err));
     listing->tokens = vocabulary.count;
     listing->left_tokens = vocabulary.beyond;
+    listing->renumbered_tokens = vocabulary.renumbered;
     (void)snprintf(listing->left_token, sizeof listing->left_token, "%.*s", vocabulary.lost.size < 100 ? (int)vocabulary.lost.size : 100,
                    vocabulary.lost.data == NULL ? "" : vocabulary.lost.data);
     gguf_vocabulary_write(&vocabulary, &place->arena, writer);

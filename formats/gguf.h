@@ -70,6 +70,7 @@ struct gguf_listing {
     uint64_t tokens;            /* out: of the vocabulary */
     uint64_t left_tokens;       /* out: tokens of the tokenizer that are beyond it */
     char left_token[104];       /* out: the first of these; cut at that length */
+    uint32_t renumbered_tokens; /* out: added tokens that have other ids than the tokenizer's files say */
     bool no_vocabulary;         /* out: neither source nor base has a tokenizer, and the file has none */
 };
 /* The bytes before the first tensor of one file, appended to *header; sets the offsets of the tensors that it holds. */

@@ -23,11 +23,12 @@ static void write_setting(const struct vocabulary *vocabulary, const struct voca
         ggufile_write_bool(writer, key, setting->flag);
         break;
     case VOCABULARY_TEXT:
-        ggufile_write_string(writer, key, setting->text);
+        if (setting->text.size > 0) /* gguf-py writes no empty ones */
+            ggufile_write_string(writer, key, setting->text);
         break;
     case VOCABULARY_NAMED:
         name = arena_format(arena, &writer->err, "%s%.*s", key, (int)setting->name.size, setting->name.data);
-        if (name != NULL)
+        if (name != NULL && setting->text.size > 0)
             ggufile_write_string(writer, name, setting->text);
         break;
     case VOCABULARY_NAMES:

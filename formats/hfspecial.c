@@ -10,7 +10,7 @@ static const struct {
     enum vocabulary_key key;
 } types[TYPE_COUNT] = {
     {"bos", VOCABULARY_KEY_BOS_ID},   {"eos", VOCABULARY_KEY_EOS_ID}, {"unk", VOCABULARY_KEY_UNK_ID},
-    {"sep", VOCABULARY_KEY_SEP_ID},   {"pad", VOCABULARY_KEY_PAD_ID}, {"cls", VOCABULARY_KEY_CLS_ID},
+    {"sep", VOCABULARY_KEY_SEP_ID},   {"pad", VOCABULARY_KEY_PAD_ID}, {"cls", VOCABULARY_KEY_COUNT}, /* which gguf-py does not write */
     {"mask", VOCABULARY_KEY_MASK_ID}, {"eot", VOCABULARY_KEY_EOT_ID}, {"eom", VOCABULARY_KEY_EOM_ID},
 };
 
@@ -161,7 +161,7 @@ static enum status set_id(struct run *run, enum type type, int64_t id, struct er
 {
     if (id < 0)
         return err_set(err, STATUS_CORRUPT, "config.json", "found %s_token_id %lld, expected an id", types[type].word, (long long)id);
-    if (run->known[type] || id >= run->special->ids || id > UINT32_MAX)
+    if (run->known[type] || id >= run->special->ids || id > UINT32_MAX || types[type].key == VOCABULARY_KEY_COUNT)
         return STATUS_OK;
     run->known[type] = true;
     run->id[run->id_count++] = (struct vocabulary_setting){.key = types[type].key, .id = (uint32_t)id};
@@ -188,7 +188,7 @@ static enum status take_config(struct run *run, struct err *err)
         const char *const text = run->word[type].text;
         for (uint32_t i = 0; text != NULL && tokenizer != NULL && i < tokenizer->own_count; i++)
             if (slice_is(tokenizer->added[i].text, text)) {
-                TRY(set_id(run, (enum type)type, tokenizer->added[i].id, err));
+                TRY(set_id(run, (enum type)type, tokenizer->added[i].declared, err));
                 break;
             }
     }
@@ -252,13 +252,32 @@ static enum status slurp(struct run *run, const char *name, struct text *text, s
     return path == NULL ? STATUS_LIMIT : file_slurp(run->special->source->ops, path, LIMIT_JSON_DOCUMENT_BYTES_MAX, text, err);
 }
 
+/* Ends of lines as Python reads them: "\r\n" and "\r" are "\n". */
+static void unify_lines(struct text *text)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < text->size; i++) {
+        const bool carriage = text->data[i] == '\r';
+        text->data[size++] = carriage ? '\n' : text->data[i];
+        i += carriage && i + 1 < text->size && text->data[i + 1] == '\n';
+    }
+    text->size = size;
+}
+
+static enum status slurp_template(struct run *run, const char *name, struct text *text, struct err *err)
+{
+    TRY(slurp(run, name, text, err));
+    unify_lines(text);
+    return STATUS_OK;
+}
+
 /* chat_template.jinja and additional_chat_templates/NAME.jinja. */
 static enum status take_files(struct run *run, struct slice *fallback, struct err *err)
 {
     static const char folder[] = "additional_chat_templates/", suffix[] = ".jinja";
     const struct tree_list *const list = &run->special->source->list;
     struct text text = {0};
-    enum status status = slurp(run, "chat_template.jinja", &text, err);
+    enum status status = slurp_template(run, "chat_template.jinja", &text, err);
     if (status == STATUS_OK)
         status = add_template(run, slice_of("default"), (struct slice){text.data == NULL ? "" : text.data, text.size}, fallback, err);
     for (size_t i = 0; i < list->count && status == STATUS_OK; i++) {
@@ -268,7 +287,7 @@ static enum status take_files(struct run *run, struct slice *fallback, struct er
         name = (struct slice){name.data + sizeof folder - 1, name.size - (sizeof folder - 1) - (sizeof suffix - 1)};
         if (memchr(name.data, '/', name.size) != NULL)
             continue;
-        status = slurp(run, list->entry[i].name, &text, err);
+        status = slurp_template(run, list->entry[i].name, &text, err);
         if (status == STATUS_OK)
             status = add_template(run, name, (struct slice){text.data == NULL ? "" : text.data, text.size}, fallback, err);
     }

@@ -37,7 +37,8 @@ enum status hftokenizer_add(struct hftokenizer *tokenizer, const struct encoder_
         return err_set(err, STATUS_CORRUPT, tokenizer->where, "found an added token of %zu bytes with the id %u, expected 1 to %d bytes and an id below %u",
                        added->text.size, added->id, LIMIT_TOKEN_BYTES_MAX, LIMIT_VOCABULARY_TOKENS_MAX);
     TRY(mem_grow((void **)&tokenizer->added, &tokenizer->added_capacity, tokenizer->added_count + 1u, sizeof *tokenizer->added, err));
-    tokenizer->added[tokenizer->added_count++] = *added;
+    tokenizer->added[tokenizer->added_count] = *added;
+    tokenizer->added[tokenizer->added_count++].declared = added->id;
     return STATUS_OK;
 }
 

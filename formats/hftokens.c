@@ -82,9 +82,9 @@ enum status hftokens_replace(struct source *source, const struct jsondoc *config
             TRY(copy(source, added.text, &token->text, err));
     }
     for (uint32_t i = 0; more != NULL && i < more->own_count; i++) {
-        if (more->added[i].id >= vocabulary->count)
-            return err_set(err, STATUS_CORRUPT, more->where, "found the added token %u, expected an id below %u", more->added[i].id, vocabulary->count);
-        struct vocabulary_token *const token = &vocabulary->token[more->added[i].id];
+        if (more->added[i].declared >= vocabulary->count)
+            return err_set(err, STATUS_CORRUPT, more->where, "found the added token %u, expected an id below %u", more->added[i].declared, vocabulary->count);
+        struct vocabulary_token *const token = &vocabulary->token[more->added[i].declared];
         TRY(set_added(source, more->added[i].text, more->added[i].special, token, err));
         TRY(copy(source, more->added[i].text, &token->text, err));
     }
@@ -120,6 +120,24 @@ static enum status add_file(struct source *source, struct hftokenizer *tokenizer
     return status;
 }
 
+/* The ids that the tokenizers library gives added tokens, whatever their files say: that of the model's token of the same text, else the next one
+ * (huggingface/tokenizers:tokenizers/src/tokenizer/added_vocabulary.rs, add_tokens). */
+static enum status number_added(struct hftokenizer *tokenizer, struct map *ids, struct err *err)
+{
+    uint32_t next = tokenizer->token_count, existing;
+    for (uint32_t i = 0; i < tokenizer->token_count; i++)
+        TRY(map_add(ids, tokenizer->token[i].text, tokenizer->token[i].id, &existing, err));
+    for (uint32_t i = 0; i < tokenizer->added_count; i++) {
+        struct encoder_added *const added = &tokenizer->added[i];
+        const uint32_t known = map_find(ids, added->text);
+        added->id = known == MAP_NONE ? next : known;
+        next = added->id >= next ? added->id + 1 : next;
+        if (known == MAP_NONE)
+            TRY(map_add(ids, added->text, added->id, &existing, err));
+    }
+    return STATUS_OK;
+}
+
 static enum status add_all(struct source *source, const struct jsondoc *config, bool old, struct hftokenizer *tokenizer, struct map *there, struct err *err)
 {
     for (uint32_t i = 0; i < tokenizer->added_count; i++) {
@@ -138,8 +156,12 @@ static enum status add_all(struct source *source, const struct jsondoc *config, 
 enum status hftokens_add_missing(struct source *source, const struct jsondoc *config, bool old, struct hftokenizer *tokenizer, struct err *err)
 {
     struct map there = {0};
-    const enum status status = add_all(source, config, old, tokenizer, &there, err);
+    struct map ids = {0};
+    enum status status = add_all(source, config, old, tokenizer, &there, err);
+    if (status == STATUS_OK)
+        status = number_added(tokenizer, &ids, err);
     map_free(&there);
+    map_free(&ids);
     return status;
 }
 
@@ -198,6 +220,12 @@ static enum status fill_added(struct source *source, struct hftokenizer *tokeniz
     return set_added(source, text, added->special || vocabulary_looks_special(text), token, err);
 }
 
+static void count_renumbered(const struct hftokenizer *tokenizer, struct vocabulary *vocabulary)
+{
+    for (uint32_t i = 0; i < tokenizer->added_count; i++)
+        vocabulary->renumbered += tokenizer->added[i].id != tokenizer->added[i].declared;
+}
+
 enum status hftokens_fill(struct source *source, struct hftokenizer *tokenizer, uint64_t tokens, struct vocabulary *vocabulary, struct err *err)
 {
     uint64_t count;
@@ -213,6 +241,7 @@ enum status hftokens_fill(struct source *source, struct hftokenizer *tokenizer, 
     }
     for (uint32_t i = 0; i < tokenizer->added_count; i++)
         TRY(fill_added(source, tokenizer, &tokenizer->added[i], &vocabulary->token[tokenizer->added[i].id], err));
+    count_renumbered(tokenizer, vocabulary);
     return copy_merges(source, tokenizer, vocabulary, err);
 }
 
@@ -296,5 +325,6 @@ enum status hftokens_fill_sentencepiece(struct source *source, const struct json
         token->type = is_byte(from->text) ? VOCABULARY_BYTE : is_named_special(config, from->text) ? VOCABULARY_CONTROL : VOCABULARY_NORMAL;
         token->score = VOCABULARY_ADDED_SCORE;
     }
+    count_renumbered(tokenizer, vocabulary);
     return fill_later(source, config, tokenizer, vocabulary, err);
 }

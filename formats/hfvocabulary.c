@@ -15,8 +15,8 @@ enum {
     TRIES_HF = 2,     /* a tokenizer.json that is SentencePiece's BPE */
     TRIES_BPE = 4,    /* byte-level BPE */
     SAYS_PREFIX = 8,  /* tokenizer_config's add_prefix_space, before everything else */
-    CODE_LLAMA = 16,  /* infill ids where there are 32016 tokens; no BOS where there are 49152 */
-    CODE_GEMMA = 32,  /* infill ids */
+    CODE_LLAMA = 16,  /* an end of infilling where there are 32016 tokens; no BOS where there are 49152 */
+    CODE_GEMMA = 32,  /* an end of infilling */
     NO_PREFIX = 64,   /* add_space_prefix false, after a tokenizer.model */
     MORE_ADDED = 128, /* added tokens of tokenizer.json as well; byte-level BPE where the class is GPT2Tokenizer */
 };
@@ -32,7 +32,7 @@ static const struct {
     {"gemma3", TRIES_SPM | TRIES_BPE | NO_PREFIX},
     {"phi3", TRIES_SPM | MORE_ADDED},
 };
-enum { OTHERS_DO = TRIES_BPE, CODE_LLAMA_TOKENS = 32016, NO_BOS_TOKENS = 49152 };
+enum { OTHERS_DO = TRIES_BPE, CODE_LLAMA_TOKENS = 32016, NO_BOS_TOKENS = 49152, CODE_LLAMA_END = 32010, CODE_GEMMA_END = 107 };
 
 struct run {
     struct source *source;
@@ -258,34 +258,16 @@ static enum status take_tiktoken(struct run *run, const struct text *file, struc
 
 /* --- which of them --- */
 
-struct infill {
-    enum vocabulary_key key;
-    uint32_t id;
-};
-
-static enum status set_infill(struct run *run, const struct infill *infill, size_t count, struct err *err)
-{
-    for (size_t i = 0; i < count; i++)
-        TRY(vocabulary_set_id(run->vocabulary, infill[i].key, infill[i].id, &run->source->arena, err));
-    return STATUS_OK;
-}
-
+/* The ids of other tokens for infilling are in the converter, but gguf-py writes none of them. */
 static enum status set_quirks(struct run *run, struct err *err)
 {
-    static const struct infill llama[] = {
-        {VOCABULARY_KEY_PREFIX_ID, 32007}, {VOCABULARY_KEY_SUFFIX_ID, 32008}, {VOCABULARY_KEY_MIDDLE_ID, 32009}, {VOCABULARY_KEY_EOT_ID, 32010}};
-    static const struct infill gemma[] = {{VOCABULARY_KEY_PREFIX_ID, 67},
-                                          {VOCABULARY_KEY_SUFFIX_ID, 69},
-                                          {VOCABULARY_KEY_MIDDLE_ID, 68},
-                                          {VOCABULARY_KEY_FIM_SEP_ID, 70},
-                                          {VOCABULARY_KEY_EOT_ID, 107}};
     struct arena *const arena = &run->source->arena;
     if (run->does & CODE_LLAMA && run->options->tokens == CODE_LLAMA_TOKENS)
-        TRY(set_infill(run, llama, sizeof llama / sizeof llama[0], err));
+        TRY(vocabulary_set_id(run->vocabulary, VOCABULARY_KEY_EOT_ID, CODE_LLAMA_END, arena, err));
     if (run->does & CODE_LLAMA && run->options->tokens == NO_BOS_TOKENS)
         TRY(vocabulary_set_flag(run->vocabulary, VOCABULARY_KEY_ADD_BOS, false, arena, err));
     if (run->does & CODE_GEMMA) {
-        TRY(set_infill(run, gemma, sizeof gemma / sizeof gemma[0], err));
+        TRY(vocabulary_set_id(run->vocabulary, VOCABULARY_KEY_EOT_ID, CODE_GEMMA_END, arena, err));
         TRY(vocabulary_set_flag(run->vocabulary, VOCABULARY_KEY_ADD_SPACE_PREFIX, false, arena, err));
     }
     return STATUS_OK;

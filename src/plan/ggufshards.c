@@ -123,6 +123,9 @@ static enum status warn(struct plan *plan, const struct gguf_input *gguf, const 
     if (listing->left_tokens > 0)
         TRY(plan_warn(plan, err, "the tokenizer has ids up to %llu, and config.json's vocab_size is %llu: tokens beyond it are left out, among them \"%.100s\"",
                       (unsigned long long)(listing->tokens + listing->left_tokens - 1), (unsigned long long)listing->tokens, listing->left_token));
+    if (listing->renumbered_tokens > 0)
+        TRY(plan_warn(plan, err, "%u added tokens have other ids than the tokenizer's files say: those that the tokenizers library gives them",
+                      listing->renumbered_tokens));
     if (listing->no_vocabulary)
         TRY(plan_warn(plan, err, "found no tokenizer: llama.cpp does not run a file without one (--base DIR with the model's own)"));
     if (listing->unread[0] != '\0')

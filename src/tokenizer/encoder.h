@@ -10,6 +10,7 @@
 struct encoder_added {
     struct slice text;
     uint32_t id;
+    uint32_t declared;            /* the id that its file gives it, where another one may follow from the order (formats/hftokens.h) */
     bool special;                 /* a control token */
     bool normalized;              /* found in normalized text, else in text as it is */
     bool single_word;             /* found only between words */

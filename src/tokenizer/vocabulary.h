@@ -61,6 +61,7 @@ struct vocabulary {
     size_t setting_capacity;
     uint64_t beyond;     /* ids of the tokenizer that `count` has no place for, up to the largest one */
     struct slice lost;   /* the first token that was left out for that */
+    uint32_t renumbered; /* added tokens that have another id than their file says (formats/hftokens.c) */
 };
 
 const char *vocabulary_kind_name(enum vocabulary_kind kind); /* "llama", "gpt2" */
