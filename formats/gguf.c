@@ -49,6 +49,11 @@ static enum status add_vocabulary(const struct gguf_input *input, struct gguf_li
         if (strcmp(input->arrangement->arch->name, pieces[p]) == 0 && !source_has(place, "tokenizer.model"))
             place = NULL;
     listing->no_vocabulary = place == NULL;
+    if (place == NULL && input->options->vocab_only) {
+        (void)err_set(err, STATUS_UNSUPPORTED, input->source == NULL ? "--vocab-only" : input->source->dir, "found no tokenizer that %s can be made of",
+                      input->arrangement->arch->name);
+        return err_try(err, "put the tokenizer's files of the original model there (of SentencePiece: tokenizer.model)");
+    }
     if (place == NULL)
         return STATUS_OK;
     (void)hyper_count(input->arrangement->arch, input->config, "vocab_size", &options.tokens);
