@@ -74,7 +74,8 @@ static bool stays_mxfp4(const struct model *model, const struct arranged *arrang
     return held && (type == GGML_MXFP4 || (!arranged->chosen && model->weight[arranged->weight[0]].spec.experts > 0));
 }
 
-enum status ggufplan_aim(struct aims *aims, const struct model *model, const struct arrangement *arrangement, const struct options *options, struct err *err)
+enum status ggufplan_aim(struct aims *aims, const struct model *model, const struct arrangement *arrangement, const struct options *options,
+                         struct err *err)
 {
     for (size_t i = 0; i < arrangement->count; i++) {
         const struct arranged *arranged = &arrangement->tensor[i];
@@ -160,7 +161,10 @@ static enum status check_activation(const struct weight *weight, const struct op
     if (weight->spec.activation == ACTIVATION_NONE || options->weights_only || (small && weight->role[ROLE_INPUT_SCALE] == MODEL_NONE))
         return STATUS_OK;
     (void)err_set(err, STATUS_UNREPRESENTABLE, weight->name, "found %s %s activations, which gguf cannot hold (R-ACTPARAM)",
-                  spec_activation_name(weight->spec.activation), mxfp4 ? "MXFP4" : small ? "FP8" : "int8");
+                  spec_activation_name(weight->spec.activation),
+                  mxfp4   ? "MXFP4"
+                  : small ? "FP8"
+                          : "int8");
     return err_try(err, "--weights-only drops them");
 }
 
@@ -208,16 +212,17 @@ static struct ggml_embed_facts facts_of(const struct plan *plan, const struct ar
     for (uint32_t w = 0; w < arranged->weight_count; w++) {
         const struct weight *weight = &plan->model->weight[arranged->weight[w]];
         const struct survey_weight *seen = &plan->survey->weight[arranged->weight[w]];
-        const bool zeros = seen->groups.zero_min <= seen->groups.zero_max;
+        const bool zeros = seen->groups.zero_min <= seen->groups.zero_max, part = seen->groups.fractions > 0;
+        const bool lost = part && weight->spec.zero_kind == ZERO_OFFSET; /* only a beta can be no whole multiple: its survey looked at the betas */
         facts.bits = weight->spec.bits > facts.bits ? weight->spec.bits : facts.bits;
-        facts.betas = facts.betas || seen->groups.fractions > 0;
+        facts.betas = facts.betas || part;
         facts.group = gap_common_divisor(facts.group, seen->group_run);
         facts.low = seen->embed.low < facts.low ? seen->embed.low : facts.low;
         facts.high = seen->embed.high > facts.high ? seen->embed.high : facts.high;
         facts.zero_low = zeros && seen->groups.zero_min < facts.zero_low ? seen->groups.zero_min : facts.zero_low;
         facts.zero_high = zeros && seen->groups.zero_max > facts.zero_high ? seen->groups.zero_max : facts.zero_high;
-        facts.loose[0] = facts.loose[0] || seen->embed.loose[0] > 0;
-        facts.loose[1] = facts.loose[1] || seen->embed.loose[1] > 0;
+        facts.loose[0] = facts.loose[0] || lost || seen->embed.loose[0] > 0;
+        facts.loose[1] = facts.loose[1] || lost || seen->embed.loose[1] > 0;
     }
     return facts;
 }
@@ -275,21 +280,39 @@ static bool is_ordered(const struct survey_weight *seen)
     return !seen->trivial_group_of && seen->group_run % GGML_EMBED_COLUMNS_MIN != 0;
 }
 
+/* What the codes of a stack are that no type holds, into buffer; returns buffer. Biases (or zeros) that are no whole multiples have no range of code - zero. */
+static const char *codes_of(const struct plan *plan, const struct arranged *arranged, const struct ggml_embed_facts *facts, char *buffer, size_t size)
+{
+    uint64_t fractions = 0;
+    bool zeros = false;
+    for (uint32_t w = 0; w < arranged->weight_count; w++) {
+        fractions += plan->survey->weight[arranged->weight[w]].groups.fractions;
+        zeros = zeros || plan->model->weight[arranged->weight[w]].spec.zero_kind == ZERO_OFFSET;
+    }
+    if (!facts->betas)
+        (void)snprintf(buffer, size, "code - zero in %lld..%lld", (long long)facts->low, (long long)facts->high);
+    else
+        (void)snprintf(buffer, size, "%llu groups with a %s", (unsigned long long)fractions,
+                       zeros             ? "zero that is no integer"
+                       : facts->bits > 5 ? "bias that is no whole multiple of its scale"
+                                         : "bias that is no whole multiple of its scale, nor are all F16");
+    return buffer;
+}
+
 static enum status refuse_embedding(const struct plan *plan, uint32_t index, const struct ggml_embed_facts *facts, struct err *err)
 {
     const struct arranged *arranged = &plan->arrangement->tensor[index];
     const char *name = arranged->name, *why = "";
     uint64_t group = facts->columns;
-    char more[80];
+    char more[80], codes[120];
     for (uint32_t w = 0; w < arranged->weight_count; w++) {
         const struct weight *weight = &plan->model->weight[arranged->weight[w]];
         group = gap_common_divisor(group, weight->groups == 1 ? facts->columns : weight->spec.group);
         if (is_ordered(&plan->survey->weight[arranged->weight[w]]))
             why = plan->aims->weight[arranged->weight[w]].stuck != NULL ? plan->aims->weight[arranged->weight[w]].stuck : order_of(name);
     }
-    (void)err_set(err, STATUS_UNREPRESENTABLE, name,
-                  "found %u-bit codes, code - zero in %lld..%lld, in groups of %llu%s: no block type holds them exactly (R-BLOCKS)%s", facts->bits,
-                  (long long)facts->low, (long long)facts->high, (unsigned long long)group, why,
+    (void)err_set(err, STATUS_UNREPRESENTABLE, name, "found %u-bit codes, %s, in groups of %llu%s: no block type holds them exactly (R-BLOCKS)%s",
+                  facts->bits, codes_of(plan, arranged, facts, codes, sizeof codes), (unsigned long long)group, why,
                   others_unheld(plan, index, more, sizeof more));
     return err_try(err, "--tensor-type %s=F32 makes it floats, --type F32 all of them; --allow-requantize rounds it to %s (lossy)", name,
                    ggml_name(lossy_type(facts)));
@@ -303,7 +326,10 @@ static enum status check_embedded(const struct plan *plan, const struct arranged
         const struct survey_weight *seen = &plan->survey->weight[arranged->weight[w]];
         TRY(check_activation(weight, options, err));
         TRY(gap_source_check(plan->model, arranged->weight[w], seen, err));
-        TRY(gap_source_cast((struct gap_source_cast){weight->name, "scales", &seen->scales, DTYPE_F16, options->exact, false}, err));
+        const enum status status = gap_source_cast((struct gap_source_cast){weight->name, "scales", &seen->scales, DTYPE_F16, options->exact, false}, err);
+        if (status != STATUS_OK && (seen->scales.overflow > 0 || seen->scales.underflow > 0))
+            (void)err_try(err, "--tensor-type %s=F32 makes it floats, --type F32 all of them", arranged->name); /* no block's scale is wider */
+        TRY(status);
     }
     return STATUS_OK;
 }
