@@ -37,8 +37,7 @@ static enum status judge_version(struct subject *subject, const struct ggufset_f
     if (!file->gguf.big_endian || reader->big_endian == SEVERITY_PASS)
         return STATUS_OK;
     return subject_report(subject, (struct remark){reader->big_endian, file->name, reader->big_endian == SEVERITY_SILENT
-                          ? "big endian: words inside blocks are not turned" : "big endian", "little endian", "gguf_convert_endian.py of gguf-py turns it", 0},
-                          err);
+                          ? "big endian: words inside blocks are not turned" : "big endian", "little endian", remedy_gguf(subject, err), 0}, err);
 }
 
 static enum status judge_places(struct subject *subject, const struct ggufset_file *file, struct err *err)
@@ -49,7 +48,7 @@ static enum status judge_places(struct subject *subject, const struct ggufset_fi
     if (odd && reader->places != SEVERITY_PASS)
         TRY(subject_report(subject, (struct remark){reader->places, file->name, gguf->is_reordered ? "tensor data in another order than the table's"
                            : "gaps between the data of tensors", "data without gaps, in the order of the table", remedy_gguf(subject, err), 0}, err));
-    if (gguf->alignment != GGUFILE_ALIGNMENT_DEFAULT && reader->places != SEVERITY_PASS)
+    if (file->fault == NULL && gguf->alignment != GGUFILE_ALIGNMENT_DEFAULT && reader->places != SEVERITY_PASS)
         TRY(subject_report(subject, (struct remark){SEVERITY_WARN, file->name, subject_text(subject, err, "general.alignment %u", gguf->alignment),
                            "32: llama-quantize and llama-gguf-split lay their output out by it, whatever the key says", remedy_gguf(subject, err), 0}, err));
     if (!gguf->nested || reader->nested)

@@ -118,7 +118,7 @@ const char *remedy_gguf(struct subject *subject, struct err *err)
     bool nested = false, present;
     for (size_t f = 0; f < subject->gguf.count; f++)
         nested = nested || subject->gguf.file[f].gguf.nested;
-    if (!subject->gguf.is_whole || subject->gguf.count != 1 || nested || subject->gguf.file[0].gguf.big_endian ||
+    if (!subject->gguf.is_whole || subject->gguf.count != 1 || nested ||
         ggufile_value_string(&subject->gguf.file[0].gguf, "general.architecture", &name, &present, NULL) != STATUS_OK || !present || arch_of_gguf(name) == NULL)
         return NULL;
     return subject_text(subject, err, "repaq convert SRC DST --to gguf --type COPY%s --for %s", is_odd(subject) ? " --lenient" : "", subject->row->name);

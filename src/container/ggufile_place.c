@@ -109,7 +109,7 @@ static enum status check_places(struct ggufile *gguf, bool lenient, struct exten
     (void)snprintf(where, sizeof where, "%s: tensor %s", gguf->path, odd->name);
     (void)err_set(err, STATUS_UNSUPPORTED, where, "found tensor data %s, expected them without gaps in the order of the table, as llama.cpp does",
                   gguf->is_reordered ? "in another order than the table" : "after a gap");
-    return err_try(err, "--lenient reads such files");
+    return err_try(err, "convert --lenient reads such files");
 }
 
 /* Offsets from the start of the file, and the end of all data. */
