@@ -1,6 +1,7 @@
 #include "formats/packing.h"
 
 #include "base/limits.h"
+#include "container/torchfile.h"
 #include "container/zipentry.h"
 #include "container/zstream.h"
 
@@ -131,20 +132,20 @@ enum status packing_streams(struct source *source, struct err *err)
 
 /* --- torch files that were packed again ------------------------------------------------------------------------------------------------------ */
 
+/* Only what a reader takes is unpacked, and only where the sizes are those of the tensors; of any other file the reader's own message is the better one. */
 static enum status expand(struct source *source, struct tree_entry *entry, const struct file *file, const char *path, struct err *err)
 {
     struct zipfile zip = {0};
     bool deflated = false;
     enum status status = zipfile_open(&zip, file, err);
-    for (size_t e = 0; status == STATUS_OK && e < zip.count; e++)
-        deflated = deflated || zip.entry[e].method == ZIPFILE_DEFLATED;
-    if (status != STATUS_OK) /* the reader's own message is the better one */
-        deflated = false;
-    status = STATUS_OK;
-    if (deflated)
-        status = start(source, err);
+    bool *wanted = status == STATUS_OK ? mem_alloc(zip.count + 1, sizeof *wanted, err) : NULL;
+    if (wanted != NULL && torchfile_wanted(file, &zip, wanted, err) == STATUS_OK)
+        for (size_t e = 0; e < zip.count; e++)
+            deflated = deflated || (wanted[e] && zip.entry[e].method == ZIPFILE_DEFLATED);
+    status = deflated ? start(source, err) : STATUS_OK;
     if (deflated && status == STATUS_OK)
-        status = overlay_add_expanded(&source->overlay, path, &zip, &entry->bytes, err);
+        status = overlay_add_expanded(&source->overlay, path, &zip, wanted, &entry->bytes, err);
+    free(wanted);
     zipfile_close(&zip);
     return status;
 }

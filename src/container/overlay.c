@@ -313,14 +313,15 @@ enum status overlay_add_zstd(struct overlay *overlay, const char *path, const st
     return add_spooled(overlay, path, &spool, written.content, status, err);
 }
 
-enum status overlay_add_expanded(struct overlay *overlay, const char *path, const struct zipfile *zip, uint64_t *bytes, struct err *err)
+enum status overlay_add_expanded(struct overlay *overlay, const char *path, const struct zipfile *zip, const bool *wanted, uint64_t *bytes, struct err *err)
 {
     struct file spool;
     TRY(open_spool(overlay, &spool, err));
     struct zipwrite writing = {.to = &spool};
     enum status status = STATUS_OK;
     for (uint32_t e = 0; status == STATUS_OK && e < zip->count; e++)
-        status = zipwrite_copy(&writing, zip, e, err);
+        if (wanted == NULL || wanted[e])
+            status = zipwrite_copy(&writing, zip, e, err);
     if (status == STATUS_OK)
         status = zipwrite_end(&writing, err);
     *bytes = writing.end;

@@ -34,7 +34,9 @@ enum status overlay_outer(struct overlay *overlay, const char *path, const struc
 enum status overlay_add_entry(struct overlay *overlay, const char *path, const struct zipfile *zip, uint32_t entry, struct err *err) WARN_UNUSED;
 /* The content of a zstd file (an outer file) under `path`; *bytes is its size. */
 enum status overlay_add_zstd(struct overlay *overlay, const char *path, const struct file *outer, uint64_t *bytes, struct err *err) WARN_UNUSED;
-/* The same archive with every entry stored, under `path`: what was compressed can then be read anywhere. *bytes is its size. */
-enum status overlay_add_expanded(struct overlay *overlay, const char *path, const struct zipfile *zip, uint64_t *bytes, struct err *err) WARN_UNUSED;
+/* The same archive, less what is not wanted ([zip->count]; NULL: less nothing), with every entry stored, under `path`: what was compressed can then be read
+ * anywhere. *bytes is its size. */
+enum status overlay_add_expanded(struct overlay *overlay, const char *path, const struct zipfile *zip, const bool *wanted, uint64_t *bytes,
+                                 struct err *err) WARN_UNUSED;
 
 #endif

@@ -133,17 +133,28 @@ static enum status read_byteorder(struct torchfile *torch, const struct zipfile 
     return status;
 }
 
-static enum status place_member(struct torchfile *torch, const struct zipfile *zip, struct slice top, size_t s, struct err *err)
+/* The entry of a storage, of the size that data.pkl states; MAP_NONE: no tensor of it is read. */
+static enum status find_storage(const struct torchfile *torch, const struct zipfile *zip, struct slice top, size_t s, uint32_t *entry, struct err *err)
 {
     const struct pickle_storage *storage = &torch->pickle.storage[s];
-    const uint32_t entry = find_member(zip, top, "data/", storage->key);
     uint64_t bytes;
-    if (storage->refused != NULL) /* no tensor of it is read */
+    *entry = MAP_NONE;
+    if (storage->refused != NULL)
         return STATUS_OK;
-    if (entry == MAP_NONE)
+    *entry = find_member(zip, top, "data/", storage->key);
+    if (*entry == MAP_NONE)
         return corrupt(torch, storage->key, "found no data of this storage, expected data/KEY", err);
-    if (!checked_mul(storage->elements, unit_of(storage), &bytes) || bytes != zip->entry[entry].bytes)
-        return corrupt(torch, zip->entry[entry].name, "found another size than that of the storage in data.pkl", err);
+    if (!checked_mul(storage->elements, unit_of(storage), &bytes) || bytes != zip->entry[*entry].bytes)
+        return corrupt(torch, zip->entry[*entry].name, "found another size than that of the storage in data.pkl", err);
+    return STATUS_OK;
+}
+
+static enum status place_member(struct torchfile *torch, const struct zipfile *zip, struct slice top, size_t s, struct err *err)
+{
+    uint32_t entry;
+    TRY(find_storage(torch, zip, top, s, &entry, err));
+    if (entry == MAP_NONE)
+        return STATUS_OK;
     if (zip->entry[entry].method != ZIPFILE_STORED) {
         char where[700];
         (void)snprintf(where, sizeof where, "%.400s: %.200s", torch->file->path, zip->entry[entry].name);
@@ -154,23 +165,61 @@ static enum status place_member(struct torchfile *torch, const struct zipfile *z
     return STATUS_OK;
 }
 
-static enum status read_members(struct torchfile *torch, const struct zipfile *zip, struct text *text, struct err *err)
+/* The pickle of the archive, in the folder *top. */
+static enum status read_state(struct torchfile *torch, const struct zipfile *zip, struct slice *top, struct text *text, struct err *err)
 {
-    struct slice top = {0};
-    TRY(find_top(torch, zip, &top, err));
-    TRY(read_byteorder(torch, zip, top, err));
-    const uint32_t entry = find_member(zip, top, "", "data.pkl");
+    TRY(find_top(torch, zip, top, err));
+    TRY(read_byteorder(torch, zip, *top, err));
+    const uint32_t entry = find_member(zip, *top, "", "data.pkl");
     if (entry == MAP_NONE)
         return corrupt(torch, "data.pkl", "found a folder with a name that is too long", err);
     TRY(zipfile_slurp(zip, entry, LIMIT_PICKLE_BYTES_MAX, text, err));
     TRY(pickle_read(&torch->pickle, torch->file->path, (struct slice){text->data, text->size}, NULL, err));
-    TRY(statedict_find(&torch->state, &torch->pickle, err));
+    return statedict_find(&torch->state, &torch->pickle, err);
+}
+
+static enum status read_members(struct torchfile *torch, const struct zipfile *zip, struct text *text, struct err *err)
+{
+    struct slice top = {0};
+    uint32_t entry;
+    TRY(read_state(torch, zip, &top, text, err));
     torch->place = mem_alloc(torch->pickle.storage_count + 1, sizeof *torch->place, err);
     if (torch->place == NULL)
         return STATUS_LIMIT;
+    for (size_t s = 0; s < torch->pickle.storage_count; s++) /* a wrong size says more than a compressed entry */
+        TRY(find_storage(torch, zip, top, s, &entry, err));
     for (size_t s = 0; s < torch->pickle.storage_count; s++)
         TRY(place_member(torch, zip, top, s, err));
     return add_tensors(torch, err);
+}
+
+static enum status mark_wanted(struct torchfile *torch, const struct zipfile *zip, struct text *text, bool *wanted, struct err *err)
+{
+    struct slice top = {0};
+    uint32_t entry;
+    TRY(read_state(torch, zip, &top, text, err));
+    memset(wanted, 0, zip->count * sizeof *wanted);
+    for (size_t s = 0; s < torch->pickle.storage_count; s++) {
+        TRY(find_storage(torch, zip, top, s, &entry, err));
+        if (entry != MAP_NONE)
+            wanted[entry] = true;
+    }
+    wanted[find_member(zip, top, "", "data.pkl")] = true; /* it was read */
+    entry = find_member(zip, top, "", "byteorder");
+    if (entry != MAP_NONE)
+        wanted[entry] = true;
+    return STATUS_OK;
+}
+
+enum status torchfile_wanted(const struct file *file, const struct zipfile *zip, bool *wanted, struct err *err)
+{
+    struct torchfile torch = {.file = file};
+    struct text text = {0};
+    const enum status status = mark_wanted(&torch, zip, &text, wanted, err);
+    statedict_free(&torch.state);
+    pickle_free(&torch.pickle);
+    text_free(&text);
+    return status;
 }
 
 static enum status read_zip(struct torchfile *torch, struct text *text, struct err *err)

@@ -8,6 +8,7 @@
 #define REPAQ_TORCHFILE_H
 
 #include "base/file.h"
+#include "container/zipfile.h"
 #include "ir/model.h"
 
 #include <stdbool.h>
@@ -20,5 +21,9 @@ enum { TORCHFILE_HEAD_BYTES = 264 }; /* that torchfile_probe wants to see */
  * stand in order is a view with strides (ir/view.h). Errors: CORRUPT, UNSUPPORTED (what the pickle names, kinds of tensors, tar, TorchScript, compressed
  * storages), LIMIT. What stays behind (an optimizer, numbers) becomes a note. */
 enum status torchfile_read(const struct file *file, uint32_t file_index, struct model *model, struct err *err) WARN_UNUSED;
+
+/* Which entries of an archive torchfile_read would read, into wanted [zip->count]: data.pkl, byteorder and the storages that data.pkl names, each of the
+ * size that is stated there. Compressed ones are entries like others here. Errors: as torchfile_read. */
+enum status torchfile_wanted(const struct file *file, const struct zipfile *zip, bool *wanted, struct err *err) WARN_UNUSED;
 
 #endif

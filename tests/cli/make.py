@@ -1,24 +1,27 @@
 #!/usr/bin/env python3
 """make.py KIND DIR [OPTION...]: a small checkpoint for a case. KIND: msmodelslim, packed, gptq, gptq_v2, awq, sharded, w8a16, static
 (W8A8 of compressed-tensors), products (W8A8 of msmodelslim, input scales of 0.1), short (compressed-tensors whose last group is),
-gguf (DIR/m.gguf, a llama), without (SRC MODULE: SRC less the tensors of MODULE),
+gguf (DIR/m.gguf, a llama), deflated (a pytorch_model.bin of one tensor, packed again), without (SRC MODULE: SRC less the tensors of MODULE),
 edited (a copy of the directory that is the first option).
 
 Options: asym (zeros that are not constant), rounded (scales that F16 cannot hold), flip (another value of one code), scale (one scale
 twice as large). Of static: bias (a layer bias, and an input scale of 0.1). Of products: deq_scale, quant_bias, input_scale, input_offset (a bit of its first value is
-another). Of gguf: the name of a family, big (endian), set (of two files), pre (a pre-tokenizer that nobody has), -NAME (without this tensor or pair).
+another). Of deflated: large (its storage is 64 MiB), more (an entry of 64 MiB that no tensor has).
+Of gguf: the name of a family, big (endian), set (of two files), pre (a pre-tokenizer that nobody has), -NAME (without this tensor or pair).
 Of edited: -NAME (without this tensor), NAME=BYTE (its last bytes, of one value, are this one), NAME~ (floats that are 0)."""
 import math
 import pathlib
 import shutil
 import struct
 import sys
+import zipfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "malformed"))
 import checkpoint  # noqa: E402
 import defects  # noqa: E402
 import ggufmodel  # noqa: E402
 import modern  # noqa: E402
+import torchsave  # noqa: E402
 
 
 def gguf(folder, options):
@@ -33,6 +36,12 @@ def gguf(folder, options):
         ggufmodel.write_set(folder, pairs, tensors)
     else:
         ggufmodel.write(folder / "m.gguf", pairs, tensors, big="big" in options)
+
+
+def deflated(folder, options):
+    zeros = bytes(64 << 20)
+    storages = {"0": zeros if "large" in options else torchsave.HALVES, **({"1": zeros} if "more" in options else {})}
+    torchsave.make_zip(folder, torchsave.state(torchsave.tensor()), storages, zipfile.ZIP_DEFLATED)
 
 
 def without(folder, source, module):
@@ -64,6 +73,8 @@ def main(kind, place, *options):
         return without(folder, *options)
     if kind == "gguf":
         return gguf(folder, options)
+    if kind == "deflated":
+        return deflated(folder, options)
     if kind == "edited":
         return edited(folder, *options)
     asymmetric = "asym" in options

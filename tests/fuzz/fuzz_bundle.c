@@ -74,7 +74,7 @@ static void check_expanded(struct overlay *overlay, const struct zipfile *zip)
     struct file file;
     struct zipfile again;
     uint64_t bytes = 0;
-    enum status status = overlay_add_expanded(overlay, "expanded", zip, &bytes, &err);
+    enum status status = overlay_add_expanded(overlay, "expanded", zip, NULL, &bytes, &err);
     harness_check(status, &err);
     if (status != STATUS_OK)
         return;
