@@ -23,6 +23,7 @@ struct reading {
     uint32_t file;           /* whose tensors are being read */
     uint64_t heads, key_heads;
     size_t strange;          /* tensors without a name in Hugging Face's */
+    const char *stranger;    /* the first of them */
     uint32_t layers;         /* the largest number of one, and 1 */
 };
 
@@ -197,11 +198,15 @@ static enum status add_experts(struct reading *reading, uint32_t stored, const s
 /* As the file has it, under its own name; stacks of blocks are one weight of all their rows. */
 static enum status add_own(struct reading *reading, uint32_t stored, const struct ggufile_tensor *tensor, struct err *err)
 {
+    const bool foreign = !reading->as_stored && reading->arch != NULL;
+    reading->model->tensor[stored].foreign = foreign;
     if (ggml_kind(tensor->type) != GGML_KIND_BLOCK)
         return STATUS_OK;
     const struct share share = {.name = reading->model->tensor[stored].name, .stored = stored,
                                 .rows = tensor->dims[1] * tensor->dims[2] * tensor->dims[3], .whole = true};
-    return add_weight(reading, &share, tensor, err);
+    TRY(add_weight(reading, &share, tensor, err));
+    reading->model->weight[reading->model->weight_count - 1].foreign = foreign;
+    return STATUS_OK;
 }
 
 static enum status add_tensor(struct reading *reading, const struct ggufile_tensor *tensor, struct err *err)
@@ -216,7 +221,8 @@ static enum status add_tensor(struct reading *reading, const struct ggufile_tens
         return STATUS_OK;
     }
     if (reading->arch == NULL || !arch_match_gguf(reading->arch, slice_of(tensor->name), &match)) {
-        reading->strange++;
+        if (reading->strange++ == 0)
+            reading->stranger = tensor->name;
         if (reading->arch != NULL && (slice_ends(slice_of(tensor->name), ".scale") || slice_ends(slice_of(tensor->name), ".input_scale"))) {
             (void)err_set(err, STATUS_UNSUPPORTED, tensor->name,
                           "found a scale that is applied at run time (R-ACTSCALE), which Hugging Face's %s has no place for", reading->arch->classes[0]);
@@ -333,8 +339,8 @@ static enum status note_oddities(const struct reading *reading, struct err *err)
     if (reading->set->stray_count > 0)
         TRY(model_add_note(reading->model, err, "%zu pairs of metadata stand in later shards, where nothing reads them", reading->set->stray_count));
     if (reading->strange > 0 && reading->arch != NULL)
-        TRY(model_add_note(reading->model, err, "%zu tensors have no name in Hugging Face's %s and keep their own", reading->strange,
-                           reading->arch->classes[0]));
+        TRY(model_add_note(reading->model, err, "%zu tensors have no name in Hugging Face's %s (first: %.200s)", reading->strange,
+                           reading->arch->classes[0], reading->stranger));
     return STATUS_OK;
 }
 

@@ -62,9 +62,19 @@ static bool divide_heads(const struct arch *arch, const struct jsondoc *config, 
     return true;
 }
 
+#define KEY_HEADS "num_key_value_heads"
+
+/* Stated, and null. */
+static bool is_null(const struct jsondoc *config, const char *member)
+{
+    return hyper_find(config, member) == NULL && (jsondoc_get(config, member) != NULL || jsondoc_get(jsondoc_get(config, "text_config"), member) != NULL);
+}
+
 static bool find_default(const struct arch *arch, const struct jsondoc *config, const char *member, double *value)
 {
     const char *type = jsondoc_string(hyper_find(config, "model_type"));
+    if (strcmp(member, KEY_HEADS) == 0 && is_null(config, member)) /* as every class that takes null does, whatever its default is */
+        return hyper_number(arch, config, "num_attention_heads|n_head|n_heads", value);
     for (const struct arch_default *row = arch->defaults; row != NULL && row->member != NULL; row++) {
         if (strcmp(row->member, member) != 0 || (row->type != NULL && (type == NULL || strcmp(row->type, type) != 0)))
             continue;
@@ -129,6 +139,16 @@ static bool is_as_fixed(const struct arch_fixed *fixed, const struct jsondoc *fo
     return text == NULL || strncmp(text, fixed->text, 4) == 0 || (strcmp(text, "swish") == 0 && strcmp(fixed->text, "silu") == 0);
 }
 
+/* The first number that config.json says is none, where llama.cpp has one: for transformers null is a feature that is off. */
+static const struct arch_default *find_none(const struct arch *arch, const struct jsondoc *config)
+{
+    double value;
+    for (const struct arch_default *row = arch->defaults; row != NULL && row->member != NULL; row++)
+        if (row->like == NULL && strcmp(row->member, KEY_HEADS) != 0 && is_null(config, row->member) && find_default(arch, config, row->member, &value))
+            return row;
+    return NULL;
+}
+
 bool hyper_unsaid(const struct arch *arch, const struct jsondoc *config, char *words, size_t size)
 {
     double stated, scale;
@@ -139,6 +159,11 @@ bool hyper_unsaid(const struct arch *arch, const struct jsondoc *config, char *w
         const char *text = jsondoc_string(found);
         (void)snprintf(words, size, "%s %.40s, and llama.cpp takes %s", fixed->member, text != NULL ? text : fixed->truth ? "false" : "true",
                        fixed->text != NULL ? fixed->text : fixed->truth ? "true" : "false");
+        return true;
+    }
+    const struct arch_default *none = find_none(arch, config);
+    if (none != NULL) {
+        (void)snprintf(words, size, "%s null, and llama.cpp takes %.9g", none->member, none->value);
         return true;
     }
     if (!jsondoc_double(hyper_find(config, "query_pre_attn_scalar"), &stated) || !hyper_scale(arch, config, &scale) || stated == scale)

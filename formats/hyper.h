@@ -19,7 +19,7 @@ bool hyper_count(const struct arch *arch, const struct jsondoc *config, const ch
 bool hyper_head(const struct arch *arch, const struct jsondoc *config, uint64_t *rows);
 /* Gemma 2 and 3: the number whose root llama.cpp divides q by. False of other families, and where config.json does not say the sizes. */
 bool hyper_scale(const struct arch *arch, const struct jsondoc *config, double *scale);
-/* What config.json says otherwise than llama.cpp computes, though GGUF has no key for it, in words; false: nothing. */
+/* What config.json says otherwise than llama.cpp computes, though GGUF has no key or no value for it, in words; false: nothing. */
 bool hyper_unsaid(const struct arch *arch, const struct jsondoc *config, char *words, size_t size);
 
 #endif

@@ -65,6 +65,15 @@ static bool is_odd(const struct subject *subject)
     return odd;
 }
 
+/* Tensors that convert takes to Hugging Face's format for none of the model's. */
+static bool has_foreign(const struct model *model)
+{
+    bool foreign = false;
+    for (size_t t = 0; t < model->tensor_count; t++)
+        foreign = foreign || model->tensor[t].foreign;
+    return foreign;
+}
+
 /* A GGUF file of floats becomes a directory of them, if its metadata say which model it is. */
 static const char *convert_floats(struct subject *subject, struct err *err)
 {
@@ -78,6 +87,8 @@ const char *remedy_convert(struct subject *subject, const char *from, struct err
 {
     char text[100];
     const bool gguf = subject->gguf.count > 0;
+    if (gguf && has_foreign(&subject->model))
+        return NULL;
     if (gguf && (subject->model.weight_count == 0 || subject->model.config == NULL || subject->model.file_count != subject->gguf.count))
         return convert_floats(subject, err);
     struct engine_limits limits;

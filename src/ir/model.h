@@ -62,6 +62,7 @@ struct tensor {
     int8_t shift;          /* added to every value, in F32, when it becomes a tensor of Hugging Face's: -1 for Gemma's norms in GGUF */
     bool switched;         /* a stack of experts as MLX's switch layers hold it, and GGUF: no float checkpoint stores such a one */
     bool shortened;        /* the format left out rows at its end that the model has no use for (embeddings beyond the tokens, of Gemma 3 in GGUF) */
+    bool foreign;          /* of a GGUF file whose family has no name for it in Hugging Face's format */
     enum dtype dtype;
     enum fate fate;
 };
@@ -82,6 +83,7 @@ struct weight {
     const uint32_t *row_order, *column_order; /* [out] or [in], not both: at r stands the stored output channel, or input column, order[r]; NULL: as stored.
                                                  Of codes, parameters and the group map alike (plan/decode.h, params.h). In the arena */
     bool unset_group_of; /* a negative entry in the group map says that it is not set, instead of counting from the end (compressed-tensors) */
+    bool foreign;        /* as a tensor's */
     uint32_t role[ROLE_COUNT]; /* index into model.tensor, or MODEL_NONE */
 };
 

@@ -358,6 +358,13 @@ static enum status move_floats(const struct gap *gap, uint32_t index, struct spe
     return STATUS_OK;
 }
 
+/* Under a name that no loader knows a tensor is lost, whatever the model needs it for. */
+static enum status refuse_foreign(const char *where, const char *name, struct err *err)
+{
+    (void)err_set(err, STATUS_UNSUPPORTED, where, "found a tensor that models of this family have no name for in Hugging Face's format");
+    return err_try(err, "--exclude %s leaves it out; --to gguf keeps it", name);
+}
+
 enum status gap_weight(const struct gap *gap, uint32_t index, struct spec *spec, struct err *err)
 {
     const struct format *target = gap->target;
@@ -365,6 +372,8 @@ enum status gap_weight(const struct gap *gap, uint32_t index, struct spec *spec,
     const struct survey_weight *seen = &gap->survey->weight[index];
     const struct aim *aim = &gap->aims->weight[index];
     TRY(gap_source_check(gap->model, index, seen, err));
+    if (weight->foreign && !target->arranged)
+        return refuse_foreign(weight->name, weight->name, err);
     if (weight->origin != NULL)
         TRY(check_rounding(weight, &seen->rounding, gap->options, err));
     if (aim->dense)
@@ -424,6 +433,8 @@ enum status gap_tensor(const struct gap *gap, uint32_t index, struct err *err)
                       "found a stack of experts, gate and up apart, which no float checkpoint holds (R-EXPERTS)");
         return err_try(err, "the checkpoint that the file was made of");
     }
+    if (tensor->foreign && tensor->fate == FATE_CARRY && !gap->target->arranged && !gap->aims->excluded[index])
+        return refuse_foreign(model_where(model, index, where, sizeof where), tensor->name, err);
     if (seen->cast.count == 0 || tensor->fate == FATE_CLAIMED || gap->aims->excluded[index])
         return STATUS_OK;
     const enum dtype to = gap->aims->tensor[index].dtype;

@@ -119,7 +119,7 @@ static enum status warn(struct plan *plan, const struct gguf_input *gguf, const 
 {
     char unsaid[200];
     if (gguf->copy == NULL && hyper_unsaid(gguf->arrangement->arch, gguf->config, unsaid, sizeof unsaid))
-        TRY(plan_warn(plan, err, "config.json: found %s: GGUF has no key for it, so that llama.cpp computes another model", unsaid));
+        TRY(plan_warn(plan, err, "config.json: found %s: GGUF cannot say it, so that llama.cpp computes another model", unsaid));
     if (listing->left_tokens > 0)
         TRY(plan_warn(plan, err, "the tokenizer has ids up to %llu, and config.json's vocab_size is %llu: tokens beyond it are left out, among them \"%.100s\"",
                       (unsigned long long)(listing->tokens + listing->left_tokens - 1), (unsigned long long)listing->tokens, listing->left_token));

@@ -61,13 +61,14 @@ def generated(place):
 
 
 def gguf(place):
-    """GGUF files: floats, blocks whose codes are kept, gaps between tensors, big endian, a set."""
+    """GGUF files: floats, blocks whose codes are kept, gaps between tensors, a tensor of another family, big endian, a set."""
     pairs, tensors = ggufmodel.model("llama")
     blocks = {name: ggufmodel.tensor(value[0], ggufmodel.Q8_0 if ".ffn_" in name and len(value[0]) == 2 else None) for name, value in tensors.items()}
     ggufmodel.write(place / "gguf" / "floats.gguf", pairs, tensors)
     ggufmodel.write(place / "gguf" / "blocks.gguf", pairs, blocks)
     ggufmodel.write(place / "gguf" / "gap.gguf", pairs, blocks, gap=64)
     ggufmodel.write(place / "gguf" / "old.gguf", pairs, tensors, version=2)
+    ggufmodel.write(place / "gguf" / "foreign.gguf", pairs, {**blocks, "blk.0.attn_sinks.weight": ggufmodel.tensor([32])})
     ggufmodel.write(place / "gguf" / "big.gguf", pairs, blocks, big=True)
     ggufmodel.write_set(place / "gguf-set", *ggufmodel.model("qwen2"))
     yield from ((path.stem, path) for path in sorted((place / "gguf").iterdir()))

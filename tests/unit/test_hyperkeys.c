@@ -109,6 +109,10 @@ static void defaults_of_the_model_type(void **state)
     is_u32(&g, "qwen3moe.attention.head_count_kv", 4);
     is_u32(&g, "qwen3moe.expert_feed_forward_length", 768);
     done(&g);
+    set(&g, "{\"architectures\": [\"Qwen2ForCausalLM\"], \"num_hidden_layers\": 1, \"hidden_size\": 64, \"num_attention_heads\": 4, "
+            "\"intermediate_size\": 96, \"num_key_value_heads\": null}");
+    is_u32(&g, "qwen2.attention.head_count_kv", 4); /* absent it is 32 */
+    done(&g);
 }
 
 static void rope_scaling(void **state)
@@ -216,6 +220,11 @@ static void what_gguf_does_not_say(void **state)
         {"{\"architectures\": [\"Gemma3ForConditionalGeneration\"], \"text_config\": {\"num_hidden_layers\": 34, \"hidden_size\": 2560, "
          "\"num_attention_heads\": 8, \"head_dim\": 256, \"query_pre_attn_scalar\": 168}}", "query_pre_attn_scalar 168, and llama.cpp takes 256"},
         {"{\"architectures\": [\"Gemma2ForCausalLM\"], \"num_hidden_layers\": 26, \"query_pre_attn_scalar\": 256}", NULL},
+        {"{\"architectures\": [\"Gemma2ForCausalLM\"], \"attn_logit_softcapping\": null}", "attn_logit_softcapping null, and llama.cpp takes 50"},
+        {"{\"architectures\": [\"Gemma2ForCausalLM\"], \"final_logit_softcapping\": 20}", NULL},
+        {"{\"architectures\": [\"Gemma3ForConditionalGeneration\"], \"text_config\": {\"sliding_window\": null}}",
+         "sliding_window null, and llama.cpp takes 4096"},
+        {"{\"architectures\": [\"LlamaForCausalLM\"], \"model_type\": \"llama\", \"head_dim\": null, \"num_key_value_heads\": null}", NULL},
     };
     for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++) {
         const struct arch *arch;
