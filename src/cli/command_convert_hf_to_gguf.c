@@ -5,16 +5,20 @@
 #include "cli/command.h"
 #include "cli/progress.h"
 #include "cli/report.h"
+#include "formats/arch/arch.h"
 #include "plan/ggufshards.h"
 
 #include <ctype.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+enum { CLASSES_MAX = 64 };
 
 struct hf_options {
     const char *outfile, *outtype, *name, *metadata, *split_size, *split_tensors;
-    bool big_endian, vocab_only, bare_first, dry_run, verbose, no_lazy, temp_file, requantize, verify;
+    bool big_endian, vocab_only, bare_first, dry_run, verbose, no_lazy, temp_file, requantize, verify, fp8_as_q8, supported;
     unsigned threads;
     uint64_t memory;
 };
@@ -23,7 +27,8 @@ struct hf_options {
     { \
         {"--outfile", ARGUMENT_STRING, &(o)->outfile, "F", "a file, {ftype} in its name becoming the type, or a directory; default: MODEL_DIR"}, \
             {"--outtype", ARGUMENT_STRING, &(o)->outtype, "T", \
-             "f32, f16, bf16, q8_0 or auto (default): bf16 or f16, by the first matrix that has either"}, \
+             "f32, f16, bf16, q8_0, tq1_0, tq2_0 or auto (default): bf16 or f16, by the first matrix that has either"}, \
+            {"--fp8-as-q8", ARGUMENT_FLAG, &(o)->fp8_as_q8, NULL, "FP8 weights become Q8_0 instead of floats"}, \
             {"--model-name", ARGUMENT_STRING, &(o)->name, "NAME", "general.name; default: by the directory's name"}, \
             {"--metadata", ARGUMENT_STRING, &(o)->metadata, "F", "JSON of general.* values that go before all others"}, \
             {"--vocab-only", ARGUMENT_FLAG, &(o)->vocab_only, NULL, "metadata and vocabulary, no tensors; MODEL_DIR need not have weights"}, \
@@ -36,6 +41,7 @@ struct hf_options {
             {"--verify", ARGUMENT_FLAG, &(o)->verify, NULL, "read the result back and compare it with the source before it is put in place"}, \
             {"--threads", ARGUMENT_COUNT, &(o)->threads, "N", "default: all processors (REPAQ_THREADS)"}, \
             {"--memory", ARGUMENT_BYTES, &(o)->memory, "SIZE", "default: 256MiB (REPAQ_MEMORY)"}, \
+            {"--print-supported-models", ARGUMENT_FLAG, &(o)->supported, NULL, "print the architectures that are converted, and stop"}, \
             {"--verbose", ARGUMENT_FLAG, &(o)->verbose, NULL, "taken, and without effect"}, \
             {"--no-lazy", ARGUMENT_FLAG, &(o)->no_lazy, NULL, "likewise: memory is bounded anyway"}, \
             {"--use-temp-file", ARGUMENT_FLAG, &(o)->temp_file, NULL, "likewise"}, \
@@ -66,8 +72,6 @@ static const struct {
     {"--sentence-transformers-dense-modules", "llama.cpp's own converter"},
     {"--fuse-gate-up-exps", "leave it out: gate and up stay two tensors"},
     {"--fuse-qkv", "leave it out: q, k and v stay three tensors"},
-    {"--fp8-as-q8", "--outtype q8_0"},
-    {"--print-supported-models", "repaq help convert_hf_to_gguf, docs/formats/gguf.md"},
     {"--vocab-type", "leave it out: the tokenizer's files say it"},
     {"--vocab-dir", "put the tokenizer's files beside the weights"},
     {"--no-vocab", "leave it out"},
@@ -97,11 +101,11 @@ static enum status parse(struct session *session, int argc, char **argv, struct 
 {
     const struct argument rows[] = HF_ROWS(options);
     size_t places;
-    const struct arguments arguments = {rows, sizeof rows / sizeof rows[0], directory, 1,
-                                        "repaq convert_hf_to_gguf MODEL_DIR [--outfile F] [--outtype T]", true};
+    const struct arguments arguments = {rows, sizeof rows / sizeof rows[0], directory, 1, "repaq convert_hf_to_gguf MODEL_DIR [--outfile F] [--outtype T]",
+                                        true};
     TRY(refuse_strangers(argc, argv, err));
     TRY(arguments_parse(&arguments, argc, argv, &places, err));
-    if (places < 1) {
+    if (places < 1 && !options->supported) {
         (void)err_set(err, STATUS_USAGE, "convert_hf_to_gguf", "found no MODEL_DIR");
         return err_try(err, "%s", arguments.usage);
     }
@@ -127,8 +131,16 @@ static enum status has_weights(const struct session *session, const char *direct
     return status;
 }
 
+/* True for what the converter sees first: of safetensors by name, of others as they are stored, file by file. */
+static bool is_before(const struct model *model, const struct tensor *a, const struct tensor *b)
+{
+    const char *const left = model->file[a->file].name, *const right = model->file[b->file].name;
+    const int files = strcmp(left, right);
+    return files != 0 ? files < 0 : slice_ends(slice_of(left), ".safetensors") && strcmp(a->name, b->name) < 0;
+}
+
 /* The type of --outtype auto: that of the first matrix which is BF16 or F16; F16 where there is none, also for a vocabulary without weights
- * (conversion/base.py, ModelBase.__init__). */
+ * (conversion/base.py, ModelBase.__init__ and index_tensors). */
 static enum status guess_type(const struct session *session, const char *directory, bool vocab_only, enum filetype *type, struct err *err)
 {
     struct source source;
@@ -143,16 +155,38 @@ static enum status guess_type(const struct session *session, const char *directo
     enum status status = source_open(&source, session->resources.ops, directory, err);
     if (status == STATUS_OK)
         status = registry_read(&source, NULL, (struct read_options){0}, &model, &bid, err);
+    const struct tensor *first = NULL;
     for (size_t t = 0; t < model.tensor_count && status == STATUS_OK; t++) {
-        const enum dtype dtype = model.tensor[t].dtype;
-        if (model.tensor[t].rank < 2 || (dtype != DTYPE_BF16 && dtype != DTYPE_F16))
-            continue;
-        *type = dtype == DTYPE_BF16 ? FILETYPE_BF16 : FILETYPE_F16;
-        break;
+        const struct tensor *const tensor = &model.tensor[t];
+        const bool half = tensor->rank >= 2 && tensor->file < model.file_count && (tensor->dtype == DTYPE_BF16 || tensor->dtype == DTYPE_F16);
+        if (half && (first == NULL || is_before(&model, tensor, first)))
+            first = tensor;
     }
+    if (first != NULL)
+        *type = first->dtype == DTYPE_BF16 ? FILETYPE_BF16 : FILETYPE_F16;
     model_free(&model);
     source_close(&source);
     return status;
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* As the original lists them. */
+static enum status print_supported(struct err *err)
+{
+    const char *name[CLASSES_MAX];
+    size_t count = 0;
+    for (size_t a = 0; arch_at(a) != NULL; a++)
+        for (const char *const *class = arch_at(a)->classes; *class != NULL && count < CLASSES_MAX; class ++)
+            name[count++] = *class;
+    qsort(name, count, sizeof name[0], by_text);
+    bool written = puts("Supported models:\nTEXT models:") >= 0;
+    for (size_t i = 0; i < count; i++)
+        written = printf("  - %s\n", name[i]) > 0 && written;
+    return written ? STATUS_OK : err_set(err, STATUS_IO, "standard output", "cannot be written");
 }
 
 static enum status take_type(const struct session *session, const struct hf_options *options, const char *directory, enum filetype *type, struct err *err)
@@ -160,7 +194,8 @@ static enum status take_type(const struct session *session, const struct hf_opti
     static const struct {
         const char *name;
         enum filetype type;
-    } types[] = {{"f32", FILETYPE_F32}, {"f16", FILETYPE_F16}, {"bf16", FILETYPE_BF16}, {"q8_0", FILETYPE_Q8_0}};
+    } types[] = {{"f32", FILETYPE_F32},   {"f16", FILETYPE_F16},     {"bf16", FILETYPE_BF16},
+                 {"q8_0", FILETYPE_Q8_0}, {"tq1_0", FILETYPE_TQ1_0}, {"tq2_0", FILETYPE_TQ2_0}};
     if (options->outtype == NULL || strcmp(options->outtype, "auto") == 0)
         return guess_type(session, directory, options->vocab_only, type, err);
     for (size_t t = 0; t < sizeof types / sizeof types[0]; t++) {
@@ -168,9 +203,8 @@ static enum status take_type(const struct session *session, const struct hf_opti
         if (strcmp(options->outtype, types[t].name) == 0)
             return STATUS_OK;
     }
-    const bool ternary = strcmp(options->outtype, "tq1_0") == 0 || strcmp(options->outtype, "tq2_0") == 0;
-    (void)err_set(err, ternary ? STATUS_UNSUPPORTED : STATUS_USAGE, "--outtype", "found \"%s\", expected a type", options->outtype);
-    return err_try(err, "one of: f32, f16, bf16, q8_0, auto");
+    (void)err_set(err, STATUS_USAGE, "--outtype", "found \"%s\", expected a type", options->outtype);
+    return err_try(err, "one of: f32, f16, bf16, q8_0, tq1_0, tq2_0, auto");
 }
 
 /* A number, with K, M or G behind it where `units` says so (convert_hf_to_gguf.py, split_str_to_n_bytes). */
@@ -306,10 +340,12 @@ enum status command_convert_hf_to_gguf(struct session *session, int argc, char *
     const char *directory = NULL;
     struct text path = {0};
     TRY(parse(session, argc, argv, &options, &directory, err));
+    if (options.supported)
+        return print_supported(err);
     struct request request = {
         .source = directory,
         .target = &gguf_format,
-        .options = {.dtype = DTYPE_NONE, .requantize = options.requantize},
+        .options = {.dtype = DTYPE_NONE, .requantize = options.requantize, .converter = true, .fp8_as_q8 = options.fp8_as_q8},
         .gguf = {.name = options.name, .metadata = options.metadata, .big_endian = options.big_endian, .vocab_only = options.vocab_only},
         .dry_run = options.dry_run,
         .verify = options.verify,

@@ -144,7 +144,7 @@ enum status ggufmix_choose(struct arrangement *arrangement, const struct model *
     }
     if (options->mix != NULL && options->type == FILETYPE_NONE && !options->mix->strict)
         return overrule(arrangement, model, input, options, err);
-    if (copy ? options->type == FILETYPE_NONE : options->mix == NULL && is_plain(options->type))
+    if (copy ? options->type == FILETYPE_NONE : options->mix == NULL && (options->converter || is_plain(options->type)))
         return STATUS_OK;
     struct arranged **order = mem_alloc(arrangement->count + 1, sizeof *order, err);
     if (order == NULL)

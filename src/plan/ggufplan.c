@@ -4,6 +4,7 @@
 #include "codec/ggml_embed.h"
 #include "plan/gap.h"
 #include "plan/gap_source.h"
+#include "plan/gguftype.h"
 #include "plan/outputs.h"
 
 #include <stdio.h>
@@ -21,36 +22,6 @@ uint64_t ggufplan_rows(const struct output_tensor *output)
     for (unsigned d = 0; d + 1 < output->rank; d++)
         rows *= output->shape[d]; /* a product of what was checked when it was read */
     return rows;
-}
-
-static uint64_t columns_of(const struct arranged *arranged)
-{
-    return arranged->rank == 0 ? 1 : arranged->shape[arranged->rank - 1];
-}
-
-/* The type of floats: the file's, but for what is F32 in every file; a row that is no whole blocks becomes F16 (gguf.md section 2.3). */
-static enum ggml_type float_type(const struct arranged *arranged, const struct tensor *source, const struct options *options)
-{
-    uint64_t bytes;
-    if (arranged->chosen)
-        return arranged->type;
-    if (arranged->always_f32)
-        return GGML_F32;
-    if (options->type == FILETYPE_NONE)
-        return ggml_of_dtype(source->dtype);
-    return ggml_row_bytes(filetype_type(options->type), columns_of(arranged), &bytes) ? filetype_type(options->type) : GGML_F16;
-}
-
-/* The type that a weight's values are written in; GGML_COUNT: its codes are kept. */
-static enum ggml_type value_type(const struct arranged *arranged, const struct options *options)
-{
-    uint64_t bytes;
-    if (arranged->chosen)
-        return arranged->type;
-    if (arranged->always_f32)
-        return GGML_F32;
-    const enum ggml_type type = filetype_type(options->type);
-    return type == GGML_COUNT || ggml_row_bytes(type, columns_of(arranged), &bytes) ? type : GGML_F16;
 }
 
 /* The file's own bytes stay. */
@@ -86,7 +57,7 @@ enum status ggufplan_aim(struct aims *aims, const struct model *model, const str
                 return err_set(err, STATUS_UNSUPPORTED, model_where(model, arranged->source, where, sizeof where),
                                "found dtype %s, expected F32, F16 or BF16 in what becomes GGUF", dtype_name(source->dtype));
             }
-            aims->tensor[arranged->source].dtype = ggml_dtype(float_type(arranged, source, options));
+            aims->tensor[arranged->source].dtype = ggml_dtype(gguftype_floats(arranged, source, options));
             aims->tensor[arranged->source].add = arranged->plus_one;
             aims->tensor[arranged->source].half = arranged->plus_one && source->dtype == DTYPE_F16;
         }
@@ -97,7 +68,7 @@ enum status ggufplan_aim(struct aims *aims, const struct model *model, const str
                 continue;
             }
             const struct weight *weight = &model->weight[arranged->weight[w]];
-            const enum ggml_type type = value_type(arranged, options);
+            const enum ggml_type type = gguftype_values(model, arranged, options);
             const bool kept = aim->dense; /* --keep names it */
             const bool affine = weight->spec.grid == GRID_AFFINE_ZERO || weight->spec.grid == GRID_AFFINE_BETA;
             aim->blocks = !kept && ((type == GGML_COUNT && (affine || spec_is_mxfp4(&weight->spec))) || stays_mxfp4(model, arranged, type));
@@ -140,7 +111,7 @@ static enum status add_floats(struct plan *plan, uint32_t index, const struct op
 {
     const struct arranged *arranged = &plan->arrangement->tensor[index];
     const struct tensor *source = &plan->model->tensor[arranged->source];
-    const enum ggml_type type = float_type(arranged, source, options);
+    const enum ggml_type type = gguftype_floats(arranged, source, options);
     const bool block = ggml_kind(type) == GGML_KIND_BLOCK, same = ggml_dtype(type) == source->dtype && !arranged->plus_one;
     const struct cast_tally *cast = &plan->survey->tensor[arranged->source].cast;
     const struct gap gap = {plan->model, plan->survey, plan->aims, plan->target, options, 0, 0};
@@ -192,7 +163,7 @@ static enum status add_values(struct plan *plan, uint32_t index, enum ggml_type 
     }
     TRY(check_values(plan, arranged, options, err));
     output.exactness = ggml_kind(type) == GGML_KIND_BLOCK ? EXACTNESS_LOSSY : EXACTNESS_EXACT;
-    if (output.exactness == EXACTNESS_LOSSY && !options->requantize) {
+    if (output.exactness == EXACTNESS_LOSSY && !options->requantize && !gguftype_is_q8(plan->model, arranged, options)) {
         (void)err_set(err, STATUS_UNREPRESENTABLE, output.name, "found codes, and %s would round them anew", ggml_name(type));
         return err_try(err, "--type auto keeps them, --type F16 makes them floats, --allow-requantize rounds them");
     }
@@ -207,7 +178,7 @@ static enum status add_values(struct plan *plan, uint32_t index, enum ggml_type 
 /* What all weights of a stack have in common: the widest of each. */
 static struct ggml_embed_facts facts_of(const struct plan *plan, const struct arranged *arranged)
 {
-    struct ggml_embed_facts facts = {.columns = columns_of(arranged), .low = INT64_MAX, .high = INT64_MIN, .zero_low = INT64_MAX, .zero_high = INT64_MIN};
+    struct ggml_embed_facts facts = {.columns = gguftype_columns(arranged), .low = INT64_MAX, .high = INT64_MIN, .zero_low = INT64_MAX, .zero_high = INT64_MIN};
     facts.group = facts.columns;
     for (uint32_t w = 0; w < arranged->weight_count; w++) {
         const struct weight *weight = &plan->model->weight[arranged->weight[w]];
@@ -403,7 +374,7 @@ static enum status add_weights(struct plan *plan, uint32_t index, const struct o
         return add_embedded(plan, index, options, err);
     if (aim->unheld)
         return add_unheld(plan, index, options, err);
-    const enum ggml_type type = value_type(arranged, options);
+    const enum ggml_type type = gguftype_values(plan->model, arranged, options);
     return add_values(plan, index, type == GGML_COUNT ? ggml_of_dtype(aim->dtype) : type, options, err);
 }
 

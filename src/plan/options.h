@@ -40,6 +40,8 @@ struct options {
     bool exact;               /* --exact: refuse rounded scales and floats */
     uint64_t shard_bytes_max; /* --max-shard-size; 0: the source's sharding */
     struct split split;       /* of a GGUF */
+    bool converter;           /* convert_hf_to_gguf: its types, of a ternary file as well, and no mix */
+    bool fp8_as_q8;           /* FP8 weights become Q8_0, whatever the file's type */
     bool verbatim;            /* GGUF from GGUF: order and metadata stay the source's, instead of what llama-quantize COPY makes of them */
     bool keep_scale_dtype;    /* ms_to_vllm: scales keep their dtype whatever the target's engines read */
     bool no_group_of;         /* ms_to_vllm: no g_idx */

@@ -35,6 +35,7 @@ ROWS = 264  # of embeddings; the tokenizer has 258 tokens
 SMALL = {"vocab_size": ROWS, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2,
          "max_position_embeddings": 256, "head_dim": 16, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
 ODD = {**SMALL, "hidden_size": 80, "intermediate_size": 72, "num_attention_heads": 5, "num_key_value_heads": 1}
+WIDE = {**SMALL, "hidden_size": 256, "intermediate_size": 512, "num_hidden_layers": 2, "head_dim": 64}
 EXPERTS = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32}
 THETA = {"rope_theta": 10000.0}
 LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192, "rope_theta": 500000.0}
@@ -248,6 +249,8 @@ def there_and_back(repaq, scratch, path):
     return problems + ["%s differs" % name for name in sorted(set(a) | set(b)) if a.get(name) != b.get(name)]
 
 
+OUTTYPES = {"auto": gguf.LlamaFileType.GUESSED, "f32": gguf.LlamaFileType.ALL_F32, "tq1_0": gguf.LlamaFileType.MOSTLY_TQ1_0,
+            "tq2_0": gguf.LlamaFileType.MOSTLY_TQ2_0}
 CARD = """---
 license: apache-2.0
 license_name: some
@@ -288,8 +291,31 @@ NAMED = [
     ("Mixed-dtypes", "Qwen2", SMALL, "bfloat16", {"mixed": True}),
     ("Oss-0.1B-v1", "GptOss", OSS, "bfloat16", {"changes": MXFP4}),
     ("Oss-float", "GptOss", OSS, "float16", {}),
+    ("Ternary", "Llama", WIDE, "float16", {"type": "tq1_0"}),
+    ("Ternary-2", "Mixtral", {**WIDE, "num_local_experts": 2, "num_experts_per_tok": 1}, "bfloat16", {"type": "tq2_0"}),
+    ("Ternary-odd", "Qwen2", {**WIDE, "intermediate_size": 384}, "bfloat16", {"type": "tq2_0"}),     # rows that are no whole blocks
+    ("Small", "Llama", WIDE, "bfloat16", {"fp8": True}),
+    ("Small-as-Q8", "Llama", WIDE, "bfloat16", {"fp8": True, "fp8_as_q8": True, "words": ["--fp8-as-q8"]}),
+    ("Small-as-Q8", "Llama", WIDE, "float16", {"fp8": True, "type": "f32", "fp8_as_q8": True, "words": ["--fp8-as-q8"]}),
     ("licenses", "Qwen2", SMALL, "bfloat16", {"card": "---\nlicense: [mit, x]\nbase_model: [a/b, c]\nlanguages: fr\n---\n"}),
 ]
+
+
+def make_small(folder):
+    """Matrices of layers become FP8 in blocks of 128 x 128, as DeepSeek has them."""
+    path = os.path.join(folder, "model.safetensors")
+    tensors = {}
+    for name, tensor in safetensors.torch.load_file(path).items():
+        if not name.endswith("_proj.weight"):
+            tensors[name] = tensor
+            continue
+        scale = torch.rand(-(-tensor.shape[0] // 128), -(-tensor.shape[1] // 128)) * 0.001 + 0.0001
+        spread = scale.repeat_interleave(128, 0)[:tensor.shape[0]].repeat_interleave(128, 1)[:, :tensor.shape[1]]
+        tensors[name], tensors[name + "_scale_inv"] = (tensor.float() / spread).clamp(-448, 448).to(torch.float8_e4m3fn), scale
+    safetensors.torch.save_file(tensors, path, metadata={"format": "pt"})
+    config = Path(folder) / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text(encoding="utf-8")), "quantization_config": {
+        "quant_method": "fp8", "fmt": "e4m3", "activation_scheme": "dynamic", "weight_block_size": [128, 128]}}), encoding="utf-8")
 
 
 def judge_drop_in(repaq, scratch, case, say):
@@ -300,7 +326,9 @@ def judge_drop_in(repaq, scratch, case, say):
         os.makedirs(place)
     options = dict(options)
     make(folder, kind, config, options.pop("changes", {}), dtype)
-    card, words = options.pop("card", None), options.pop("words", [])
+    card, words, label = options.pop("card", None), options.pop("words", []), options.pop("type", "auto")
+    if options.pop("fp8", False):
+        make_small(folder)
     if options.pop("mixed", False):  # safetensors writes tensors of wider types first
         path = os.path.join(folder, "model.safetensors")
         tensors = safetensors.torch.load_file(path)
@@ -311,8 +339,8 @@ def judge_drop_in(repaq, scratch, case, say):
     if "overrides" in options:
         options["metadata_override"] = Path(scratch) / "overrides.json"
         options["metadata_override"].write_text(json.dumps(options.pop("overrides")), encoding="utf-8")
-    convert_upstream(folder, theirs, gguf.LlamaFileType.GUESSED, **options)
-    command = [repaq, "convert_hf_to_gguf", folder, "--outfile", mine] + (["--model-name", options["model_name"]] if "model_name" in options else [])
+    convert_upstream(folder, theirs, OUTTYPES[label], **options)
+    command = [repaq, "convert_hf_to_gguf", folder, "--outfile", mine, "--outtype", label] + (["--model-name", options["model_name"]] if "model_name" in options else [])
     command += ["--metadata", str(options["metadata_override"])] if "metadata_override" in options else []
     command += words
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
