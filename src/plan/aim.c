@@ -48,6 +48,20 @@ static bool holds(const struct format *target, unsigned bits, enum activation ac
     return false;
 }
 
+/* The target has static activations of this width, and no part that holds a quant_bias. */
+static bool drops_derived(const struct format *target, const struct aim *aim)
+{
+    if (aim->activation != ACTIVATION_STATIC)
+        return false;
+    for (size_t f = 0; f < target->form_count; f++) {
+        const struct form *form = &target->form[f];
+        for (size_t p = 0; form->bits == aim->bits && form->activation == ACTIVATION_STATIC && p < form->part_count; p++)
+            if (form->part[p].role == ROLE_QUANT_BIAS && form->part[p].when != WHEN_NEVER)
+                return false;
+    }
+    return true;
+}
+
 static struct aim aim_of(const struct weight *weight, const struct format *target, const struct options *options)
 {
     const bool looked_up = is_embedding(weight->name) && target->can.grid != GRID_AFFINE_BETA;
@@ -80,6 +94,7 @@ static enum status aim_weights(struct aims *aims, const struct model *model, con
         aims->idle[1] = aims->idle[1] && !aim->excluded;
         aim->dense = aim->dense || kept;
         aim->zeros = aim->dense ? ZERO_MID : aim->zeros;
+        aim->drops_derived = !aim->dense && !aim->excluded && drops_derived(target, aim);
     }
     for (uint32_t t = 0; regex[1] != NULL && t < model->tensor_count; t++) {
         const struct tensor *tensor = &model->tensor[t];

@@ -13,6 +13,7 @@ struct aim {
     const char *stuck; /* with blocks: why its inputs stay in activation order though other layers make them (reorder.h); NULL: they do not */
     enum zero_kind zeros; /* how the target keeps those that are not 2^(bits-1); ZERO_MID if dense */
     uint8_t bits;      /* of the codes in the target */
+    bool drops_derived; /* static activations, and the target has no place for deq_scale and quant_bias, which must follow from the rest */
     enum activation activation;
     enum dtype dtype;  /* of the scales in the target; of the values if dense */
 };

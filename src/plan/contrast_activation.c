@@ -2,7 +2,7 @@
 
 #include "base/le.h"
 #include "codec/half.h"
-#include "formats/parts.h"
+#include "plan/activation.h"
 #include "plan/difference.h"
 #include "plan/params.h"
 
@@ -86,11 +86,10 @@ static void settle(struct tally *tally, double tolerance, struct pair *pair)
 
 /* An output channel. */
 struct channel {
-    float product;      /* of input scale and scale, in F32 */
-    float deq;          /* as stored, else the product */
-    int32_t quant_bias; /* as stored */
-    double exact;       /* what quant_bias rounds */
-    double slack;       /* how far from it F32 may be */
+    float product;                  /* of input scale and scale, in F32 */
+    float deq;                      /* as stored, else the product */
+    int32_t quant_bias;             /* as stored */
+    struct activation_bias formula; /* of quant_bias */
 };
 
 struct side {
@@ -107,30 +106,14 @@ static bool has(const struct side *side, enum role role)
     return side->weight->role[role] != MODEL_NONE;
 }
 
-/* One value of a small tensor, a float or an int8; 0 if there is none. */
-static enum status load_one(const struct side *side, enum role role, float *value, struct err *err)
-{
-    uint8_t stored[8] = {0};
-    *value = 0.0f;
-    if (!has(side, role))
-        return STATUS_OK;
-    const enum dtype dtype = side->fetch->model->tensor[side->weight->role[role]].dtype;
-    TRY(fetch_bytes(side->fetch, side->weight->role[role], 0, stored, dtype_bits(dtype) / 8, err));
-    if (dtype == DTYPE_I8)
-        *value = (float)(int8_t)stored[0];
-    else
-        half_load(dtype, stored, 1, value);
-    return STATUS_OK;
-}
-
 static enum status load_input(struct side *side, struct err *err)
 {
     const struct weight *weight = side->weight;
     const enum dtype input = side->fetch->model->tensor[weight->role[ROLE_INPUT_SCALE]].dtype;
     const bool alike = has(side, ROLE_SCALES) && side->fetch->model->tensor[weight->role[ROLE_SCALES]].dtype == input;
     side->dtype = alike ? input : DTYPE_F32;
-    TRY(load_one(side, ROLE_INPUT_SCALE, &side->scale, err));
-    return load_one(side, ROLE_INPUT_ZERO, &side->zero, err);
+    TRY(activation_value(side->fetch, weight, ROLE_INPUT_SCALE, &side->scale, err));
+    return activation_value(side->fetch, weight, ROLE_INPUT_ZERO, &side->zero, err);
 }
 
 static enum status load_raw(const struct side *side, uint32_t tensor, struct area area, uint8_t **raw, struct err *err)
@@ -167,41 +150,17 @@ static enum status load_channels(struct side *side, struct area area, struct err
     return STATUS_OK;
 }
 
-/* The layer's own bias of the area's rows as doubles in channel.exact; zeros where it has none. */
-static enum status load_bias(struct side *side, struct area area, struct err *err)
+/* What the formula of quant_bias gives before it is rounded. */
+static enum status load_formula(struct side *side, struct area area, struct err *err)
 {
-    uint32_t tensor;
-    uint8_t *raw;
-    if (!parts_sibling(side->fetch->model, slice_of(side->weight->name), ".bias", &tensor))
-        return STATUS_OK;
-    const struct tensor *bias = &side->fetch->model->tensor[tensor];
-    if (!dtype_is_plain_float(bias->dtype) || model_elements(bias) != side->weight->out)
-        return STATUS_OK;
-    TRY(load_raw(side, tensor, area, &raw, err));
-    for (uint64_t i = 0; i < area.out; i++) {
-        float value;
-        half_load(bias->dtype, raw + i * dtype_bits(bias->dtype) / 8, 1, &value);
-        side->channel[i].exact = (double)value;
-    }
-    return STATUS_OK;
-}
-
-/* What the formula of quant_bias gives before it is rounded, in a double. */
-static enum status load_exact(struct side *side, struct area area, struct err *err)
-{
-    const int64_t middle = INT64_C(1) << (side->weight->spec.bits - 1);
-    struct codes codes;
-    TRY(load_bias(side, area, err));
-    TRY(decode_codes(side->fetch, side->weight, area, side->scratch, &codes, err));
-    for (uint64_t i = 0; i < area.out; i++) {
-        struct channel *channel = &side->channel[i];
-        int64_t sum = 0;
-        for (uint64_t k = 0; k < area.in; k++)
-            sum += codes.data[i * codes.stride + k] - middle;
-        const double own = channel->deq == 0.0f ? 0.0 : channel->exact / (double)channel->deq, moved = (double)side->zero * (double)sum;
-        channel->exact = own - moved;
-        channel->slack = 0x1p-22 * (fabs(own) + fabs(moved));
-    }
+    int64_t *sum = scratch_take(side->scratch, SCRATCH_SUMS, area.out * (sizeof *sum + sizeof(float)), err);
+    if (sum == NULL)
+        return STATUS_LIMIT;
+    float *bias = (float *)(void *)(sum + area.out);
+    TRY(activation_layer_bias(side->fetch, side->weight, area, side->scratch, bias, err));
+    TRY(activation_sums(side->fetch, side->weight, area, side->scratch, sum, err));
+    for (uint64_t i = 0; i < area.out; i++)
+        side->channel[i].formula = activation_bias(bias[i], side->channel[i].deq, side->zero, sum[i]);
     return STATUS_OK;
 }
 
@@ -228,15 +187,26 @@ static enum standing standing_of_bias(const struct side *side, const struct chan
 {
     const double stored = channel->quant_bias;
     (void)side;
-    if (stored == nearbyint(channel->exact))
+    if (stored == nearbyint(channel->formula.exact))
         return STANDING_EXACT;
-    return fabs(stored - channel->exact) <= 0.5 + channel->slack ? STANDING_ROUNDED : STANDING_OFF;
+    return fabs(stored - channel->formula.exact) <= 0.5 + 0x1p-22 * channel->formula.size ? STANDING_ROUNDED : STANDING_OFF;
+}
+
+static bool deq_follows(const struct channel *channel)
+{
+    return activation_deq_follows((double)channel->product, (double)channel->deq);
+}
+
+static bool bias_follows(const struct channel *channel)
+{
+    return activation_bias_follows(channel->formula, channel->quant_bias);
 }
 
 /* deq_scale and quant_bias are compared by one rule. */
 struct derived {
     enum role role;
     enum standing (*standing)(const struct side *side, const struct channel *channel);
+    bool (*follows)(const struct channel *channel); /* near enough for the survey to let it be dropped */
     double (*stored)(const struct channel *channel);
     double (*formula)(const struct channel *channel);
 };
@@ -258,11 +228,11 @@ static double stored_bias(const struct channel *channel)
 
 static double formula_of_bias(const struct channel *channel)
 {
-    return nearbyint(channel->exact);
+    return nearbyint(channel->formula.exact);
 }
 
-static const struct derived derived_deq = {ROLE_DEQ_SCALE, standing_of_deq, stored_deq, formula_of_deq};
-static const struct derived derived_bias = {ROLE_QUANT_BIAS, standing_of_bias, stored_bias, formula_of_bias};
+static const struct derived derived_deq = {ROLE_DEQ_SCALE, standing_of_deq, deq_follows, stored_deq, formula_of_deq};
+static const struct derived derived_bias = {ROLE_QUANT_BIAS, standing_of_bias, bias_follows, stored_bias, formula_of_bias};
 
 static bool same_number(double a, double b)
 {
@@ -281,6 +251,7 @@ static void contrast_derived(const struct derived *derived, const struct side si
         widen(tally, stored, other);
         if (tally->computed) {
             standing = derived->standing(only, own);
+            standing = standing == STANDING_OFF && derived->follows(own) ? STANDING_ROUNDED : standing;
         } else if (!same_number(stored, other)) {
             const bool both = derived->standing(&side[0], a) != STANDING_OFF && derived->standing(&side[1], b) != STANDING_OFF;
             standing = both ? STANDING_ROUNDED : STANDING_OFF;
@@ -315,7 +286,7 @@ static enum status contrast_channels(struct side side[2], double tolerance, stru
             continue;
         for (size_t s = 0; s < 2; s++)
             if (has(&side[s], ROLE_QUANT_BIAS))
-                TRY(load_exact(&side[s], area, err));
+                TRY(load_formula(&side[s], area, err));
         contrast_derived(&derived_bias, side, &bias, area);
     }
     settle(&deq, tolerance, pair);

@@ -63,6 +63,12 @@ enum status gap_source_check(const struct model *model, uint32_t weight, const s
                       (unsigned long long)seen->strange_deqs, (unsigned long long)model->weight[weight].out);
         return err_try(err, "fetch the checkpoint again: one of them belongs to other weights");
     }
+    if (seen->strange_biases > 0) {
+        (void)err_set(err, STATUS_CORRUPT, model->weight[weight].name,
+                      "found %llu of %llu quant_biases that are not bias / deq_scale - input_offset * sum of the row's codes (R-CONFLICT)",
+                      (unsigned long long)seen->strange_biases, (unsigned long long)model->weight[weight].out);
+        return err_try(err, "fetch the checkpoint again: codes or quant_bias belong to other weights");
+    }
     return check_claim(model, &model->weight[weight], seen, err);
 }
 

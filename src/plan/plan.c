@@ -8,15 +8,18 @@
 #include "plan/outputs.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define APART_MIN 0x1p-22 /* more than F32 arithmetic in another order explains */
+
 const char *plan_step_name(enum step step)
 {
-    static const char *const names[] = {"copy",  "cast",  "codes",       "scales",     "zeros",     "beta",      "group_of",
-                                        "shape", "dense", "embed", "blocks", "input_scale", "input_zero", "deq_scale", "quant_bias"};
+    static const char *const names[] = {"copy",  "cast",  "codes",  "scales",      "zeros",      "beta",      "group_of",  "shape",
+                                        "dense", "embed", "blocks", "input_scale", "input_zero", "deq_scale", "quant_bias"};
     _Static_assert(sizeof names / sizeof names[0] == STEP_COUNT, "one name a step");
     return names[step];
 }
@@ -166,6 +169,7 @@ enum status plan_refused(const struct plan_input *input, bool *refused, struct e
 /* How many weights that keep their codes have a property that a warning tells of. */
 struct oddities {
     size_t ragged, narrow, negative, all_zero, old_zeros, ordered, mixed_bits;
+    double apart; /* survey_weight.apart, at most */
 };
 
 static struct oddities count_oddities(const struct plan *plan)
@@ -183,13 +187,14 @@ static struct oddities count_oddities(const struct plan *plan)
         odd.all_zero += plan->survey->weight[w].zero_group_of;
         odd.old_zeros += plan->survey->weight[w].old_zeros;
         odd.ordered += !plan->survey->weight[w].trivial_group_of;
+        odd.apart = fmax(odd.apart, plan->survey->weight[w].apart);
         bits = bits == 0 ? plan->spec[w].bits : bits;
         odd.mixed_bits += plan->spec[w].bits != bits;
     }
     return odd;
 }
 
-static enum status warn_weights(struct plan *plan, struct err *err)
+static enum status warn_weights(struct plan *plan, bool exact, struct err *err)
 {
     const struct capability *can = &plan->target->can;
     const struct oddities odd = count_oddities(plan);
@@ -211,6 +216,15 @@ static enum status warn_weights(struct plan *plan, struct err *err)
                       odd.old_zeros));
     if (odd.ordered > 0 && can->warn_order != NULL)
         TRY(plan_warn(plan, err, "%zu weights have groups in activation order: %s", odd.ordered, can->warn_order));
+    if (odd.apart > APART_MIN && exact) {
+        (void)err_set(
+            err, STATUS_UNREPRESENTABLE, plan->target->name,
+            "found no place for deq_scale and quant_bias, which the other parameters give to within %.2g of their value, and --exact was given (R-SCALE)",
+            odd.apart);
+        return err_try(err, "leave --exact out");
+    }
+    if (odd.apart > APART_MIN)
+        TRY(plan_warn(plan, err, "deq_scale and quant_bias are dropped, which the other parameters give to within %.2g of their value", odd.apart));
     if (plan->kept_count > 0 && !plan->symmetric && can->warn_asymmetric != NULL)
         TRY(plan_warn(plan, err, "the zero points are asymmetric: %s", can->warn_asymmetric));
     if (odd.mixed_bits > 0 && !can->mixed_bits)
@@ -244,7 +258,7 @@ static uint32_t choose_file(struct sharding *sharding, uint32_t source_file, uin
 static enum status add_outputs(struct plan *plan, const struct options *options, struct err *err)
 {
     const struct gap gap = {plan->model, plan->survey, plan->aims, plan->target, options, 0, 0};
-    struct sharding sharding = {.bytes_max = options->one_file != NULL       ? UINT64_MAX
+    struct sharding sharding = {.bytes_max = options->one_file != NULL      ? UINT64_MAX
                                              : options->shard_bytes_max > 0 ? options->shard_bytes_max
                                                                             : plan->model->shard_bytes};
     for (uint32_t i = 0; i < plan->model->tensor_count; i++) {
@@ -393,7 +407,7 @@ enum status plan_make(struct plan *plan, const struct plan_input *input, struct 
         TRY(decide_weights(plan, options, err));
         TRY(choose_names(plan, err));
         TRY(add_outputs(plan, options, err));
-        TRY(warn_weights(plan, err));
+        TRY(warn_weights(plan, options->exact, err));
         TRY(outputs_files(plan, options, err));
     }
     TRY(tally_classes(plan, options->exact, err));

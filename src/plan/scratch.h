@@ -25,6 +25,7 @@ enum scratch_slot {
     SCRATCH_IMPORTANCE, /* of the columns of one matrix */
     SCRATCH_ORDERED, /* what is gathered in another order, until it takes the place of what it was gathered from */
     SCRATCH_ORDERED_PARAMS,
+    SCRATCH_SUMS,   /* of the codes of rows, and the biases of their channels */
     SCRATCH_STORE,  /* bytes to be written */
     SCRATCH_COUNT,
 };

@@ -3,6 +3,7 @@
 #include "base/le.h"
 #include "codec/half.h"
 #include "base/pool.h"
+#include "plan/survey_activation.h"
 #include "plan/survey_blocks.h"
 #include "plan/values.h"
 
@@ -30,7 +31,7 @@ static enum status survey_casts(const struct weight *weight, const struct aim *a
 {
     const struct spec *spec = &weight->spec;
     const size_t count = params->count;
-    if (spec->scale_rule == SCALE_ABSMAX) { /* a product in F32 */
+    if (spec->scale_rule == SCALE_ABSMAX) {                                  /* a product in F32 */
         result->scales.count += aim->dtype == spec->scale_dtype ? count : 0; /* else the cast below counts them */
         result->scales.inexact = result->scales.count;
         result->scales.max_relative = fmax(result->scales.max_relative, 0x1p-24);
@@ -111,136 +112,6 @@ static enum status survey_values(const struct surveying *context, uint32_t index
         if (loss.max_relative > result->values.max_relative)
             result->values.max_relative = loss.max_relative;
     }
-    return STATUS_OK;
-}
-
-static float round_to(enum dtype dtype, float value, struct cast_tally *tally)
-{
-    uint8_t stored[4];
-    float rounded;
-    half_store(dtype, &value, 1, stored, tally);
-    half_load(dtype, stored, 1, &rounded);
-    return rounded;
-}
-
-/* A product of two F32 is exact in a double. */
-static void tally_product(float input, float scale, struct cast_tally *tally)
-{
-    const double exact = (double)input * (double)scale;
-    const float product = input * scale;
-    tally->count++;
-    if (!isfinite(exact) || (double)product == exact)
-        return;
-    tally->inexact++;
-    if (isinf(product))
-        tally->overflow++;
-    else if (product == 0.0f)
-        tally->underflow++;
-    else
-        tally->max_relative = fmax(tally->max_relative, fabs(((double)product - exact) / exact));
-}
-
-/* input scale * scale of output channels. */
-struct products {
-    uint64_t out0;
-    size_t count;
-    const float *value; /* [count] */
-};
-
-/* What a computed quant_bias = rne(bias / deq_scale - input zero * sum of codes) loses: its input zero is an integer (an I8), so it is what the quotient
- * does. */
-static enum status survey_biases(const struct surveying *context, const struct weight *weight, struct products products, struct scratch *scratch,
-                                 double *largest, struct err *err)
-{
-    const uint32_t bias = weight->role[ROLE_LAYER_BIAS];
-    if (weight->role[ROLE_QUANT_BIAS] != MODEL_NONE || bias == MODEL_NONE)
-        return STATUS_OK;
-    const enum dtype dtype = context->fetch->model->tensor[bias].dtype;
-    const uint64_t size = dtype_bits(dtype) / 8;
-    uint8_t *stored = scratch_take(scratch, SCRATCH_DENSE, products.count * size, err);
-    if (stored == NULL)
-        return STATUS_LIMIT;
-    TRY(fetch_bytes(context->fetch, bias, products.out0 * size, stored, products.count * size, err));
-    for (size_t i = 0; i < products.count; i++) {
-        float value;
-        half_load(dtype, stored + i * size, 1, &value);
-        const double own = products.value[i] == 0.0f ? 0.0 : (double)value / (double)products.value[i];
-        *largest = fmax(*largest, fabs(nearbyint(own) - own));
-    }
-    return STATUS_OK;
-}
-
-/* What becomes of an input scale, and of deq_scale = input scale * scale where it is not stored. */
-static enum status survey_products(const struct surveying *context, uint32_t index, float input, struct scratch *scratch, struct survey_weight *result,
-                                   struct err *err)
-{
-    const struct weight *weight = &context->fetch->model->weight[index];
-    const enum dtype own = context->fetch->model->tensor[weight->role[ROLE_INPUT_SCALE]].dtype;
-    const struct aim *aim = context->aims == NULL ? NULL : &context->aims->weight[index];
-    if (aim == NULL || aim->dense || weight->spec.activation != ACTIVATION_STATIC)
-        return STATUS_OK;
-    const float kept = round_to(context->aims->floats == DTYPE_NONE ? own : context->aims->floats, input, &result->input);
-    const uint64_t step = SURVEY_PAIRS_MAX;
-    for (uint64_t out0 = 0; weight->role[ROLE_DEQ_SCALE] == MODEL_NONE && weight->groups == 1 && out0 < weight->out; out0 += step) {
-        const struct area area = {out0, weight->out - out0 < step ? weight->out - out0 : step, 0, 1};
-        struct params params;
-        TRY(params_load(context->fetch, weight, area, scratch, &params, err));
-        for (size_t i = 0; i < params.count; i++) {
-            const float scale = round_to(aim->dtype, params.scale[i], NULL);
-            tally_product(kept, scale, &result->products);
-            params.scale[i] = kept * scale;
-        }
-        TRY(survey_biases(context, weight, (struct products){out0, params.count, params.scale}, scratch, &result->bias_error, err));
-    }
-    return STATUS_OK;
-}
-
-/* A stored deq_scale against input scale * scale. Every dtype that it is rounded in is much finer than what is let pass here. */
-static enum status survey_deq(const struct surveying *context, const struct weight *weight, float input, struct scratch *scratch,
-                              struct survey_weight *result, struct err *err)
-{
-    if (weight->role[ROLE_DEQ_SCALE] == MODEL_NONE || weight->role[ROLE_SCALES] == MODEL_NONE || weight->groups != 1)
-        return STATUS_OK;
-    const uint64_t step = SURVEY_PAIRS_MAX;
-    for (uint64_t out0 = 0; out0 < weight->out; out0 += step) {
-        const struct area area = {out0, weight->out - out0 < step ? weight->out - out0 : step, 0, 1};
-        struct params params;
-        TRY(params_load(context->fetch, weight, area, scratch, &params, err));
-        float *deqs = scratch_take(scratch, SCRATCH_DENSE, area.out * sizeof *deqs, err);
-        if (deqs == NULL)
-            return STATUS_LIMIT;
-        TRY(params_deqs(context->fetch, weight, area, scratch, deqs, err));
-        for (size_t i = 0; i < params.count; i++) {
-            const double product = (double)input * (double)params.scale[i];
-            result->strange_deqs += !(fabs(product - (double)deqs[i]) <= 1e-7 + 0.01 * fabs(product)); /* F16 ends near 6e-8 */
-        }
-    }
-    return STATUS_OK;
-}
-
-static enum status survey_activation(const struct surveying *context, uint32_t index, struct scratch *scratch, struct survey_weight *result,
-                                     struct err *err)
-{
-    const struct weight *weight = &context->fetch->model->weight[index];
-    const uint32_t zero = weight->role[ROLE_INPUT_ZERO], scale = weight->role[ROLE_INPUT_SCALE];
-    uint8_t stored[8] = {0};
-    if (scale != MODEL_NONE) {
-        const struct tensor *tensor = &context->fetch->model->tensor[scale];
-        float input;
-        TRY(fetch_bytes(context->fetch, scale, 0, stored, dtype_bits(tensor->dtype) / 8, err));
-        half_load(tensor->dtype, stored, 1, &input);
-        result->groups.bad_scales += isfinite(input) ? 0 : 1;
-        TRY(survey_products(context, index, input, scratch, result, err));
-        TRY(survey_deq(context, weight, input, scratch, result, err));
-    }
-    if (zero == MODEL_NONE)
-        return STATUS_OK;
-    const struct tensor *tensor = &context->fetch->model->tensor[zero];
-    TRY(fetch_bytes(context->fetch, zero, 0, stored, tensor->bytes < sizeof stored ? tensor->bytes : sizeof stored, err));
-    float value = stored[0] != 0;
-    if (dtype_is_plain_float(tensor->dtype))
-        half_load(tensor->dtype, stored, 1, &value);
-    result->input_zero = value != 0.0f;
     return STATUS_OK;
 }
 
@@ -388,7 +259,7 @@ static enum status survey_weight(const struct surveying *context, uint32_t index
     if (affine) {
         TRY(survey_params(context, index, scratch, result, err));
         TRY(survey_group_of(context, weight, scratch, result, err));
-        TRY(survey_activation(context, index, scratch, result, err));
+        TRY(survey_activation(context->fetch, context->aims, index, scratch, result, err));
         if (context->aims != NULL && context->aims->weight[index].blocks && result->groups.bad_scales + result->groups.bad_zeros == 0)
             TRY(survey_blocks_range(context->fetch, weight, scratch, result, err));
     }

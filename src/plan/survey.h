@@ -27,6 +27,8 @@ struct survey_weight {
     uint64_t ambiguous;         /* GPTQ v1: all-ones fields below the top of their word, read by no known rule */
     uint8_t exponent_min, exponent_max; /* the least and the largest E8M0 byte of an MXFP4 weight; 0 if it is none, or is read as integers */
     uint64_t strange_deqs;      /* stored deq_scales that are not input scale * scale, in no dtype */
+    uint64_t strange_biases;    /* stored quant_biases that are not what codes, bias, deq_scale and input zero make them; 0 if the target keeps them */
+    double apart;               /* how far deq_scales and quant_biases that are dropped are from what the rest makes of them, at most: relative */
     uint64_t group_run;         /* the most columns that share a group wherever a row is cut into as many; all of them if there is one group */
     bool trivial_group_of;      /* no g_idx, or g_idx[k] == k / group, or all zero */
     bool old_zeros;             /* 3-bit zeros as GPTQModel once wrote them */

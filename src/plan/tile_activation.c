@@ -2,28 +2,11 @@
 
 #include "base/le.h"
 #include "codec/half.h"
+#include "plan/activation.h"
 #include "plan/params.h"
 
 #include <math.h>
 #include <string.h>
-
-/* One value of a small tensor as F32: a float, or an int8. */
-static enum status load_one(const struct making *making, enum role role, float *value, struct err *err)
-{
-    const struct fetch *fetch = making->maker->fetch;
-    const uint32_t tensor = making->weight->role[role];
-    uint8_t stored[8] = {0};
-    *value = 0.0f;
-    if (tensor == MODEL_NONE)
-        return STATUS_OK;
-    const enum dtype dtype = fetch->model->tensor[tensor].dtype;
-    TRY(fetch_bytes(fetch, tensor, 0, stored, dtype_bits(dtype) / 8, err));
-    if (dtype == DTYPE_I8)
-        *value = (float)(int8_t)stored[0];
-    else
-        half_load(dtype, stored, 1, value);
-    return STATUS_OK;
-}
 
 static enum status refuse_number(const struct making *making, const char *what, double value, const char *expected, struct err *err)
 {
@@ -34,7 +17,7 @@ static enum status refuse_number(const struct making *making, const char *what, 
 static enum status make_one(const struct making *making, enum role role, struct err *err)
 {
     float value;
-    TRY(load_one(making, role, &value, err));
+    TRY(activation_value(making->maker->fetch, making->weight, role, &value, err));
     if (making->output->dtype == DTYPE_I8) {
         if (!(value >= -128.0f && value <= 127.0f) || value != floorf(value))
             return refuse_number(making, "input zero", (double)value, "an integer in -128..127 (R-RANGE)", err);
@@ -62,7 +45,7 @@ static enum status load_products(const struct making *making, struct tile tile, 
 {
     struct params params;
     float input;
-    TRY(load_one(making, ROLE_INPUT_SCALE, &input, err));
+    TRY(activation_value(making->maker->fetch, making->weight, ROLE_INPUT_SCALE, &input, err));
     TRY(params_load(making->maker->fetch, making->weight, (struct area){tile.row0, tile.rows, 0, 1}, making->scratch, &params, err));
     *product = scratch_take(making->scratch, SCRATCH_VALUE, tile.rows * sizeof **product, err);
     if (*product == NULL)
@@ -90,44 +73,24 @@ static enum status make_products(const struct making *making, struct err *err)
     return STATUS_OK;
 }
 
-/* The layer's own bias of output channels [row0, row0 + rows), in SCRATCH_OFFSET; zeros where there is none. */
-static enum status load_bias(const struct making *making, struct tile tile, float **bias, struct err *err)
-{
-    const struct fetch *fetch = making->maker->fetch;
-    const uint32_t tensor = making->weight->role[ROLE_LAYER_BIAS];
-    *bias = scratch_take(making->scratch, SCRATCH_DENSE, tile.rows * 2 * sizeof **bias, err);
-    if (*bias == NULL)
-        return STATUS_LIMIT;
-    memset(*bias, 0, (size_t)tile.rows * sizeof **bias);
-    if (tensor == MODEL_NONE)
-        return STATUS_OK;
-    const enum dtype dtype = fetch->model->tensor[tensor].dtype;
-    const uint64_t size = dtype_bits(dtype) / 8;
-    uint8_t *stored = (uint8_t *)(*bias + tile.rows);
-    TRY(fetch_bytes(fetch, tensor, tile.row0 * size, stored, tile.rows * size, err));
-    half_load(dtype, stored, (size_t)tile.rows, *bias);
-    return STATUS_OK;
-}
-
 static enum status make_biases(const struct making *making, struct err *err)
 {
     const struct weight *weight = making->weight;
+    const struct fetch *fetch = making->maker->fetch;
     const uint64_t fit = (UINT64_C(8) << 20) / weight->in / 64 * 64, step = fit == 0 ? 64 : fit; /* whole runs of every layout */
-    const int64_t middle = INT64_C(1) << (weight->spec.bits - 1);
-    float zero, *bias, *product;
-    TRY(load_one(making, ROLE_INPUT_ZERO, &zero, err));
+    float zero, *product;
+    TRY(activation_value(fetch, weight, ROLE_INPUT_ZERO, &zero, err));
     TRY(load_products(making, making->tile, &product, err));
-    TRY(load_bias(making, making->tile, &bias, err));
     for (uint64_t at = 0; at < making->tile.rows; at += step) {
         const struct area area = {making->tile.row0 + at, making->tile.rows - at < step ? making->tile.rows - at : step, 0, weight->in};
-        struct codes codes;
-        TRY(decode_codes(making->maker->fetch, weight, area, making->scratch, &codes, err));
+        int64_t *sum = scratch_take(making->scratch, SCRATCH_SUMS, area.out * (sizeof *sum + sizeof(float)), err);
+        if (sum == NULL)
+            return STATUS_LIMIT;
+        float *bias = (float *)(void *)(sum + area.out);
+        TRY(activation_layer_bias(fetch, weight, area, making->scratch, bias, err));
+        TRY(activation_sums(fetch, weight, area, making->scratch, sum, err));
         for (uint64_t row = 0; row < area.out; row++) {
-            int64_t sum = 0;
-            for (uint64_t k = 0; k < weight->in; k++)
-                sum += codes.data[row * codes.stride + k] - middle;
-            const double own = product[at + row] == 0.0f ? 0.0 : (double)bias[at + row] / (double)product[at + row];
-            const double value = nearbyint(own - (double)zero * (double)sum);
+            const double value = nearbyint(activation_bias(bias[row], product[at + row], zero, sum[row]).exact);
             if (!(value >= INT32_MIN && value <= INT32_MAX))
                 return refuse_number(making, "quantized bias", value, "an I32 (R-RANGE)", err);
             le_store32(making->data + (at + row) * 4, (uint32_t)(int32_t)value);

@@ -6,5 +6,6 @@ for role in deq_scale quant_bias input_scale input_offset; do
     $MAKE products $role $role
     "$REPAQ" verify $role ct > found; echo "exit $?"; tail -2 found
     "$REPAQ" verify $role a | tail -2
-    "$REPAQ" convert $role no --to compressed-tensors --verify 2>&1 > /dev/null; ls -d no 2> /dev/null
+    rm -rf no; "$REPAQ" convert $role no --to compressed-tensors --verify 2>&1 > /dev/null; ls -d no 2> /dev/null
+    "$REPAQ" convert $role no --to compressed-tensors --force --exact 2>&1 > /dev/null
 done

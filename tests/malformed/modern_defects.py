@@ -302,6 +302,9 @@ static_case("input-zero-half", 6, (UP, "0.5", "R-RANGE"), action=tensor(".input_
 static_case("input-zero-nan", 6, (UP, "nan", "R-RANGE"), action=tensor(".input_offset", lambda t: poke(t, 0, NAN)))
 static_case("input-scale-becomes-0", 6, ("input_scale", "input scale", "R-SCALE"), options=["--dtype", "f16"], step=1e-30)
 static_case("products-of-other-weights", 4, (UP, "1 of 64", "deq_scale", "R-CONFLICT"), action=tensor(".deq_scale", lambda t: poke(t, 8, struct.pack("<f", 1))))
+static_case("bias-of-other-codes", 4, (UP, "1 of 64", "quant_bias", "R-CONFLICT"), action=tensor(".weight", lambda t: poke(t, 64 * 57, bytes([127] * 64))))
+static_case("bias-of-other-codes-kept", 0, to="msmodelslim", options=["--layout", "unpacked"], action=tensor(".weight", lambda t: poke(t, 64 * 57, bytes([127] * 64))))
+static_case("bias-of-another-channel", 4, (UP, "1 of 64", "quant_bias", "R-CONFLICT"), action=tensor(".quant_bias", lambda t: poke(t, 8, struct.pack("<i", 123456))))
 static_case("asymmetric", 0, action=tensor(".weight_offset", lambda t: poke(t, 0, struct.pack("<f", 5))))
 static_case("asymmetric-to-w8a8", 6, (UP, "R-RANGE"), to="msmodelslim", action=tensor(".weight_offset", lambda t: poke(t, 0, struct.pack("<f", 5))))
 static_case("scales-of-another-type", 4, (UP + ".weight_scale", "W8A16", "W8A8"),
