@@ -149,9 +149,18 @@ static const struct arch_default *find_none(const struct arch *arch, const struc
     return NULL;
 }
 
+/* Mistral's and Mixtral's window of attention, narrower than the context: llama.cpp's llama has none. */
+static bool has_window(const struct arch *arch, const struct jsondoc *config, double *window)
+{
+    const char *type = jsondoc_string(hyper_find(config, "model_type"));
+    double context;
+    return type != NULL && (strcmp(type, "mistral") == 0 || strcmp(type, "mixtral") == 0) && jsondoc_double(hyper_find(config, "sliding_window"), window) &&
+           hyper_number(arch, config, "max_position_embeddings", &context) && *window < context;
+}
+
 bool hyper_unsaid(const struct arch *arch, const struct jsondoc *config, char *words, size_t size)
 {
-    double stated, scale;
+    double stated, scale, window;
     for (const struct arch_fixed *fixed = arch->fixed; fixed != NULL && fixed->member != NULL; fixed++) {
         const struct jsondoc *found = hyper_find(config, fixed->member);
         if (found == NULL || is_as_fixed(fixed, found))
@@ -164,6 +173,10 @@ bool hyper_unsaid(const struct arch *arch, const struct jsondoc *config, char *w
     const struct arch_default *none = find_none(arch, config);
     if (none != NULL) {
         (void)snprintf(words, size, "%s null, and llama.cpp takes %.9g", none->member, none->value);
+        return true;
+    }
+    if (has_window(arch, config, &window)) {
+        (void)snprintf(words, size, "sliding_window %g, and llama.cpp takes none", window);
         return true;
     }
     if (!jsondoc_double(hyper_find(config, "query_pre_attn_scalar"), &stated) || !hyper_scale(arch, config, &scale) || stated == scale)

@@ -19,6 +19,7 @@ struct other {
     uint32_t tensor;
     struct scratch *scratch;
     bool affine, trivial;
+    struct values_ahead ahead;   /* of the weight */
 };
 
 static bool is_gguf(const struct fetch *fetch)
@@ -69,6 +70,11 @@ static void round_halves(float *values, size_t count, struct halved *halved)
     }
 }
 
+static struct values_rows rows_of(const struct other *other, uint64_t out0, uint64_t out)
+{
+    return (struct values_rows){.out0 = out0, .out = out, .trivial = other->trivial, .ahead = &other->ahead};
+}
+
 /* Values of rows of an affine weight with its scales rounded, in SCRATCH_VALUE. */
 static enum status load_rounded(const struct other *other, uint64_t out0, uint64_t out, float **values, struct halved *halved, struct err *err)
 {
@@ -78,7 +84,7 @@ static enum status load_rounded(const struct other *other, uint64_t out0, uint64
     uint32_t *group_of;
     TRY(params_load(other->fetch, weight, (struct area){out0, out, 0, weight->groups}, other->scratch, &params, err));
     TRY(decode_group_of(other->fetch, weight, other->trivial, other->scratch, &group_of, err));
-    TRY(decode_codes(other->fetch, weight, (struct area){out0, out, 0, weight->in}, other->scratch, &codes, err));
+    TRY(values_codes(other->fetch, weight, rows_of(other, out0, out), other->scratch, &codes, err));
     *values = scratch_take(other->scratch, SCRATCH_VALUE, out * weight->in * sizeof **values, err);
     if (*values == NULL)
         return STATUS_LIMIT;
@@ -101,7 +107,7 @@ static enum status load_rounded(const struct other *other, uint64_t out0, uint64
 static enum status load_plain(const struct other *other, uint64_t in, uint64_t out0, uint64_t out, float **values, struct err *err)
 {
     if (other->weight != NULL)
-        return values_load(other->fetch, other->weight, (struct values_rows){.out0 = out0, .out = out, .trivial = other->trivial}, other->scratch, values, err);
+        return values_load(other->fetch, other->weight, rows_of(other, out0, out), other->scratch, values, err);
     const struct tensor *tensor = &other->fetch->model->tensor[other->tensor];
     const uint64_t size = dtype_bits(tensor->dtype) / 8;
     uint8_t *raw = scratch_take(other->scratch, SCRATCH_RAW, out * in * size, err);
@@ -266,8 +272,13 @@ enum status contrast_blocks(const struct contrast *contrast, struct pair *pair, 
     TRY(reads_trivially(&meeting.other, err));
     const uint64_t values = weight && other->row_order != NULL ? contrast->bytes / BLOCKS_VALUE_BYTES : BLOCKS_VALUES;
     const uint64_t rows = values / own->in / BLOCKS_ROWS * BLOCKS_ROWS, step = rows == 0 ? BLOCKS_ROWS : rows;
-    for (uint64_t out0 = 0; out0 < own->out; out0 += step)
+    meeting.other.ahead = (struct values_ahead){.step = step, .bytes_max = VALUES_AHEAD_BYTES};
+    for (uint64_t out0 = 0; out0 < own->out; out0 += step) {
+        const struct values_rows rest_of = rows_of(&meeting.other, out0, own->out - out0);
+        if (weight)
+            TRY(values_read_ahead(rest, other, rest_of, meeting.other.scratch, &meeting.other.ahead, err));
         TRY(contrast_rows(&meeting, out0, own->out - out0 < step ? own->out - out0 : step, &spread, err));
+    }
     difference_tolerate(pair, contrast->options->tolerance, &spread);
     return STATUS_OK;
 }

@@ -64,9 +64,8 @@ static void fill_row(const struct loaded *loaded, uint64_t row, struct affine_lo
     }
 }
 
-/* Codes of rows: of those that were read ahead where there are some. */
-static enum status load_codes(const struct fetch *fetch, const struct weight *weight, struct values_rows rows, struct scratch *scratch, struct codes *codes,
-                              struct err *err)
+enum status values_codes(const struct fetch *fetch, const struct weight *weight, struct values_rows rows, struct scratch *scratch, struct codes *codes,
+                         struct err *err)
 {
     const struct area area = {rows.out0, rows.out, 0, weight->in};
     if (rows.ahead == NULL || rows.ahead->raw.data == NULL)
@@ -80,7 +79,7 @@ static enum status load_affine(const struct fetch *fetch, const struct weight *w
 {
     struct loaded loaded = {.weight = weight};
     const bool narrow = dtype_bits(weight->spec.scale_dtype) == 16 && weight->spec.zero_kind != ZERO_OFFSET; /* 8 and 11 bits: exact in F32 */
-    TRY(load_codes(fetch, weight, rows, scratch, &loaded.codes, err));
+    TRY(values_codes(fetch, weight, rows, scratch, &loaded.codes, err));
     TRY(params_load(fetch, weight, (struct area){rows.out0, rows.out, 0, weight->groups}, scratch, &loaded.params, err));
     TRY(decode_group_of(fetch, weight, rows.trivial, scratch, &loaded.group_of, err));
     TRY(find_runs(&loaded, scratch, err));

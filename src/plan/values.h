@@ -24,6 +24,9 @@ struct values_rows {
 /* Makes sure that *ahead holds the first step of these rows, and reads more of them as well; nothing where the stored rows are those of the weight. */
 enum status values_read_ahead(const struct fetch *fetch, const struct weight *weight, struct values_rows rows, struct scratch *scratch,
                               struct values_ahead *ahead, struct err *err) WARN_UNUSED;
+/* The codes of these rows, as decode_codes gives them: of those that were read ahead where there are some. */
+enum status values_codes(const struct fetch *fetch, const struct weight *weight, struct values_rows rows, struct scratch *scratch, struct codes *codes,
+                         struct err *err) WARN_UNUSED;
 enum status values_load(const struct fetch *fetch, const struct weight *weight, struct values_rows rows, struct scratch *scratch, float **values,
                         struct err *err) WARN_UNUSED;
 
