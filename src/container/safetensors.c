@@ -371,6 +371,10 @@ enum status safetensors_layout(struct safetensors_entry *entry, size_t count, co
     uint64_t end = 0;
     for (size_t i = 0; i < count; i++) {
         entry[i].offset = end;
+        if (strcmp(entry[i].name, METADATA) == 0) {
+            (void)err_set(err, STATUS_UNSUPPORTED, METADATA, "found a tensor of this name, which is no tensor's in safetensors");
+            return err_try(err, "--exclude %s leaves it out", METADATA);
+        }
         if (!checked_add(end, entry[i].bytes, &end) || end > INT64_MAX)
             return err_set(err, STATUS_LIMIT, entry[i].name, "found tensors of more than 2^63 bytes for one file");
         add_entry(&entry[i], header);

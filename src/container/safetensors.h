@@ -23,7 +23,8 @@ struct safetensors_entry {
     uint64_t offset; /* out: from the start of the file */
 };
 /* Sorts entries as the reference writer does (dtype descending, then name bytewise), assigns offsets, and makes the header: length word and JSON,
- * padded with spaces to a multiple of 8, "__metadata__":{"format":METADATA} first. Header above the limit is LIMIT. *file_bytes is the whole file. */
+ * padded with spaces to a multiple of 8, "__metadata__":{"format":METADATA} first. Header above the limit is LIMIT, a tensor named
+ * __metadata__ UNSUPPORTED. *file_bytes is the whole file. */
 enum status safetensors_layout(struct safetensors_entry *entry, size_t count, const char *metadata, struct text *header, uint64_t *file_bytes,
                                struct err *err) WARN_UNUSED;
 
