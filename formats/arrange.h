@@ -37,6 +37,7 @@ struct arrangement {
         const char *why;
     } *left;                  /* owned; what the file does not want */
     size_t left_count, left_capacity;
+    size_t unweighed, unallowed; /* tensors that lack an importance matrix, and blocks that may not be rounded anew: where they are only counted */
 };
 
 /* Adds views to the model. `config` is config.json; tensors that `exclude` (NULL: none) names are left out; the embedding ends after `tokens` rows (0: with

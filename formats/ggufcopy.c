@@ -48,6 +48,23 @@ static enum status take_count(const struct ggufcopy *copy, const char *name, con
     return STATUS_OK;
 }
 
+/* Keys begin with the architecture: one that the user sets must have keys of its own, as readers look for no others. */
+static enum status check_arch(const struct ggufcopy *copy, const struct gguf_options *options, struct err *err)
+{
+    const struct slice arch = copy->hyper.arch;
+    static const char *const needed[] = {"block_count", "context_length", "embedding_length"};
+    for (size_t n = 0; n < sizeof needed / sizeof needed[0]; n++) {
+        char key[128];
+        (void)snprintf(key, sizeof key, "%.*s.%s", (int)(arch.size < 64 ? arch.size : 64), arch.data, needed[n]);
+        if (ggufile_find(&copy->set.file[0], key) != NULL || find_pair(options, key, GGUFILE_U32) != NULL)
+            continue;
+        (void)err_set(err, STATUS_USAGE, "--override-kv", "found general.architecture \"%.*s\" and no %s, without which nobody reads the file",
+                      (int)arch.size, arch.data, key);
+        return err_try(err, "leave general.architecture as it is, or --override-kv %s=int:N and the other keys as well", key);
+    }
+    return STATUS_OK;
+}
+
 static enum status take_hyper(struct ggufcopy *copy, const struct gguf_options *options, struct err *err)
 {
     struct gguf_hyper *hyper = &copy->hyper;
@@ -58,6 +75,8 @@ static enum status take_hyper(struct ggufcopy *copy, const struct gguf_options *
         hyper->arch = slice_of(arch->text);
     if (!present && arch == NULL)
         return err_set(err, STATUS_CORRUPT, copy->set.file[0].path, "found no general.architecture");
+    if (arch != NULL)
+        TRY(check_arch(copy, options, err));
     TRY(take_count(copy, "block_count", options, &hyper->layers, err));
     TRY(take_count(copy, "attention.head_count", options, &hyper->heads, err));
     TRY(take_count(copy, "attention.head_count_kv", options, &hyper->key_heads, err));

@@ -97,10 +97,10 @@ static enum status take_places(struct session *session, int argc, char **argv, s
         const long threads = strtol(argv[at], &end, 10);
         if (end == argv[at])
             return err_set(err, STATUS_USAGE, "NTHREADS", "found \"%s\", expected a number", argv[at]);
-        if (threads > 0)
-            session->resources.threads = threads < UINT32_MAX ? (unsigned)threads : UINT32_MAX;
+        if (threads > 0) /* more change nothing: a script's `nproc` of a large machine is no error */
+            session->resources.threads = threads < LIMIT_THREADS_MAX ? (unsigned)threads : LIMIT_THREADS_MAX;
     }
-    return command_check_resources(session, "NTHREADS", err);
+    return STATUS_OK;
 }
 
 static int by_number(const void *a, const void *b)
@@ -159,6 +159,7 @@ static enum status parse(struct session *session, int argc, char **argv, struct 
     request->options.split.way = options->keep_split ? SPLIT_KEPT : SPLIT_NONE;
     const char *slash = strrchr(request->destination, '/');
     options->words.rules.strict = true;
+    request->options.sizes_only = request->dry_run;
     request->options.mix = &options->words.rules;
     request->options.one_file = slash == NULL ? request->destination : slash + 1;
     return STATUS_OK;

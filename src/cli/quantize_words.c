@@ -117,7 +117,12 @@ static enum status take_pair(struct quantize_words *words, const char *word, str
         return err_try(err, "KEY=int:N, KEY=float:X, KEY=bool:true, KEY=bool:false or KEY=str:TEXT, key and text of at most %d bytes", PAIR_BYTES_MAX);
     }
     pair->key = arena_copy(&words->arena, word, (size_t)(equals - word), err);
-    return pair->key == NULL ? STATUS_LIMIT : STATUS_OK;
+    if (pair->key == NULL)
+        return STATUS_LIMIT;
+    if (strcmp(pair->key, "split.count") != 0 || pair->kind != GGUFILE_U32 || pair->bits < 2)
+        return STATUS_OK;
+    (void)err_set(err, STATUS_USAGE, "--override-kv", "found \"%s\", expected the number of shards to be that of the files: no reader takes another", word);
+    return err_try(err, "--keep-split writes as many shards as the source has");
 }
 
 const char *quantize_words_given(const struct quantize_words *words)

@@ -46,13 +46,20 @@ static struct gguf_hyper hyper_of(const struct gguf_input *input)
 }
 
 /* Without an importance matrix some types are garbage; blocks are rounded anew only where it is allowed. */
-static enum status check(const struct mix_tensor *tensor, const struct mix_rules *rules, const struct options *options, struct err *err)
+static enum status check(struct arrangement *arrangement, const struct mix_tensor *tensor, const struct mix_rules *rules, const struct options *options,
+                         struct err *err)
 {
+    const bool unallowed = rules->strict && tensor->type != tensor->stored && ggml_kind(tensor->stored) == GGML_KIND_BLOCK && !options->requantize;
+    if (options->sizes_only) {
+        arrangement->unweighed += tensor->needs_importance && !rules->importance;
+        arrangement->unallowed += unallowed;
+        return STATUS_OK;
+    }
     if (tensor->needs_importance && !rules->importance) {
         (void)err_set(err, STATUS_UNREPRESENTABLE, tensor->name, "found no importance matrix, without which %s keeps too little", ggml_name(tensor->type));
         return err_try(err, "--imatrix FILE, or a type of more bits");
     }
-    if (!rules->strict || options->requantize || tensor->type == tensor->stored || ggml_kind(tensor->stored) != GGML_KIND_BLOCK)
+    if (!unallowed)
         return STATUS_OK;
     (void)err_set(err, STATUS_UNREPRESENTABLE, tensor->name, "found blocks of %s, which would be rounded anew to %s", ggml_name(tensor->stored),
                   ggml_name(tensor->type));
@@ -61,9 +68,10 @@ static enum status check(const struct mix_tensor *tensor, const struct mix_rules
 
 /* The importance of the columns of a tensor that is rounded. An entry of another size is an error, whatever the tensor becomes: the matrix is of another model.
    But for embeddings, whose columns are no sums of inputs. */
-static enum status weigh(struct arranged *arranged, const struct mix_tensor *tensor, const struct imatrix *imatrix, struct err *err)
+static enum status weigh(struct arrangement *arrangement, struct arranged *arranged, const struct mix_tensor *tensor, const struct options *options,
+                         struct err *err)
 {
-    const struct imatrix_entry *entry = imatrix_find(imatrix, arranged->counted_as != NULL ? arranged->counted_as : arranged->name);
+    const struct imatrix_entry *entry = imatrix_find(arrangement->imatrix, arranged->counted_as != NULL ? arranged->counted_as : arranged->name);
     const uint64_t columns = tensor->shape[tensor->rank - 1], matrices = tensor->rank > 2 ? tensor->shape[tensor->rank - 3] : 1;
     const bool whole = tensor->rank <= 3; /* nobody stacks stacks */
     if (entry != NULL && whole && entry->values == columns * matrices) {
@@ -74,16 +82,18 @@ static enum status weigh(struct arranged *arranged, const struct mix_tensor *ten
     if (entry != NULL && !embedding)
         return err_set(err, STATUS_UNREPRESENTABLE, tensor->name, "found %llu values in the importance matrix, expected %llu columns of %llu matrices",
                        (unsigned long long)entry->values, (unsigned long long)columns, (unsigned long long)matrices);
-    if (!tensor->needs_importance)
+    arrangement->unweighed += tensor->needs_importance;
+    if (!tensor->needs_importance || options->sizes_only)
         return STATUS_OK;
     (void)err_set(err, STATUS_UNREPRESENTABLE, tensor->name, "found no entry in the importance matrix, without which %s keeps too little",
                   ggml_name(tensor->type));
     return err_try(err, "an importance matrix of this model, or a type of more bits");
 }
 
-static enum status choose(struct arranged **order, size_t count, const struct model *model, const struct gguf_input *input, const struct options *options,
-                          struct err *err)
+static enum status choose(struct arrangement *arrangement, struct arranged **order, const struct model *model, const struct gguf_input *input,
+                          const struct options *options, struct err *err)
 {
+    const size_t count = arrangement->count;
     struct mix_rules rules = {.output = GGML_COUNT, .embedding = GGML_COUNT};
     if (options->mix != NULL)
         rules = *options->mix;
@@ -97,11 +107,11 @@ static enum status choose(struct arranged **order, size_t count, const struct mo
         tensor[t] = (struct mix_tensor){.name = order[t]->name, .shape = order[t]->shape, .rank = order[t]->rank, .stored = stored_type(model, order[t])};
     enum status status = mix_choose(&rules, &hyper, tensor, count, err);
     for (size_t t = 0; t < count && status == STATUS_OK; t++) {
-        status = check(&tensor[t], &rules, options, err);
+        status = check(arrangement, &tensor[t], &rules, options, err);
         order[t]->type = tensor[t].type;
         order[t]->chosen = tensor[t].type != GGML_COUNT;
         if (status == STATUS_OK && rules.importance && tensor[t].type != tensor[t].stored && tensor[t].type != GGML_COUNT)
-            status = weigh(order[t], &tensor[t], input->options->imatrix, err);
+            status = weigh(arrangement, order[t], &tensor[t], options, err);
     }
     free(tensor);
     return status;
@@ -120,11 +130,11 @@ static enum status overrule(struct arrangement *arrangement, const struct model 
         TRY(mix_overrule(&rules, &hyper, &tensor, err));
         if (tensor.type == tensor.stored)
             continue;
-        TRY(check(&tensor, &rules, options, err));
+        TRY(check(arrangement, &tensor, &rules, options, err));
         arranged->type = tensor.type;
         arranged->chosen = true;
         if (rules.importance && tensor.type != GGML_COUNT)
-            TRY(weigh(arranged, &tensor, input->options->imatrix, err));
+            TRY(weigh(arrangement, arranged, &tensor, options, err));
     }
     return STATUS_OK;
 }
@@ -153,7 +163,7 @@ enum status ggufmix_choose(struct arrangement *arrangement, const struct model *
         order[t] = &arrangement->tensor[t];
     if (!kept && arrangement->count > 1)
         qsort(order, arrangement->count, sizeof(struct arranged *), by_layer_of_pointer);
-    const enum status status = choose(order, arrangement->count, model, input, options, err);
+    const enum status status = choose(arrangement, order, model, input, options, err);
     free(order);
     return status;
 }

@@ -163,7 +163,8 @@ static enum status add_values(struct plan *plan, uint32_t index, enum ggml_type 
     }
     TRY(check_values(plan, arranged, options, err));
     output.exactness = ggml_kind(type) == GGML_KIND_BLOCK ? EXACTNESS_LOSSY : EXACTNESS_EXACT;
-    if (output.exactness == EXACTNESS_LOSSY && !options->requantize && !gguftype_is_q8(plan->model, arranged, options)) {
+    const bool allowed = options->requantize || options->sizes_only || gguftype_is_q8(plan->model, arranged, options);
+    if (output.exactness == EXACTNESS_LOSSY && !allowed) {
         (void)err_set(err, STATUS_UNREPRESENTABLE, output.name, "found codes, and %s would round them anew", ggml_name(type));
         return err_try(err, "--type auto keeps them, --type F16 makes them floats, --allow-requantize rounds them");
     }

@@ -10,15 +10,17 @@
 
 /* --- names ----------------------------------------------------------------------------------------------------------------------- */
 
-/* What the numbers go behind. gguf-py leaves out any suffix (pathlib's), llama.cpp's programs that of GGUF. */
+/* What the numbers go behind. gguf-py leaves out any suffix (pathlib's), llama-gguf-split that of GGUF, and llama-quantize as many bytes of a name that has
+ * ".gguf" anywhere: "o.gguf.bin" is "o.ggu" (ggml-org/llama.cpp:tools/quantize/quantize.cpp, llama_quantize). */
 static struct slice stem_of(const char *name, enum split_way way)
 {
+    const size_t suffix = sizeof ".gguf" - 1;
     struct slice stem = slice_of(name);
     const char *dot = strrchr(name, '.');
     if (way == SPLIT_STORED && dot != NULL && dot > name && dot[1] != '\0')
         stem.size = (size_t)(dot - name);
-    else if (way != SPLIT_STORED && slice_ends(stem, ".gguf") && stem.size > sizeof ".gguf" - 1)
-        stem.size -= sizeof ".gguf" - 1;
+    else if (way == SPLIT_KEPT ? strstr(name, ".gguf") != NULL : way != SPLIT_STORED && slice_ends(stem, ".gguf") && stem.size > suffix)
+        stem.size -= suffix;
     return stem;
 }
 
@@ -26,8 +28,8 @@ enum status ggufshards_name(struct plan *plan, const char *name, const struct op
 {
     const bool numbered = plan->file_count > 1 || options->split.way == SPLIT_KEPT;
     for (size_t f = 0; f < plan->file_count; f++) {
-        plan->file[f].name = numbered ? ggufile_split_name(stem_of(name, options->split.way), (uint32_t)f + 1, (uint32_t)plan->file_count, &plan->arena, err)
-                                      : name;
+        plan->file[f].name =
+            numbered ? ggufile_split_name(stem_of(name, options->split.way), (uint32_t)f + 1, (uint32_t)plan->file_count, &plan->arena, err) : name;
         if (plan->file[f].name == NULL)
             return STATUS_LIMIT;
     }
@@ -121,7 +123,8 @@ static enum status warn(struct plan *plan, const struct gguf_input *gguf, const 
     if (gguf->copy == NULL && hyper_unsaid(gguf->arrangement->arch, gguf->config, unsaid, sizeof unsaid))
         TRY(plan_warn(plan, err, "config.json: found %s: GGUF cannot say it, so that llama.cpp computes another model", unsaid));
     if (listing->left_tokens > 0)
-        TRY(plan_warn(plan, err, "the tokenizer has ids up to %llu, and config.json's vocab_size is %llu: tokens beyond it are left out, among them \"%.100s\"",
+        TRY(plan_warn(plan, err,
+                      "the tokenizer has ids up to %llu, and config.json's vocab_size is %llu: tokens beyond it are left out, among them \"%.100s\"",
                       (unsigned long long)(listing->tokens + listing->left_tokens - 1), (unsigned long long)listing->tokens, listing->left_token));
     if (listing->renumbered_tokens > 0)
         TRY(plan_warn(plan, err, "%u added tokens have other ids than the tokenizer's files say: those that the tokenizers library gives them",
@@ -130,6 +133,11 @@ static enum status warn(struct plan *plan, const struct gguf_input *gguf, const 
         TRY(plan_warn(plan, err, "found no tokenizer: llama.cpp does not run a file without one (--base DIR with the model's own)"));
     if (listing->unread[0] != '\0')
         TRY(plan_warn(plan, err, "README.md: of its front matter these are not read, and general.* lacks what they say: %s", listing->unread));
+    if (gguf->arrangement->unweighed > 0)
+        TRY(plan_warn(plan, err, "%zu of the tensors need an importance matrix, and are refused without (--imatrix FILE)", gguf->arrangement->unweighed));
+    if (gguf->arrangement->unallowed > 0)
+        TRY(plan_warn(plan, err, "%zu of the tensors are blocks that would be rounded anew, which is refused (--allow-requantize)",
+                      gguf->arrangement->unallowed));
     return STATUS_OK;
 }
 

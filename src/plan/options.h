@@ -34,6 +34,7 @@ struct options {
     enum variant variant;     /* --layout */
     bool weights_only;        /* --weights-only: activation parameters may be dropped */
     bool requantize;          /* --allow-requantize: codes may be derived anew from quantized weights */
+    bool sizes_only;          /* llama-quantize --dry-run: what is not allowed, or needs an importance matrix, is warned of and not refused */
     const char *keep;         /* --keep REGEX: weights that stay float; NULL: none */
     const char *exclude;      /* --exclude REGEX: tensors that are dropped; NULL: none */
     const struct constraints *constraints; /* --for: what the engine takes of the target; NULL: anything */
