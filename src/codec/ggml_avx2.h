@@ -16,9 +16,9 @@ extern const struct ggml_k_search ggml_avx2_search;
 ggml_fast_encode ggml_avx2_legacy_q8_0, ggml_avx2_legacy_q4_0, ggml_avx2_legacy_q4_1, ggml_avx2_legacy_q5_0, ggml_avx2_legacy_q5_1, ggml_avx2_legacy_q2_0;
 ggml_fast_encode ggml_avx2_q2_k, ggml_avx2_q3_k, ggml_avx2_q4_k, ggml_avx2_q5_k, ggml_avx2_q6_k, ggml_avx2_iq4_nl, ggml_avx2_iq4_xs;
 ggml_fast_encode ggml_avx2_fp4_mx, ggml_avx2_fp4_nv;
-ggml_fast_decode ggml_avx2_decode_q8_0, ggml_avx2_decode_q4_0, ggml_avx2_decode_q4_1, ggml_avx2_decode_q5_0, ggml_avx2_decode_q5_1;
-ggml_fast_decode ggml_avx2_decode_q2_k, ggml_avx2_decode_q3_k, ggml_avx2_decode_q4_k, ggml_avx2_decode_q5_k, ggml_avx2_decode_q6_k;
-ggml_fast_decode ggml_avx2_decode_iq4_nl, ggml_avx2_decode_iq4_xs, ggml_avx2_decode_tq2_0, ggml_avx2_decode_mxfp4;
+#define X(type, name) ggml_fast_decode ggml_avx2_decode_##name;
+GGML_FAST_DECODES(X)
+#undef X
 #endif
 
 #endif

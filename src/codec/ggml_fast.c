@@ -24,20 +24,9 @@ static const struct ggml_fast avx2 = {
                [GGML_MXFP4] = ggml_avx2_fp4_mx,
                [GGML_NVFP4] = ggml_avx2_fp4_nv,
                [GGML_Q2_0] = ggml_avx2_legacy_q2_0},
-    .decode = {[GGML_Q8_0] = ggml_avx2_decode_q8_0,
-               [GGML_Q4_0] = ggml_avx2_decode_q4_0,
-               [GGML_Q4_1] = ggml_avx2_decode_q4_1,
-               [GGML_Q5_0] = ggml_avx2_decode_q5_0,
-               [GGML_Q5_1] = ggml_avx2_decode_q5_1,
-               [GGML_Q2_K] = ggml_avx2_decode_q2_k,
-               [GGML_Q3_K] = ggml_avx2_decode_q3_k,
-               [GGML_Q4_K] = ggml_avx2_decode_q4_k,
-               [GGML_Q5_K] = ggml_avx2_decode_q5_k,
-               [GGML_Q6_K] = ggml_avx2_decode_q6_k,
-               [GGML_IQ4_NL] = ggml_avx2_decode_iq4_nl,
-               [GGML_IQ4_XS] = ggml_avx2_decode_iq4_xs,
-               [GGML_TQ2_0] = ggml_avx2_decode_tq2_0,
-               [GGML_MXFP4] = ggml_avx2_decode_mxfp4},
+#define X(type, name) [type] = ggml_avx2_decode_##name,
+    .decode = {GGML_FAST_DECODES(X)},
+#undef X
 };
 
 static const struct ggml_fast avx512 = {
@@ -74,20 +63,9 @@ static const struct ggml_fast neon = {
                [GGML_Q6_K] = ggml_neon_q6_k,
                [GGML_IQ4_NL] = ggml_neon_iq4_nl,
                [GGML_IQ4_XS] = ggml_neon_iq4_xs},
-    .decode = {[GGML_Q8_0] = ggml_neon_decode_q8_0,
-               [GGML_Q4_0] = ggml_neon_decode_q4_0,
-               [GGML_Q4_1] = ggml_neon_decode_q4_1,
-               [GGML_Q5_0] = ggml_neon_decode_q5_0,
-               [GGML_Q5_1] = ggml_neon_decode_q5_1,
-               [GGML_Q2_K] = ggml_neon_decode_q2_k,
-               [GGML_Q3_K] = ggml_neon_decode_q3_k,
-               [GGML_Q4_K] = ggml_neon_decode_q4_k,
-               [GGML_Q5_K] = ggml_neon_decode_q5_k,
-               [GGML_Q6_K] = ggml_neon_decode_q6_k,
-               [GGML_IQ4_NL] = ggml_neon_decode_iq4_nl,
-               [GGML_IQ4_XS] = ggml_neon_decode_iq4_xs,
-               [GGML_TQ2_0] = ggml_neon_decode_tq2_0,
-               [GGML_MXFP4] = ggml_neon_decode_mxfp4},
+#define X(type, name) [type] = ggml_neon_decode_##name,
+    .decode = {GGML_FAST_DECODES(X)},
+#undef X
 };
 
 static const struct ggml_fast *const sets[] = {&neon};
