@@ -74,7 +74,7 @@ static size_t list_neighbours(const struct shape *shape, const uint16_t *points,
             if (to == NULL ? distances[p] > last : distances[p] != d)
                 continue;
             if (to != NULL)
-                to[entries] = (uint16_t)p;
+                to[entries] = points[p];
             entries++;
         }
     if (to != NULL)
@@ -104,9 +104,10 @@ static enum status build(struct arena *arena, enum ggml_grid_id id, struct ggml_
             map[packed] = -1 - (int32_t)entries;
             entries += list_neighbours(shape, points, packed, NULL);
         }
-    uint16_t *neighbours = arena_alloc(arena, entries, sizeof *neighbours, err);
+    uint16_t *neighbours = arena_alloc(arena, entries + GGML_GRID_BEHIND, sizeof *neighbours, err);
     if (neighbours == NULL)
         return err->status;
+    memset(neighbours + entries, 0, GGML_GRID_BEHIND * sizeof *neighbours);
     for (unsigned packed = 0; packed < shape->packed; packed++)
         if (map[packed] < 0 && digits_exist(shape, packed))
             (void)list_neighbours(shape, points, packed, neighbours - 1 - map[packed]);

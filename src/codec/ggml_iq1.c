@@ -176,14 +176,13 @@ static int find_point(const struct sub *sub, int k, const uint8_t *codes, float 
             errors[i][code] = sub->weights[8 * k + i] * off * off;
         }
     for (int n = 1; n <= list[0]; n++) {
-        const int8_t *odd = sub->grid->odd + 8 * list[n];
         float error = 0;
         for (int i = 0; i < 8; i++)
-            error += errors[i][odd[i] >> 1];
+            error += errors[i][list[n] >> 2 * i & 3];
         if (error < least)
             least = error, nearest = list[n];
     }
-    return nearest;
+    return nearest < 0 ? -1 : sub->grid->map[nearest];
 }
 
 /* Weighted sums of q * x and q * q of point k, q times `factor`, added to those there are. */

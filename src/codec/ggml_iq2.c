@@ -84,10 +84,10 @@ static const struct ggml_iq_rule rule_s = {.grid = GGML_GRID_IQ2_S,
                                            .again = GGML_IQ_AGAIN_OFF,
                                            .plain = GGML_IQ_PLAIN_MIXED};
 
-static bool encode_xxs(const struct ggml_part *part, uint8_t *block)
+bool ggml_iq2_make_xxs(const struct ggml_part *part, const struct ggml_iq_tools *tools, uint8_t *block)
 {
     struct ggml_iq_block made;
-    if (!ggml_iq_search_block(&rule_xxs, part, &made))
+    if (!ggml_iq_search_block(&rule_xxs, part, tools, &made))
         return false;
     memset(block, 0, 66);
     put_f16(block, made.d);
@@ -108,10 +108,10 @@ static void put_scales(const uint8_t *scales, uint8_t *to)
         to[b] = (uint8_t)(scales[2 * b] | scales[2 * b + 1] << 4);
 }
 
-static bool encode_xs(const struct ggml_part *part, uint8_t *block)
+bool ggml_iq2_make_xs(const struct ggml_part *part, const struct ggml_iq_tools *tools, uint8_t *block)
 {
     struct ggml_iq_block made;
-    if (!ggml_iq_search_block(&rule_xs, part, &made))
+    if (!ggml_iq_search_block(&rule_xs, part, tools, &made))
         return false;
     memset(block, 0, 74);
     put_f16(block, made.d);
@@ -121,10 +121,10 @@ static bool encode_xs(const struct ggml_part *part, uint8_t *block)
     return true;
 }
 
-static bool encode_s(const struct ggml_part *part, uint8_t *block)
+bool ggml_iq2_make_s(const struct ggml_part *part, const struct ggml_iq_tools *tools, uint8_t *block)
 {
     struct ggml_iq_block made;
-    if (!ggml_iq_search_block(&rule_s, part, &made))
+    if (!ggml_iq_search_block(&rule_s, part, tools, &made))
         return false;
     memset(block, 0, 82);
     put_f16(block, made.d * 0.9875f);
@@ -135,6 +135,21 @@ static bool encode_s(const struct ggml_part *part, uint8_t *block)
     }
     put_scales(made.scales, block + 74);
     return true;
+}
+
+static bool encode_xxs(const struct ggml_part *part, uint8_t *block)
+{
+    return ggml_iq2_make_xxs(part, &ggml_iq_search_plain, block);
+}
+
+static bool encode_xs(const struct ggml_part *part, uint8_t *block)
+{
+    return ggml_iq2_make_xs(part, &ggml_iq_search_plain, block);
+}
+
+static bool encode_s(const struct ggml_part *part, uint8_t *block)
+{
+    return ggml_iq2_make_s(part, &ggml_iq_search_plain, block);
 }
 
 const struct ggml_kernel ggml_iq2_xxs = {decode_xxs, encode_xxs, true, false}, ggml_iq2_xs = {decode_xs, encode_xs, true, false},

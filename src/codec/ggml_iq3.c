@@ -32,7 +32,8 @@ static void decode_s(const uint8_t *block, float *x)
     for (int p = 0; p < 64; p++) {
         const unsigned number = block[2 + p] | (unsigned)(block[66 + p / 8] >> p % 8 & 1) << 8;
         const int scale = block[106 + p / 16] >> p / 8 % 2 * 4 & 15;
-        decode_point(ggml_grid_points[GGML_GRID_IQ3_S][number], coordinate_s, (unsigned)block[74 + p / 2] >> p % 2 * 4, d * (float)(1 + 2 * scale), x + 4 * p);
+        decode_point(ggml_grid_points[GGML_GRID_IQ3_S][number], coordinate_s, (unsigned)block[74 + p / 2] >> p % 2 * 4, d * (float)(1 + 2 * scale),
+                     x + 4 * p);
     }
 }
 
@@ -58,10 +59,10 @@ static const struct ggml_iq_rule rule_s = {.grid = GGML_GRID_IQ3_S,
                                            .again = GGML_IQ_AGAIN_ALL_IF_OFF,
                                            .plain = GGML_IQ_PLAIN_SQUARE};
 
-static bool encode_xxs(const struct ggml_part *part, uint8_t *block)
+bool ggml_iq3_make_xxs(const struct ggml_part *part, const struct ggml_iq_tools *tools, uint8_t *block)
 {
     struct ggml_iq_block made;
-    if (!ggml_iq_search_block(&rule_xxs, part, &made))
+    if (!ggml_iq_search_block(&rule_xxs, part, tools, &made))
         return false;
     memset(block, 0, 98);
     put_f16(block, made.d * 1.0125f);
@@ -76,10 +77,10 @@ static bool encode_xxs(const struct ggml_part *part, uint8_t *block)
     return true;
 }
 
-static bool encode_s(const struct ggml_part *part, uint8_t *block)
+bool ggml_iq3_make_s(const struct ggml_part *part, const struct ggml_iq_tools *tools, uint8_t *block)
 {
     struct ggml_iq_block made;
-    if (!ggml_iq_search_block(&rule_s, part, &made))
+    if (!ggml_iq_search_block(&rule_s, part, tools, &made))
         return false;
     memset(block, 0, 110);
     put_f16(block, made.d * 1.033f);
@@ -97,6 +98,16 @@ static bool encode_s(const struct ggml_part *part, uint8_t *block)
     for (int b = 0; b < 4; b++)
         block[106 + b] = (uint8_t)(made.scales[2 * b] | made.scales[2 * b + 1] << 4);
     return true;
+}
+
+static bool encode_xxs(const struct ggml_part *part, uint8_t *block)
+{
+    return ggml_iq3_make_xxs(part, &ggml_iq_search_plain, block);
+}
+
+static bool encode_s(const struct ggml_part *part, uint8_t *block)
+{
+    return ggml_iq3_make_s(part, &ggml_iq_search_plain, block);
 }
 
 const struct ggml_kernel ggml_iq3_xxs = {decode_xxs, encode_xxs, false, false}, ggml_iq3_s = {decode_s, encode_s, false, false};

@@ -5,43 +5,28 @@
 #include <float.h>
 #include <math.h>
 
-/* One sub-block at work. */
-struct sub {
-    const struct ggml_iq_rule *rule;
-    const struct ggml_grid *grid;
-    float x[32]; /* sizes; one of eight may be negative, so that signs come out even */
-    float weights[32], roots[32];
-    uint8_t signs[4];
-};
-
-struct choice {
-    uint16_t points[8];
-    bool on_grid[8];
-};
-
 static int points_of(const struct ggml_iq_rule *rule)
 {
     return rule->size / rule->digits;
 }
 
 /* The errors of each digit of a place, and the neighbour whose sum of them is least; -1 where none is a number. */
-static inline int least_sum(float errors[8][8], const struct ggml_grid *grid, const uint16_t *list, int digits)
+static inline int least_sum(float errors[8][8], const uint16_t *list, int digits)
 {
+    const int bits = digits == 8 ? 2 : 3;
     float least = FLT_MAX;
     int nearest = -1;
     for (int n = 1; n <= list[0]; n++) {
-        const int8_t *odd = grid->odd + list[n] * digits;
         float error = 0;
         for (int i = 0; i < digits; i++)
-            error += errors[i][odd[i] >> 1];
+            error += errors[i][list[n] >> bits * i & ((1 << bits) - 1)];
         if (error < least)
             least = error, nearest = list[n];
     }
     return nearest;
 }
 
-/* The neighbour that errs least at this scale. */
-static int nearest_neighbour(const struct sub *sub, int first, const uint16_t *list, float scale)
+static int nearest_neighbour(const struct ggml_iq_sub *sub, int first, const uint16_t *list, float scale)
 {
     const float *x = sub->x + first, *roots = sub->roots + first;
     float errors[8][8];
@@ -50,11 +35,11 @@ static int nearest_neighbour(const struct sub *sub, int first, const uint16_t *l
             const float off = scale * (float)(2 * digit + 1) - x[i];
             errors[i][digit] = roots[i] * off * off;
         }
-    return sub->rule->digits == 8 ? least_sum(errors, sub->grid, list, 8) : least_sum(errors, sub->grid, list, 4);
+    return sub->rule->digits == 8 ? least_sum(errors, list, 8) : least_sum(errors, list, 4);
 }
 
 /* Point k of the sub-block at 1 / inverse: the one that rounding hits, or the best one around. False if there is none. */
-static bool find_point(const struct sub *sub, int k, float inverse, float scale, struct choice *choice)
+static bool find_point(const struct ggml_iq_sub *sub, int k, float inverse, float scale, struct ggml_iq_choice *choice, const struct ggml_iq_tools *tools)
 {
     const int digits = sub->rule->digits, bits = digits == 8 ? 2 : 3, first = digits * k;
     unsigned packed = 0;
@@ -62,8 +47,10 @@ static bool find_point(const struct sub *sub, int k, float inverse, float scale,
         packed |= (unsigned)clamp(to_nearest(0.5f * (inverse * sub->x[first + i] - 1)), 0, sub->rule->levels - 1) << bits * i;
     int point = sub->grid->map[packed];
     choice->on_grid[k] = point >= 0;
-    if (point < 0)
-        point = nearest_neighbour(sub, first, sub->grid->neighbours - 1 - point, scale);
+    if (point < 0) {
+        const int nearest = tools->nearest(sub, first, sub->grid->neighbours - 1 - point, scale);
+        point = nearest < 0 ? -1 : sub->grid->map[nearest];
+    }
     choice->points[k] = (uint16_t)point;
     return point >= 0;
 }
@@ -72,7 +59,7 @@ struct sums {
     float qx, q2;
 };
 
-static struct sums choice_sums(const struct sub *sub, const struct choice *choice)
+static struct sums choice_sums(const struct ggml_iq_sub *sub, const struct ggml_iq_choice *choice)
 {
     struct sums sum = {0, 0};
     const int digits = sub->rule->digits;
@@ -88,7 +75,7 @@ static struct sums choice_sums(const struct sub *sub, const struct choice *choic
 }
 
 /* Signs and sizes. Where minuses must be even, the element that counts least takes the wrong sign. */
-static void split_signs(struct sub *sub, const float *x)
+static void split_signs(struct ggml_iq_sub *sub, const float *x)
 {
     for (int k = 0; k < sub->rule->size / 8; k++, x += 8) {
         float *sizes = sub->x + 8 * k;
@@ -113,7 +100,7 @@ static void split_signs(struct sub *sub, const float *x)
     }
 }
 
-static void weigh(struct sub *sub, const struct ggml_part *part, float mean_square, int at)
+static void weigh(struct ggml_iq_sub *sub, const struct ggml_part *part, float mean_square, int at)
 {
     for (int i = 0; i < sub->rule->size; i++) {
         const float x = part->x[at + i];
@@ -127,16 +114,15 @@ static void weigh(struct sub *sub, const struct ggml_part *part, float mean_squa
     }
 }
 
-/* Tries scales around that of `largest`; *scale stays what it is if none of them is one. */
-static bool try_scales(const struct sub *sub, float largest, float *scale, struct choice *chosen)
+static bool try_scales(const struct ggml_iq_sub *sub, float largest, float *scale, struct ggml_iq_choice *chosen)
 {
     const struct ggml_iq_rule *rule = sub->rule;
     float best = 0;
     for (int t = -rule->tries; t <= rule->tries; t++) {
         const float inverse = ((float)(2 * rule->levels - 1) + (float)t * rule->step) / largest, candidate = 1 / inverse;
-        struct choice choice;
+        struct ggml_iq_choice choice;
         for (int k = 0; k < points_of(rule); k++)
-            if (!find_point(sub, k, inverse, candidate, &choice))
+            if (!find_point(sub, k, inverse, candidate, &choice, &ggml_iq_search_plain))
                 return false;
         const struct sums sum = choice_sums(sub, &choice);
         if (sum.q2 > 0 && sum.qx * sum.qx > best * sum.q2) {
@@ -148,7 +134,9 @@ static bool try_scales(const struct sub *sub, float largest, float *scale, struc
     return true;
 }
 
-static bool refine(const struct sub *sub, float *scale, struct choice *chosen)
+const struct ggml_iq_tools ggml_iq_search_plain = {try_scales, nearest_neighbour};
+
+static bool refine(const struct ggml_iq_sub *sub, float *scale, struct ggml_iq_choice *chosen, const struct ggml_iq_tools *tools)
 {
     const enum ggml_iq_again again = sub->rule->again;
     bool any_off = again == GGML_IQ_AGAIN_ALL;
@@ -159,7 +147,7 @@ static bool refine(const struct sub *sub, float *scale, struct choice *chosen)
     const float inverse = 1 / *scale;
     for (int k = 0; k < points_of(sub->rule); k++)
         if (again != GGML_IQ_AGAIN_OFF || !chosen->on_grid[k])
-            if (!find_point(sub, k, inverse, *scale, chosen))
+            if (!find_point(sub, k, inverse, *scale, chosen, tools))
                 return false;
     const struct sums sum = choice_sums(sub, chosen);
     if (sum.q2 > 0)
@@ -168,7 +156,7 @@ static bool refine(const struct sub *sub, float *scale, struct choice *chosen)
 }
 
 /* The largest value that candidates start from, and the first scale; false for zeros. */
-static bool start(const struct sub *sub, float *largest, float *scale)
+static bool start(const struct ggml_iq_sub *sub, float *largest, float *scale)
 {
     const int size = sub->rule->size;
     float most = sub->x[0];
@@ -187,18 +175,18 @@ static bool start(const struct sub *sub, float *largest, float *scale)
 }
 
 /* Point 0 of every grid has the digits 0, which a sub-block has where no candidate was taken. */
-static bool search_sub(struct sub *sub, float *scale, struct choice *chosen, bool *tiny)
+static bool search_sub(struct ggml_iq_sub *sub, float *scale, struct ggml_iq_choice *chosen, bool *tiny, const struct ggml_iq_tools *tools)
 {
     float largest = 0;
     const bool off = sub->rule->again == GGML_IQ_AGAIN_ALL_IF_OFF;
-    *chosen = (struct choice){{0}, {!off, !off, !off, !off, !off, !off, !off, !off}};
+    *chosen = (struct ggml_iq_choice){{0}, {!off, !off, !off, !off, !off, !off, !off, !off}};
     *tiny = !start(sub, &largest, scale);
     if (*tiny) {
         *scale = 0;
         memset(sub->signs, 0, sizeof sub->signs);
         return true;
     }
-    if (!try_scales(sub, largest, scale, chosen) || !refine(sub, scale, chosen))
+    if (!tools->try_scales(sub, largest, scale, chosen) || !refine(sub, scale, chosen, tools))
         return false;
     if (*scale < 0) {
         *scale = -*scale;
@@ -208,19 +196,19 @@ static bool search_sub(struct sub *sub, float *scale, struct choice *chosen, boo
     return *scale >= 0;
 }
 
-bool ggml_iq_search_block(const struct ggml_iq_rule *rule, const struct ggml_part *part, struct ggml_iq_block *made)
+bool ggml_iq_search_block(const struct ggml_iq_rule *rule, const struct ggml_part *part, const struct ggml_iq_tools *tools, struct ggml_iq_block *made)
 {
     const int subs = GGML_SUPER / rule->size;
     float scales[16], largest = 0, mean_square = 0;
     for (int i = 0; i < GGML_SUPER; i++)
         mean_square += part->x[i] * part->x[i];
     mean_square = rule->squares * mean_square / 256.0f;
-    struct sub sub = {.rule = rule, .grid = part->grids->grid + rule->grid};
+    struct ggml_iq_sub sub = {.rule = rule, .grid = part->grids->grid + rule->grid};
     for (int b = 0; b < subs; b++) {
-        struct choice choice;
+        struct ggml_iq_choice choice;
         weigh(&sub, part, mean_square, rule->size * b);
         split_signs(&sub, part->x + rule->size * b);
-        if (!search_sub(&sub, scales + b, &choice, made->tiny + b))
+        if (!search_sub(&sub, scales + b, &choice, made->tiny + b, tools))
             return false;
         memcpy(made->points + b * points_of(rule), choice.points, (size_t)points_of(rule) * sizeof *choice.points);
         memcpy(made->signs + b * rule->size / 8, sub.signs, rule->size / 8);

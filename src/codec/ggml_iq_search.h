@@ -41,8 +41,36 @@ struct ggml_iq_block {
     uint8_t scales[16];  /* [256 / size]: 0..15 */
     bool tiny[16];       /* [256 / size]: no point was looked for */
 };
+
+/* One sub-block at work. */
+struct ggml_iq_sub {
+    const struct ggml_iq_rule *rule;
+    const struct ggml_grid *grid;
+    float x[32]; /* sizes; one of eight may be negative, so that signs come out even */
+    float weights[32], roots[32];
+    uint8_t signs[4];
+};
+
+struct ggml_iq_choice {
+    uint16_t points[8];
+    bool on_grid[8];
+};
+
+/* What takes the time, of which there are faster ones. */
+struct ggml_iq_tools {
+    /* Tries scales around that of `largest`; *scale stays what it is if none of them is one. False where ggml aborts. */
+    bool (*try_scales)(const struct ggml_iq_sub *sub, float largest, float *scale, struct ggml_iq_choice *chosen);
+    /* Of the points in `list` (ggml_grid.neighbours) the one that errs least, of elements from `first` on at this scale: its packed digits; -1 if none does. */
+    int (*nearest)(const struct ggml_iq_sub *sub, int first, const uint16_t *list, float scale);
+};
+extern const struct ggml_iq_tools ggml_iq_search_plain;
+
 /* Makes a super-block. False where ggml aborts. quantize_row_iq2_xxs_impl and its sisters. */
-bool ggml_iq_search_block(const struct ggml_iq_rule *rule, const struct ggml_part *part, struct ggml_iq_block *made);
+bool ggml_iq_search_block(const struct ggml_iq_rule *rule, const struct ggml_part *part, const struct ggml_iq_tools *tools, struct ggml_iq_block *made);
+
+/* Blocks of these types; see ggml_kernel.encode. */
+typedef bool ggml_iq_encode(const struct ggml_part *part, const struct ggml_iq_tools *tools, uint8_t *block);
+ggml_iq_encode ggml_iq2_make_xxs, ggml_iq2_make_xs, ggml_iq2_make_s, ggml_iq3_make_xxs, ggml_iq3_make_s;
 
 /* Seven signs and the eighth that makes their number even. */
 static inline unsigned ggml_iq_even(unsigned seven)

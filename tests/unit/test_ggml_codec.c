@@ -259,12 +259,14 @@ static void neighbours_are_the_nearest_points(void **state)
             int shells = 1;
             uint32_t within = 0;
             for (int n = 2; n <= list[0]; n++) {
-                const int before = squares[list[n - 1]], now = squares[list[n]];
-                assert_true(before < now || (before == now && list[n - 1] < list[n]));
+                const int32_t last = grid->map[list[n - 1]], next = grid->map[list[n]];
+                assert_true(last >= 0 && next >= 0);
+                const int before = squares[last], now = squares[next];
+                assert_true(before < now || (before == now && last < next));
                 shells += before < now;
             }
             for (uint32_t p = 0; p < grid->size; p++)
-                within += squares[p] <= squares[list[list[0]]];
+                within += squares[p] <= squares[grid->map[list[list[0]]]];
             assert_int_equal(shells, wanted[w].shells);
             assert_int_equal(within, list[0]);
         }
