@@ -15,7 +15,8 @@ extern const struct ggml_k_search ggml_avx2_search;
 /* See ggml_fast_encode. Rows of fewer than eight blocks of 32 with weights, and of IQ4_NL in any case, are left to the plain code. */
 ggml_fast_encode ggml_avx2_legacy_q8_0, ggml_avx2_legacy_q4_0, ggml_avx2_legacy_q4_1, ggml_avx2_legacy_q5_0, ggml_avx2_legacy_q5_1, ggml_avx2_legacy_q2_0;
 ggml_fast_encode ggml_avx2_q2_k, ggml_avx2_q3_k, ggml_avx2_q4_k, ggml_avx2_q5_k, ggml_avx2_q6_k, ggml_avx2_iq4_nl, ggml_avx2_iq4_xs;
-ggml_fast_encode ggml_avx2_iq2_xxs, ggml_avx2_iq2_xs, ggml_avx2_iq2_s, ggml_avx2_iq3_xxs, ggml_avx2_iq3_s;
+ggml_fast_encode ggml_avx2_iq_2xxs, ggml_avx2_iq_2xs, ggml_avx2_iq_2s, ggml_avx2_iq_3xxs, ggml_avx2_iq_3s;
+ggml_fast_encode ggml_avx2_iq_1s, ggml_avx2_iq_1m;
 ggml_fast_encode ggml_avx2_fp4_mx, ggml_avx2_fp4_nv;
 #define X(type, name) ggml_fast_decode ggml_avx2_decode_##name;
 GGML_FAST_DECODES(X)

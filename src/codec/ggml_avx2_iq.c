@@ -1,7 +1,9 @@
-/* IQ2 and IQ3: the scales that are tried in lanes, and the neighbours of a point. Each lane does what the plain code does, in its order (ggml_iq_search.c). */
+/* IQ1: splits in lanes. IQ2 and IQ3: the scales that are tried in lanes. Of all the neighbours of a point, eight at a time. Each lane does what the plain code
+ * does, in its order (ggml_iq1.c, ggml_iq_search.c). */
 #include "codec/ggml_avx2.h"
 
 #if defined(__x86_64__)
+#include "codec/ggml_iq1.h"
 #include "codec/ggml_iq_search.h"
 #include "codec/ggml_lanes.h"
 
@@ -26,24 +28,13 @@ AVX2 static inline int least_number(__m256i v)
     return _mm_cvtsi128_si32(_mm_min_epi32(half, _mm_shuffle_epi32(half, 0xb1)));
 }
 
-/* The errors of each place by its digit, which is looked up by the lowest three bits of a lane: of two bits, whatever the third is. */
-AVX2 static inline void place_errors(const struct ggml_iq_sub *sub, int first, float scale, int digits, vec *errors)
-{
-    const vec twos = _mm256_setr_ps(1, 3, 5, 7, 1, 3, 5, 7), threes = _mm256_setr_ps(1, 3, 5, 7, 9, 11, 13, 15);
-    const vec values = splat(scale) * (digits == 8 ? twos : threes);
-    for (int i = 0; i < digits; i++) {
-        const vec off = values - splat(sub->x[first + i]);
-        errors[i] = splat(sub->roots[first + i]) * off * off;
-    }
-}
-
-/* Eight neighbours at a time; of equal ones the first. */
-AVX2 static inline int nearest_listed(const struct ggml_iq_sub *sub, int first, const uint16_t *list, float scale, int digits)
+/* The neighbour whose sum of errors is least, eight at a time, and of equal ones the first: its packed digits; -1 where none is a number. A digit is looked up
+ * by the lowest three bits of a lane: where it has two bits, errors stand twice. */
+AVX2 static inline int least_listed(const uint16_t *list, const vec *errors, int digits)
 {
     const int count = list[0], bits = digits == 8 ? 2 : 3;
-    vec errors[8], least = splat(FLT_MAX);
+    vec least = splat(FLT_MAX);
     __m256i where = _mm256_setzero_si256(), number = _mm256_setr_epi32(1, 2, 3, 4, 5, 6, 7, 8);
-    place_errors(sub, first, scale, digits, errors);
     for (int n = 0; n < count; n += 8, number = _mm256_add_epi32(number, _mm256_set1_epi32(8))) {
         const __m256i packed = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)(list + 1 + n)));
         vec error = _mm256_permutevar8x32_ps(errors[0], packed);
@@ -59,6 +50,18 @@ AVX2 static inline int nearest_listed(const struct ggml_iq_sub *sub, int first, 
         return -1;
     const __m256i apart = _mm256_castps_si256(_mm256_cmp_ps(least, best, _CMP_NEQ_UQ));
     return list[least_number(_mm256_or_si256(where, _mm256_srli_epi32(apart, 1)))];
+}
+
+AVX2 static inline int nearest_listed(const struct ggml_iq_sub *sub, int first, const uint16_t *list, float scale, int digits)
+{
+    const vec twos = _mm256_setr_ps(1, 3, 5, 7, 1, 3, 5, 7), threes = _mm256_setr_ps(1, 3, 5, 7, 9, 11, 13, 15);
+    const vec values = splat(scale) * (digits == 8 ? twos : threes);
+    vec errors[8];
+    for (int i = 0; i < digits; i++) {
+        const vec off = values - splat(sub->x[first + i]);
+        errors[i] = splat(sub->roots[first + i]) * off * off;
+    }
+    return least_listed(list, errors, digits);
 }
 
 AVX2 static int find_nearest(const struct ggml_iq_sub *sub, int first, const uint16_t *list, float scale)
@@ -174,6 +177,94 @@ AVX2 static bool try_scales(const struct ggml_iq_sub *sub, float largest, float 
     return sub->rule->digits == 8 ? try_all(sub, largest, scale, chosen, 8) : try_all(sub, largest, scale, chosen, 4);
 }
 
+/* --- splits of IQ1 ------------------------------------------------------------------------------------------------------------ */
+
+AVX2 static int nearest_of_one(const struct ggml_iq1_sub *sub, int first, const uint16_t *list, float scale, const float *q)
+{
+    const vec values = splat(scale) * _mm256_setr_ps(q[0], q[1], q[2], 0, q[0], q[1], q[2], 0);
+    vec errors[8];
+    for (int i = 0; i < 8; i++) {
+        const vec off = values - splat(sub->x[first + i]);
+        errors[i] = splat(sub->weights[first + i]) * off * off;
+    }
+    return least_listed(list, errors, 8);
+}
+
+/* Sums of LANES splits that end at b and behind it, for each way of sides. */
+struct sides {
+    vec qx[4], q2[4];
+};
+
+/* Where one of them is better, all are considered in their order: a new score may be less by rounding, so that others pass that did not. */
+AVX2 static inline void consider_lanes(struct ggml_iq1_split *best, const struct sides *sums, int ways, int a, int b, int last)
+{
+    unsigned better = 0;
+    for (int s = 0; s < ways; s++) {
+        const truth more = greater(sums->qx[s] * sums->qx[s], splat(best->score) * sums->q2[s]);
+        better |= bits_of(both(greater(sums->q2[s], splat(0)), more));
+    }
+    const int lanes = last - b + 1 < LANES ? last - b + 1 : LANES;
+    if ((better & ((1u << lanes) - 1)) == 0)
+        return;
+    float qx[4][LANES], q2[4][LANES];
+    for (int s = 0; s < ways; s++) {
+        store_vec(qx[s], sums->qx[s]);
+        store_vec(q2[s], sums->q2[s]);
+    }
+    for (int j = 0; j < lanes; j++)
+        for (int s = 0; s < ways; s++)
+            ggml_iq1_consider(best, qx[s][j], q2[s][j], a, b + j, s);
+}
+
+AVX2 static struct ggml_iq1_split split_s(const struct ggml_iq1_sub *sub)
+{
+    enum { N = 32 };
+    struct ggml_iq1_sums sums;
+    struct ggml_iq1_split best = {.score = -FLT_MAX};
+    ggml_iq1_sum(sub, &sums);
+    for (int a = 0; a <= N; a++)
+        for (int b = a; b <= N; b += LANES) {
+            const vec x = load_vec(sums.x + b), w = load_vec(sums.w + b);
+            struct sides sides;
+            for (int s = 0; s < 2; s++) {
+                const float *q = ggml_iq1_levels[s];
+                const vec q1 = splat(q[1]), q2 = splat(q[2]);
+                const float x0 = (sums.x[a] - sums.x[0]) * q[0], w0 = (sums.w[a] - sums.w[0]) * q[0] * q[0];
+                sides.qx[s] = splat(x0) + (x - splat(sums.x[a])) * q1 + (splat(sums.x[N]) - x) * q2;
+                sides.q2[s] = splat(w0) + (w - splat(sums.w[a])) * q1 * q1 + (splat(sums.w[N]) - w) * q2 * q2;
+            }
+            consider_lanes(&best, &sides, 2, a, b, N);
+        }
+    return best;
+}
+
+AVX2 static struct ggml_iq1_split split_m(const struct ggml_iq1_sub *sub)
+{
+    enum { N = 16 };
+    struct ggml_iq1_sums half[2];
+    struct ggml_iq1_split best = {.score = -FLT_MAX};
+    ggml_iq1_sum_half(sub, 0, half);
+    ggml_iq1_sum_half(sub, 1, half + 1);
+    for (int a = 0; a <= N; a++)
+        for (int b = a; b <= N; b += LANES) {
+            vec qx[2][2], q2[2][2]; /* half, side */
+            struct sides sides;
+            for (int h = 0; h < 2; h++)
+                for (int s = 0; s < 2; s++) {
+                    const float *q = ggml_iq1_levels[s], *x = half[h].x, *w = half[h].w;
+                    const float whole = w[N] * q[2] * q[2] + w[a] * (q[0] * q[0] - q[1] * q[1]);
+                    qx[h][s] = splat(x[N] * q[2]) - (splat(x[a]) + load_vec(x + b));
+                    q2[h][s] = splat(whole) + load_vec(w + b) * splat(q[1] * q[1] - q[2] * q[2]);
+                }
+            for (int s = 0; s < 4; s++) {
+                sides.qx[s] = qx[0][s >> 1] + qx[1][s & 1];
+                sides.q2[s] = q2[0][s >> 1] + q2[1][s & 1];
+            }
+            consider_lanes(&best, &sides, 4, a, b, N);
+        }
+    return best;
+}
+
 /* --- rows --------------------------------------------------------------------------------------------------------------------- */
 
 /* Super-blocks until one that ggml aborts at, which is left to the plain code. */
@@ -188,28 +279,48 @@ static uint64_t make_row(const struct ggml_part *row, uint64_t elements, ggml_iq
     return elements;
 }
 
-uint64_t ggml_avx2_iq2_xxs(const struct ggml_part *row, uint64_t elements, uint8_t *to)
+uint64_t ggml_avx2_iq_2xxs(const struct ggml_part *row, uint64_t elements, uint8_t *to)
 {
     return make_row(row, elements, ggml_iq2_make_xxs, 66, to);
 }
 
-uint64_t ggml_avx2_iq2_xs(const struct ggml_part *row, uint64_t elements, uint8_t *to)
+uint64_t ggml_avx2_iq_2xs(const struct ggml_part *row, uint64_t elements, uint8_t *to)
 {
     return make_row(row, elements, ggml_iq2_make_xs, 74, to);
 }
 
-uint64_t ggml_avx2_iq2_s(const struct ggml_part *row, uint64_t elements, uint8_t *to)
+uint64_t ggml_avx2_iq_2s(const struct ggml_part *row, uint64_t elements, uint8_t *to)
 {
     return make_row(row, elements, ggml_iq2_make_s, 82, to);
 }
 
-uint64_t ggml_avx2_iq3_xxs(const struct ggml_part *row, uint64_t elements, uint8_t *to)
+uint64_t ggml_avx2_iq_3xxs(const struct ggml_part *row, uint64_t elements, uint8_t *to)
 {
     return make_row(row, elements, ggml_iq3_make_xxs, 98, to);
 }
 
-uint64_t ggml_avx2_iq3_s(const struct ggml_part *row, uint64_t elements, uint8_t *to)
+uint64_t ggml_avx2_iq_3s(const struct ggml_part *row, uint64_t elements, uint8_t *to)
 {
     return make_row(row, elements, ggml_iq3_make_s, 110, to);
+}
+
+static const struct ggml_iq1_tools ones = {split_s, split_m, nearest_of_one};
+
+uint64_t ggml_avx2_iq_1s(const struct ggml_part *row, uint64_t elements, uint8_t *to)
+{
+    for (uint64_t at = 0; at < elements; at += GGML_SUPER, to += 50)
+        if (!ggml_iq1_make_s(&(struct ggml_part){.x = row->x + at, .weights = row->weights + at, .grids = row->grids}, &ones, to))
+            return at;
+    return elements;
+}
+
+uint64_t ggml_avx2_iq_1m(const struct ggml_part *row, uint64_t elements, uint8_t *to)
+{
+    for (uint64_t at = 0; at < elements; at += GGML_SUPER, to += 56) {
+        const struct ggml_part part = {.x = row->x + at, .weights = row->weights == NULL ? NULL : row->weights + at, .grids = row->grids};
+        if (!ggml_iq1_make_m(&part, &ones, to))
+            return at;
+    }
+    return elements;
 }
 #endif

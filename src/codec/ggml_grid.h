@@ -18,14 +18,14 @@ enum ggml_grid_id {
     GGML_GRID_COUNT,
 };
 
-enum { GGML_GRID_BEHIND = 16 };
+enum { GGML_GRID_BEHIND = 16 }; /* zeros behind the last list, for those who read vectors */
 
 /* What a quantizer needs to know of a grid. Digits are the coordinates: 0..2, in IQ3 0..7; packed digits are bits_per_digit bits each, the first one lowest. */
 struct ggml_grid {
     uint32_t size;              /* points */
     const int8_t *odd;          /* [size][digits]: 2 * digit + 1 */
     const int32_t *map;         /* [packed digits]: the number of the point, or -1 - where its neighbours begin */
-    const uint16_t *neighbours; /* count, then the packed digits of that many points, by distance and then number; and so on. GGML_GRID_BEHIND more may be read */
+    const uint16_t *neighbours; /* count, then the packed digits of that many points, by distance and then number; and so on; then zeros */
 };
 
 struct ggml_grids {

@@ -5,7 +5,7 @@
  *                                             in its top nibble four bits of d, lowest first
  *
  *     x = (d * (2 scale + 1)) * (coordinate +- 1/8), a set bit of the side is minus */
-#include "codec/ggml_kernels.h"
+#include "codec/ggml_iq1.h"
 
 #include <float.h>
 #include <math.h>
@@ -40,17 +40,7 @@ static void decode_m(const uint8_t *block, float *x)
 
 /* --- codes of values -------------------------------------------------------------------------------------------------------- */
 
-/* The three values of a code, moved to the plus side and to the minus side. */
-static const float levels[2][3] = {{-1 + DELTA, DELTA, 1 + DELTA}, {-1 - DELTA, -DELTA, 1 - DELTA}};
-
-/* One sub-block of 32 (IQ1_S) or 16 (IQ1_M) elements. */
-struct sub {
-    const struct ggml_grid *grid;
-    const float *x;
-    int size;
-    float weights[32];
-    int order[32]; /* of elements by value, equal ones as they stand (the reference's qsort is a merge sort) */
-};
+const float ggml_iq1_levels[2][3] = {{-1 + DELTA, DELTA, 1 + DELTA}, {-1 - DELTA, -DELTA, 1 - DELTA}};
 
 struct choice {
     float scale;
@@ -58,7 +48,7 @@ struct choice {
     uint16_t points[4];
 };
 
-static void weigh(struct sub *sub, const struct ggml_part *part, float mean_square, int at)
+static void weigh(struct ggml_iq1_sub *sub, const struct ggml_part *part, float mean_square, int at)
 {
     sub->x = part->x + at;
     for (int i = 0; i < sub->size; i++) {
@@ -67,7 +57,7 @@ static void weigh(struct sub *sub, const struct ggml_part *part, float mean_squa
     }
 }
 
-static void sort(struct sub *sub)
+static void sort(struct ggml_iq1_sub *sub)
 {
     for (int i = 0; i < sub->size; i++) {
         int at = i;
@@ -77,89 +67,96 @@ static void sort(struct sub *sub)
     }
 }
 
-/* Elements before `first` in order take code 0, those before `second` code 1, the others 2. */
-struct split {
-    float score, scale;
-    int first, second, sides; /* sides: bit 0 the last half's, bit 1 the first half's; of IQ1_S bit 0 */
-    bool found;
-};
-
-static void consider(struct split *best, float qx, float q2, int first, int second, int sides)
+void ggml_iq1_sum(const struct ggml_iq1_sub *sub, struct ggml_iq1_sums *sums)
 {
-    if (!(q2 > 0 && qx * qx > best->score * q2))
-        return;
-    const float scale = qx / q2;
-    *best = (struct split){scale * qx, scale, first, second, sides, true};
+    *sums = (struct ggml_iq1_sums){{0}, {0}};
+    for (int j = 0; j < sub->size; j++) {
+        const int i = sub->order[j];
+        sums->x[j + 1] = sums->x[j] + sub->weights[i] * sub->x[i];
+        sums->w[j + 1] = sums->w[j] + sub->weights[i];
+    }
 }
 
-/* All splits of 32 elements, by sums over what comes before. */
-static struct split best_split_s(const struct sub *sub)
+void ggml_iq1_sum_half(const struct ggml_iq1_sub *sub, int half, struct ggml_iq1_sums *sums)
+{
+    *sums = (struct ggml_iq1_sums){{0}, {0}};
+    for (int j = 0; j < 16; j++) {
+        const int i = sub->order[j];
+        const bool mine = i / 8 == half;
+        sums->x[j + 1] = mine ? sums->x[j] + sub->weights[i] * sub->x[i] : sums->x[j];
+        sums->w[j + 1] = mine ? sums->w[j] + sub->weights[i] : sums->w[j];
+    }
+}
+
+static struct ggml_iq1_split split_s(const struct ggml_iq1_sub *sub)
 {
     enum { N = 32 };
-    float sx[N + 1] = {0}, sw[N + 1] = {0};
-    for (int j = 0; j < N; j++) {
-        const int i = sub->order[j];
-        sx[j + 1] = sx[j] + sub->weights[i] * sub->x[i];
-        sw[j + 1] = sw[j] + sub->weights[i];
-    }
-    struct split best = {.score = -FLT_MAX};
+    struct ggml_iq1_sums sums;
+    ggml_iq1_sum(sub, &sums);
+    const float *sx = sums.x, *sw = sums.w;
+    struct ggml_iq1_split best = {.score = -FLT_MAX};
     for (int a = 0; a <= N; a++)
         for (int b = a; b <= N; b++)
             for (int side = 0; side < 2; side++) {
-                const float *q = levels[side];
+                const float *q = ggml_iq1_levels[side];
                 const float qx = (sx[a] - sx[0]) * q[0] + (sx[b] - sx[a]) * q[1] + (sx[N] - sx[b]) * q[2];
                 const float q2 = (sw[a] - sw[0]) * q[0] * q[0] + (sw[b] - sw[a]) * q[1] * q[1] + (sw[N] - sw[b]) * q[2] * q[2];
-                consider(&best, qx, q2, a, b, side);
+                ggml_iq1_consider(&best, qx, q2, a, b, side);
             }
     return best;
 }
 
-/* Sums of one half of 16 elements over what comes before in the order of all. */
-struct half {
-    float x[17], w[17];
-};
-
-static void sum_half(const struct sub *sub, int h, struct half *half)
-{
-    half->x[0] = half->w[0] = 0;
-    for (int j = 0; j < 16; j++) {
-        const int i = sub->order[j];
-        const bool mine = i / 8 == h;
-        half->x[j + 1] = mine ? half->x[j] + sub->weights[i] * sub->x[i] : half->x[j];
-        half->w[j + 1] = mine ? half->w[j] + sub->weights[i] : half->w[j];
-    }
-}
-
 /* Sums of q * x and q * q of a half that is split at a and b and lies on a side: neighbouring levels differ by 1. */
-static void half_sums(const struct half *half, int a, int b, const float *q, float sums[2])
+static void half_sums(const struct ggml_iq1_sums *half, int a, int b, const float *q, float sums[2])
 {
     sums[0] = half->x[16] * q[2] - (half->x[a] + half->x[b]);
     sums[1] = half->w[16] * q[2] * q[2] + half->w[a] * (q[0] * q[0] - q[1] * q[1]) + half->w[b] * (q[1] * q[1] - q[2] * q[2]);
 }
 
-static struct split best_split_m(const struct sub *sub)
+static struct ggml_iq1_split split_m(const struct ggml_iq1_sub *sub)
 {
-    struct half half[2];
-    sum_half(sub, 0, half);
-    sum_half(sub, 1, half + 1);
-    struct split best = {.score = -FLT_MAX};
+    struct ggml_iq1_sums half[2];
+    ggml_iq1_sum_half(sub, 0, half);
+    ggml_iq1_sum_half(sub, 1, half + 1);
+    struct ggml_iq1_split best = {.score = -FLT_MAX};
     for (int a = 0; a <= 16; a++)
         for (int b = a; b <= 16; b++) {
             float sums[2][2][2]; /* half, side, qx and q2 */
             for (int h = 0; h < 2; h++)
                 for (int side = 0; side < 2; side++)
-                    half_sums(half + h, a, b, levels[side], sums[h][side]);
+                    half_sums(half + h, a, b, ggml_iq1_levels[side], sums[h][side]);
             for (int sides = 0; sides < 4; sides++) {
                 const float *first = sums[0][sides >> 1], *last = sums[1][sides & 1];
-                consider(&best, first[0] + last[0], first[1] + last[1], a, b, sides);
+                ggml_iq1_consider(&best, first[0] + last[0], first[1] + last[1], a, b, sides);
             }
         }
     return best;
 }
 
-/* The point for 8 elements with these codes; of those around it the one that errs least. -1 where no error is a number: ggml then looks at the
- * whole grid, and reads beyond its rows. */
-static int find_point(const struct sub *sub, int k, const uint8_t *codes, float scale, const float *q)
+static int nearest(const struct ggml_iq1_sub *sub, int first, const uint16_t *list, float scale, const float *q)
+{
+    float least = FLT_MAX, errors[8][4]; /* of each code of an element */
+    int found = -1;
+    for (int i = 0; i < 8; i++)
+        for (int code = 0; code < 3; code++) {
+            const float off = scale * q[code] - sub->x[first + i];
+            errors[i][code] = sub->weights[first + i] * off * off;
+        }
+    for (int n = 1; n <= list[0]; n++) {
+        float error = 0;
+        for (int i = 0; i < 8; i++)
+            error += errors[i][list[n] >> 2 * i & 3];
+        if (error < least)
+            least = error, found = list[n];
+    }
+    return found;
+}
+
+const struct ggml_iq1_tools ggml_iq1_plain = {split_s, split_m, nearest};
+
+/* The point for 8 elements with these codes; of those around it the one that errs least. -1 if there is none. */
+static int find_point(const struct ggml_iq1_sub *sub, int k, const uint8_t *codes, const struct ggml_iq1_split *split, const float *q,
+                      const struct ggml_iq1_tools *tools)
 {
     unsigned packed = 0;
     for (int i = 0; i < 8; i++)
@@ -167,26 +164,12 @@ static int find_point(const struct sub *sub, int k, const uint8_t *codes, float 
     const int32_t on_grid = sub->grid->map[packed];
     if (on_grid >= 0)
         return on_grid;
-    const uint16_t *list = sub->grid->neighbours - 1 - on_grid;
-    float least = FLT_MAX, errors[8][4]; /* of each code of an element */
-    int nearest = -1;
-    for (int i = 0; i < 8; i++)
-        for (int code = 0; code < 3; code++) {
-            const float off = scale * q[code] - sub->x[8 * k + i];
-            errors[i][code] = sub->weights[8 * k + i] * off * off;
-        }
-    for (int n = 1; n <= list[0]; n++) {
-        float error = 0;
-        for (int i = 0; i < 8; i++)
-            error += errors[i][list[n] >> 2 * i & 3];
-        if (error < least)
-            least = error, nearest = list[n];
-    }
-    return nearest < 0 ? -1 : sub->grid->map[nearest];
+    const int found = tools->nearest(sub, 8 * k, sub->grid->neighbours - 1 - on_grid, split->scale, q);
+    return found < 0 ? -1 : sub->grid->map[found];
 }
 
 /* Weighted sums of q * x and q * q of point k, q times `factor`, added to those there are. */
-static void add_point(const struct sub *sub, int k, unsigned point, const float *q, float factor, float sums[2])
+static void add_point(const struct ggml_iq1_sub *sub, int k, unsigned point, const float *q, float factor, float sums[2])
 {
     const int8_t *odd = sub->grid->odd + 8 * point;
     for (int i = 0; i < 8; i++) {
@@ -196,19 +179,19 @@ static void add_point(const struct sub *sub, int k, unsigned point, const float 
     }
 }
 
-static const float *side_of(const struct sub *sub, const struct choice *choice, int k)
+static const float *side_of(const struct ggml_iq1_sub *sub, const struct choice *choice, int k)
 {
-    return levels[choice->minus[sub->size == 16 ? k : 0]];
+    return ggml_iq1_levels[choice->minus[sub->size == 16 ? k : 0]];
 }
 
 /* Scale, sides and points of a sub-block; scale 0, point 0 and plus for zeros. False where ggml aborts. */
-static bool search_sub(struct sub *sub, float tiny, struct choice *choice)
+static bool search_sub(struct ggml_iq1_sub *sub, float tiny, const struct ggml_iq1_tools *tools, struct choice *choice)
 {
     *choice = (struct choice){0};
     if (fabsf(extreme(sub->x, (size_t)sub->size)) < tiny)
         return true;
     sort(sub);
-    struct split best = sub->size == 32 ? best_split_s(sub) : best_split_m(sub);
+    struct ggml_iq1_split best = sub->size == 32 ? tools->split_s(sub) : tools->split_m(sub);
     if (!best.found)
         return true;
     uint8_t codes[32];
@@ -226,7 +209,7 @@ static bool search_sub(struct sub *sub, float tiny, struct choice *choice)
     bool off_grid = false;
     float sums[2] = {0, 0};
     for (int k = 0; k < sub->size / 8; k++) {
-        const int point = find_point(sub, k, codes, best.scale, side_of(sub, choice, k));
+        const int point = find_point(sub, k, codes, &best, side_of(sub, choice, k), tools);
         if (point < 0)
             return false;
         choice->points[k] = (uint16_t)point;
@@ -252,16 +235,16 @@ static int scale_code(float inverse, float scale)
     return clamp(to_nearest(0.5f * (inverse * scale - 1)), 0, 7);
 }
 
-static bool encode_s(const struct ggml_part *part, uint8_t *block)
+bool ggml_iq1_make_s(const struct ggml_part *part, const struct ggml_iq1_tools *tools, uint8_t *block)
 {
     const float mean_square = mean_square_twice(part->x);
-    struct sub sub = {.grid = part->grids->grid + GGML_GRID_IQ1, .size = 32};
+    struct ggml_iq1_sub sub = {.grid = part->grids->grid + GGML_GRID_IQ1, .size = 32};
     struct choice choices[8];
     float largest = 0;
     memset(block, 0, 50);
     for (int b = 0; b < 8; b++) {
         weigh(&sub, part, mean_square, 32 * b);
-        if (!search_sub(&sub, 1e-12f, choices + b))
+        if (!search_sub(&sub, 1e-12f, tools, choices + b))
             return false;
         unsigned rest = 0;
         for (int k = 0; k < 4; k++) {
@@ -283,7 +266,7 @@ static bool encode_s(const struct ggml_part *part, uint8_t *block)
 }
 
 /* d is fitted anew to all points at once, with the scales as they were rounded. */
-static float refit(struct sub *sub, const struct ggml_part *part, float mean_square, const struct choice *choices, float d)
+static float refit(struct ggml_iq1_sub *sub, const struct ggml_part *part, float mean_square, const struct choice *choices, float d)
 {
     const float inverse = 1 / d;
     float sums[2] = {0, 0};
@@ -295,16 +278,16 @@ static float refit(struct sub *sub, const struct ggml_part *part, float mean_squ
     return sums[1] > 0 ? sums[0] / sums[1] : d;
 }
 
-static bool encode_m(const struct ggml_part *part, uint8_t *block)
+bool ggml_iq1_make_m(const struct ggml_part *part, const struct ggml_iq1_tools *tools, uint8_t *block)
 {
     const float mean_square = mean_square_twice(part->x);
-    struct sub sub = {.grid = part->grids->grid + GGML_GRID_IQ1, .size = 16};
+    struct ggml_iq1_sub sub = {.grid = part->grids->grid + GGML_GRID_IQ1, .size = 16};
     struct choice choices[16];
     float largest = 0;
     memset(block, 0, 56);
     for (int b = 0; b < 16; b++) {
         weigh(&sub, part, mean_square, 16 * b);
-        if (!search_sub(&sub, 1e-7f, choices + b))
+        if (!search_sub(&sub, 1e-7f, tools, choices + b))
             return false;
         block[2 * b] = (uint8_t)choices[b].points[0], block[2 * b + 1] = (uint8_t)choices[b].points[1];
         block[32 + b] = (uint8_t)(choices[b].points[0] >> 8 | choices[b].points[1] >> 8 << 4);
@@ -321,6 +304,16 @@ static bool encode_m(const struct ggml_part *part, uint8_t *block)
         block[32 + b] |= (uint8_t)((choices[b].minus[0] ? 0x08 : 0) | (choices[b].minus[1] ? 0x80 : 0));
     }
     return true;
+}
+
+static bool encode_s(const struct ggml_part *part, uint8_t *block)
+{
+    return ggml_iq1_make_s(part, &ggml_iq1_plain, block);
+}
+
+static bool encode_m(const struct ggml_part *part, uint8_t *block)
+{
+    return ggml_iq1_make_m(part, &ggml_iq1_plain, block);
 }
 
 const struct ggml_kernel ggml_iq1_s = {decode_s, encode_s, true, false}, ggml_iq1_m = {decode_m, encode_m, false, false};
