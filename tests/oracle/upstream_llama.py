@@ -8,7 +8,7 @@ Float files: llama-perplexity gives for the file of the shared models, of their 
 llama.cpp's converter, to the last digit. Quantized ones (`--type auto`): llama-quantize makes F32 of repaq's blocks; every tensor must equal the file that
 llama.cpp's converter makes of the weights as the tool of the source's format reads them, scales rounded to F16. The perplexity of that file is equal to the last
 digit, and that of repaq's within 0.5 %, as llama.cpp rounds activations where it multiplies blocks. Where the inputs of down moved, sums have another order, and
-their last digits may differ. upstream_tokens.py and upstream_quantize.py have the rest.
+their last digits may differ. upstream_tokens.py, upstream_quantize.py and upstream_experts.py have the rest.
 Without --all the texts are shorter, and of what concerns quantizing a part is run.
 """
 import argparse
@@ -34,6 +34,7 @@ from conversion import ModelBase, get_model_class
 from safetensors.torch import save_file
 
 import gguf_order
+import upstream_experts
 import upstream_kinds
 import upstream_quantize
 import upstream_tokens
@@ -222,7 +223,7 @@ def judge(options, scratch, say):
     cases = [("floats", lambda model=model: run.floats(model)) for model in MODELS]
     cases += [(name, lambda name=name: run.embedding(name)) for name in quantized(options.models)]
     cases += [(name, lambda name=name: run.moved(name)) for name in MOVED]
-    cases += upstream_tokens.cases(run, options) + upstream_quantize.cases(run, options)
+    cases += upstream_tokens.cases(run, options) + upstream_quantize.cases(run, options) + upstream_experts.cases(run, options)
     for name, work in cases:
         try:
             work()

@@ -37,6 +37,9 @@ class Programs:
         return subprocess.run([os.path.join(self.programs, name), *words], cwd=place, capture_output=True, text=True, errors="replace", check=False,
                               env=dict(os.environ, GGML_NO_BACKTRACE="1"))
 
+    def ours(self, words, place):
+        return subprocess.run([self.repaq, "llama-quantize", *words], cwd=place, capture_output=True, text=True, check=False)
+
     def sometimes(self, name, place, words):
         """A case that is one of many."""
         self.count += 1
@@ -52,8 +55,7 @@ class Programs:
             if os.path.exists(os.path.join(place, path)):
                 os.remove(os.path.join(place, path))
         upstream = self.program("llama-quantize", [theirs if word == "OUT" else word for word in words], place)
-        done = subprocess.run([self.repaq, "llama-quantize", *(ours if word == "OUT" else word for word in words)], cwd=place, capture_output=True, text=True,
-                              check=False)
+        done = self.ours([ours if word == "OUT" else word for word in words], place)
         if upstream.returncode != 0:
             self.say(name, [] if done.returncode != 0 else ["accepted, and llama-quantize refuses: " + upstream.stderr.strip()[-300:]])
         elif done.returncode != 0:
