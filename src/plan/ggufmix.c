@@ -79,9 +79,11 @@ static enum status weigh(struct arrangement *arrangement, struct arranged *arran
         return STATUS_OK;
     }
     const bool embedding = strcmp(tensor->name, "token_embd.weight") == 0 || strcmp(tensor->name, "per_layer_token_embd.weight") == 0;
-    if (entry != NULL && !embedding)
-        return err_set(err, STATUS_UNREPRESENTABLE, tensor->name, "found %llu values in the importance matrix, expected %llu columns of %llu matrices",
-                       (unsigned long long)entry->values, (unsigned long long)columns, (unsigned long long)matrices);
+    if (entry != NULL && !embedding) {
+        (void)err_set(err, STATUS_UNREPRESENTABLE, tensor->name, "found %llu values in the importance matrix, expected %llu columns of %llu matri%s",
+                      (unsigned long long)entry->values, (unsigned long long)columns, (unsigned long long)matrices, matrices == 1 ? "x" : "ces");
+        return err_try(err, "an importance matrix that llama-imatrix made of this model");
+    }
     arrangement->unweighed += tensor->needs_importance;
     if (!tensor->needs_importance || options->sizes_only)
         return STATUS_OK;
