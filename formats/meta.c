@@ -8,6 +8,7 @@
  *
  * Rotary embeddings pair rows 2i and 2i + 1 of a head here and rows i and i + n/2 in Hugging Face's model, so wq and wk are turned (ir/view.h).
  * (meta-llama/llama:llama/model.py, huggingface/transformers:src/transformers/models/llama/convert_llama_weights_to_hf.py) */
+#include "codec/rope.h"
 #include "formats/format.h"
 #include "formats/metaparams.h"
 #include "formats/metatokens.h"
@@ -176,6 +177,25 @@ static enum status check_same(const struct meta *meta, const struct view_piece *
     return status;
 }
 
+/* Of rope.freqs: Meta's own loader leaves them aside for params.json's theta, and so do others; where they are another's, somebody should look. */
+static enum status compare_turns(const struct meta *meta, uint32_t index, struct err *err)
+{
+    const struct tensor *tensor = &meta->model->tensor[index];
+    const uint64_t pairs = meta->params.dim / meta->params.heads / 2;
+    uint8_t stored[ROPE_PAIRS_MAX * 4];
+    char shape[128];
+    double found, expected;
+    if (tensor->rank != 1 || !dtype_is_plain_float(tensor->dtype) || tensor->shape[0] != pairs || pairs > ROPE_PAIRS_MAX)
+        return model_add_note(meta->model, err, "%s: found %s %s, expected a float for each of %" PRIu64 " pairs of a head's dimensions", tensor->name,
+                              dtype_name(tensor->dtype), model_shape_text(tensor, shape, sizeof shape), pairs);
+    TRY(source_tensor(meta->source, meta->model, index, stored, (size_t)tensor->bytes, err));
+    const size_t at = rope_first_other(tensor->dtype, stored, (size_t)pairs, meta->params.rope_theta, &found, &expected);
+    if (at == pairs)
+        return STATUS_OK;
+    return model_add_note(meta->model, err, "%s: found %.6g at %zu, where rope_theta %g gives %.6g: is params.json this model's?", tensor->name, found, at,
+                          meta->params.rope_theta, expected);
+}
+
 /* How the parts make up the whole: shape[2] is that of a part before and of the whole after. */
 static enum status place(const struct meta *meta, const struct row *row, uint32_t first, uint64_t shape[2], struct view *view, struct err *err)
 {
@@ -228,6 +248,8 @@ static enum status add_whole(struct meta *meta, uint32_t first, struct err *err)
         return say(meta, first, STATUS_UNSUPPORTED, "found a tensor that LLaMA 1 to 3 do not have in this layout", err);
     TRY(find_parts(meta, first, part, err));
     if (row->placing == PLACE_DROP) {
+        if (meta->dropped == 0)
+            TRY(compare_turns(meta, first, err));
         for (uint32_t s = 0; s < meta->shards; s++)
             model->tensor[part[s].tensor].fate = FATE_PIECE;
         meta->dropped++;
