@@ -17,6 +17,7 @@ struct listing {
     size_t count, capacity;
     const char **todo;        /* owned; directories to visit, relative; "" is the root */
     size_t todo_count, todo_capacity;
+    struct tree_list *list;   /* what is counted on the way */
 };
 
 static size_t depth_of(const char *name)
@@ -33,8 +34,11 @@ static enum status add_entry(struct listing *listing, const char *name, const st
         TRY(mem_grow((void **)&listing->todo, &listing->todo_capacity, listing->todo_count + 1, sizeof *listing->todo, err));
         listing->todo[listing->todo_count++] = name;
     }
+    if (S_ISDIR(info->st_mode) && depth_of(name) > LIMIT_DIRECTORY_DEPTH_MAX && listing->list->deep == NULL)
+        listing->list->deep = name;
     if (listing->todo_count + listing->count > LIMIT_FILES_MAX)
         return err_set(err, STATUS_LIMIT, listing->root, "found more than %u files", LIMIT_FILES_MAX);
+    listing->list->strange += !S_ISREG(info->st_mode) && !S_ISDIR(info->st_mode);
     if (!S_ISREG(info->st_mode))
         return STATUS_OK;
     TRY(mem_grow((void **)&listing->entry, &listing->capacity, listing->count + 1, sizeof *listing->entry, err));
@@ -58,9 +62,14 @@ static enum status visit(struct listing *listing, const char *name, struct err *
     if (dir == NULL)
         return err_errno(err, path, errno, "cannot list");
     enum status status = STATUS_OK;
+    size_t inside = 0;
     for (const struct dirent *found = readdir(dir); found != NULL && status == STATUS_OK; found = readdir(dir)) {
         struct stat info;
-        if (found->d_name[0] == '.') /* hidden, "." and ".." */
+        if (strcmp(found->d_name, ".") == 0 || strcmp(found->d_name, "..") == 0)
+            continue;
+        inside++;
+        listing->list->hidden += found->d_name[0] == '.';
+        if (found->d_name[0] == '.')
             continue;
         const char *child = name[0] == '\0' ? arena_copy(listing->arena, found->d_name, strlen(found->d_name), err)
                                             : arena_format(listing->arena, err, "%s/%s", name, found->d_name);
@@ -73,6 +82,7 @@ static enum status visit(struct listing *listing, const char *name, struct err *
             status = refuse_link(full, err);
     }
     (void)closedir(dir);
+    listing->list->empty += inside == 0 && name[0] != '\0';
     return status;
 }
 
@@ -83,7 +93,7 @@ static int by_name(const void *a, const void *b)
 
 enum status tree_list(const char *dir, struct arena *arena, struct tree_list *list, struct err *err)
 {
-    struct listing listing = {.root = dir, .arena = arena};
+    struct listing listing = {.root = dir, .arena = arena, .list = list};
     *list = (struct tree_list){0};
     enum status status = mem_grow((void **)&listing.todo, &listing.todo_capacity, 1, sizeof *listing.todo, err);
     if (status == STATUS_OK)

@@ -12,6 +12,8 @@ struct tree_entry {
 struct tree_list {
     struct tree_entry *entry; /* sorted bytewise by name; in the arena */
     size_t count;
+    size_t hidden, strange, empty; /* what was left out: hidden names, sockets and the like, directories without anything else */
+    const char *deep;              /* the first directory that was not entered, as it is too deep; NULL: none */
 };
 /* Regular files below dir (links followed; hidden names, sockets and FIFOs left out), at most LIMIT_DIRECTORY_DEPTH_MAX deep and
  * LIMIT_FILES_MAX many (LIMIT). A loop of links ends at the depth limit without an error. */

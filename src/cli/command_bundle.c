@@ -40,5 +40,9 @@ enum status command_bundle(struct session *session, int argc, char **argv, struc
                  text_bytes(bundle.stored, stored));
     if (bundle.hidden > 0)
         (void)fprintf(stderr, "repaq: note: %zu hidden names stay behind\n", bundle.hidden);
+    if (bundle.empty > 0)
+        (void)fprintf(stderr, "repaq: note: %zu empty directories stay behind\n", bundle.empty);
+    if (bundle.strange > 0)
+        (void)fprintf(stderr, "repaq: note: %zu names that are no files (sockets, pipes, devices) stay behind\n", bundle.strange);
     return STATUS_OK;
 }

@@ -38,7 +38,7 @@ enum status command_unbundle(struct session *session, int argc, char **argv, str
     TRY(bundle_unpack(&bundle, &session->resources, places[0], places[1], options.force, err));
     (void)printf("written   %s: %zu files of %s, %s in the archive\n", places[1], bundle.files, text_bytes(bundle.content, content),
                  text_bytes(bundle.stored, stored));
-    if (bundle.hidden > 0)
-        (void)fprintf(stderr, "repaq: note: %zu hidden names stay behind\n", bundle.hidden);
+    if (bundle.empty > 0)
+        (void)fprintf(stderr, "repaq: note: %zu empty directories are not made\n", bundle.empty);
     return STATUS_OK;
 }

@@ -162,7 +162,7 @@ static bool is_text(struct slice name)
 static enum status refuse(const struct walk *walk, enum status status, const char *name, const char *what, struct err *err)
 {
     char where[700];
-    (void)snprintf(where, sizeof where, "%.300s: %.300s", walk->pickle->where, name);
+    (void)snprintf(where, sizeof where, "%.300s%s%.300s", walk->pickle->where, name[0] == '\0' ? "" : ": ", name); /* no name: the whole */
     return err_set(err, status, where, "%s", what);
 }
 

@@ -111,6 +111,15 @@ static enum status find_offset(struct zipfile *zip, uint64_t index, struct zipfi
     return STATUS_OK;
 }
 
+/* By the mode, which systems of Unix's kind keep in the upper half of the external attributes (APPNOTE 4.4.2.2 and 4.4.15). */
+static bool is_link(const struct zipfile *zip, uint64_t index)
+{
+    zip_uint8_t system = ZIP_OPSYS_DOS;
+    zip_uint32_t attributes = 0;
+    return zip_file_get_external_attributes(zip->archive, index, 0, &system, &attributes) == 0 && (system == ZIP_OPSYS_UNIX || system == ZIP_OPSYS_OS_X) &&
+           (attributes >> 16 & 0170000) == 0120000;
+}
+
 static enum status take_entry(struct zipfile *zip, uint64_t index, struct err *err)
 {
     struct zipfile_entry *entry = &zip->entry[index];
@@ -121,7 +130,8 @@ static enum status take_entry(struct zipfile *zip, uint64_t index, struct err *e
         return say(zip, "found no directory entry", zip_get_error(zip->archive), err);
     if ((stat.valid & all) != all)
         return err_set(err, STATUS_CORRUPT, zip->file->path, "found a directory entry without its sizes");
-    *entry = (struct zipfile_entry){arena_copy(&zip->arena, stat.name, strlen(stat.name), err), stat.size, stat.comp_size, 0, stat.crc, stat.comp_method};
+    *entry = (struct zipfile_entry){
+        arena_copy(&zip->arena, stat.name, strlen(stat.name), err), stat.size, stat.comp_size, 0, stat.crc, stat.comp_method, is_link(zip, index)};
     if (entry->name == NULL)
         return STATUS_LIMIT;
     if ((stat.valid & ZIP_STAT_ENCRYPTION_METHOD) != 0 && stat.encryption_method != ZIP_EM_NONE)

@@ -17,6 +17,7 @@ struct zipfile_entry {
     uint64_t offset;   /* of these in the file; within it, and apart from those of every other entry */
     uint32_t crc;      /* 0: not computed */
     uint16_t method;
+    bool link;         /* a symbolic link of Unix, whose content is where it leads */
 };
 
 /* Zero-initialise; free with zipfile_close. */

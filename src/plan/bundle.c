@@ -20,14 +20,15 @@ static enum status check_cancel(const struct resources *resources, struct err *e
 
 static enum status list(struct bundle *bundle, const char *dir, struct arena *arena, struct tree_list *files, struct err *err)
 {
-    struct tree_names names;
     bool adapter = false, config = false;
     if (file_stat(dir, NULL) != FILE_DIRECTORY)
         return err_set(err, STATUS_IO, dir, "found no such directory");
     TRY(tree_list(dir, arena, files, err));
-    TRY(tree_names(dir, arena, &names, err));
-    for (size_t i = 0; i < names.count; i++)
-        bundle->hidden += strrchr(names.path[i], '/')[1] == '.';
+    bundle->hidden = files->hidden;
+    bundle->strange = files->strange;
+    bundle->empty = files->empty;
+    if (files->deep != NULL)
+        return err_set(err, STATUS_LIMIT, dir, "found the directory \"%.200s\", which is nested deeper than %d", files->deep, LIMIT_DIRECTORY_DEPTH_MAX);
     for (size_t i = 0; i < files->count; i++) {
         config = config || strcmp(files->entry[i].name, "adapter_config.json") == 0;
         adapter = adapter || slice_starts(slice_of(files->entry[i].name), "adapter_model");
@@ -60,8 +61,10 @@ static enum status pack_files(const struct packer *packer, const struct file *to
         if ((size_t)snprintf(path, sizeof path, "%s/%s", dir, files->entry[i].name) >= sizeof path)
             status = err_set(err, STATUS_LIMIT, dir, "found a path that is too long");
         if (status == STATUS_OK && !zipentry_is_path(files->entry[i].name)) {
-            (void)err_set(err, STATUS_UNSUPPORTED, path, "found a name that no archive can hold everywhere (a backslash or a control byte)");
-            status = err_try(err, "rename the file");
+            (void)err_set(err, STATUS_UNSUPPORTED, path,
+                          "found a name that no archive can hold everywhere (a backslash, a control byte, or more than %d parts)",
+                          LIMIT_DIRECTORY_DEPTH_MAX);
+            status = err_try(err, "rename the file, or move it up");
         }
         if (status == STATUS_OK && file_same(path, packer->archive)) /* by a link */
             status = err_set(err, STATUS_USAGE, packer->archive, "found a file of the source as the destination: the input is never written");
@@ -149,6 +152,10 @@ static enum status unpack(struct bundle *bundle, const struct zipfile *zip, cons
         TRY(check_cancel(resources, err));
         if (zipentry_is_folder(&zip->entry[e])) /* made with the files in it */
             continue;
+        if (zip->entry[e].link) {
+            (void)err_set(err, STATUS_UNSUPPORTED, zip->file->path, "found the symbolic link \"%.200s\", expected files only", zip->entry[e].name);
+            return err_try(err, "pack again with the files that links lead to");
+        }
         TRY(unpack_entry(zip, e, resources, staging, arena, err));
         bundle->files++;
         bundle->content += zip->entry[e].bytes;
@@ -167,6 +174,26 @@ static enum status check_folders(const struct zipfile *zip, const char *name, st
         if (zipfile_find(zip, folder) != MAP_NONE)
             return err_set(err, STATUS_CORRUPT, zip->file->path, "found a file \"%.200s\" and an entry \"%.200s\" below it", folder, name);
     }
+    return STATUS_OK;
+}
+
+/* Entries for folders in which no file is. */
+static enum status count_empty(struct bundle *bundle, const struct zipfile *zip, struct arena *arena, struct err *err)
+{
+    bool *const used = arena_alloc(arena, zip->count, sizeof *used, err);
+    char folder[LIMIT_PATH_BYTES_MAX];
+    if (used == NULL)
+        return STATUS_LIMIT;
+    memset(used, 0, zip->count * sizeof *used);
+    for (size_t e = 0; e < zip->count; e++)
+        for (const char *slash = strchr(zip->entry[e].name, '/'); slash != NULL && slash[1] != '\0'; slash = strchr(slash + 1, '/')) {
+            (void)snprintf(folder, sizeof folder, "%.*s", (int)(slash - zip->entry[e].name) + 1, zip->entry[e].name); /* check_folders held the length */
+            const uint32_t found = zipfile_find(zip, folder);
+            if (found != MAP_NONE && !zipentry_is_folder(&zip->entry[e]))
+                used[found] = true;
+        }
+    for (size_t e = 0; e < zip->count; e++)
+        bundle->empty += zipentry_is_folder(&zip->entry[e]) && !used[e];
     return STATUS_OK;
 }
 
@@ -198,6 +225,8 @@ enum status bundle_unpack(struct bundle *bundle, const struct resources *resourc
     enum status status = zipfile_open(&zip, &file, err);
     if (status == STATUS_OK)
         status = check_names(&zip, err);
+    if (status == STATUS_OK)
+        status = count_empty(bundle, &zip, &arena, err);
     if (status == STATUS_OK)
         status = staging_check(dir, force, err);
     if (status == STATUS_OK) {

@@ -33,6 +33,7 @@ case("sound-stream", 0, "", make_stream)
 of("sound-transposed", 0, "", state(tensor(shape=(4, 3), stride=(1, 4))))
 of("sound-shared", 0, "", state(tensor(shape=(2, 4), stride=(4, 1)), tensor(shape=(4,), stride=(1,), offset=8)))
 of("sound-python2", 0, "", pickle(call(name("collections", "OrderedDict"), b"](](" + text("w") + tensor() + b"ee")))
+of("name-too-long", 7, "pytorch_model.bin: found a tensor name that is too long", state(**{"a" * 5000: tensor()}))
 of("name-of-safetensors", 5, "no tensor's in safetensors", state(__metadata__=tensor()))
 case("sound-crc-0", 0, "", lambda folder: (make_zip(folder, state(tensor())), without_crc(folder / "pytorch_model.bin")))
 
