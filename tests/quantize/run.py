@@ -78,6 +78,15 @@ def types_of(output, names):
     return found
 
 
+def refused(run, words, filetype, dry, place):
+    """None where the run is refused and leaves nothing, and --dry-run is refused as well, or warns of the importance matrix."""
+    if dry.returncode != 6 and (dry.returncode != 0 or "need an importance matrix" not in dry.stderr):
+        return "--dry-run says nothing of it"
+    with tempfile.TemporaryDirectory() as name:
+        result = run.quantize([*words, os.path.join(name, "none.gguf"), filetype], place)
+        return "was accepted" if result.returncode != 6 or os.listdir(name) else None
+
+
 def matrix(run, golden):
     """The types of small models of many shapes, for every type of file."""
     text = json.loads((golden / "gguf/types/type_matrix.json").read_text())
@@ -90,7 +99,7 @@ def matrix(run, golden):
                 result = run.quantize([*words, f"{model}.gguf", filetype], golden / "gguf/types")
                 needy = isinstance(types, dict) or (kind == "plain" and chosen.get("needs_imatrix", False))
                 if needy:
-                    run.case(f"{model} {filetype} {kind}", None if result.returncode == 6 else "was accepted")
+                    run.case(f"{model} {filetype} {kind}", refused(run, [*words[1:], f"{model}.gguf"], filetype, result, golden / "gguf/types"))
                     continue
                 found = types_of(result.stdout, set(row["tensors"]))
                 want = dict(zip(row["tensors"], types))
