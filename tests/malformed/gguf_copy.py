@@ -103,7 +103,7 @@ def matrices():
     sound = imatrix([(NAME, 2, ones)])
     yield "imatrix sound", sound, ("Q4_K_S",), 0, ()
     yield "imatrix of other columns", imatrix([(NAME, 2, other)]), ("Q4_K_S",), 6, ("32 values", "512 columns")
-    yield "imatrix of two matrices", imatrix([(NAME, 2, ones * 2)]), ("Q4_K_S",), 6, ("1024 values", "512 columns of 1 matrices")
+    yield "imatrix of two matrices", imatrix([(NAME, 2, ones * 2)]), ("Q4_K_S",), 6, ("1024 values", "512 columns of 1 matrix")
     yield "imatrix of no tensor", imatrix([(b"blk.9.attn_v.weight", 2, other)]), ("Q4_K_S",), 0, ()
     yield "imatrix of no tensor, and needed", imatrix([(b"blk.9.attn_v.weight", 2, other)]), ("--pure", "IQ2_XS"), 6, ("no entry",)
     yield "imatrix nan", imatrix([(NAME, 2, [math.nan] + ones[1:])]), ("Q4_K_S",), 4, (NAME.decode(), "column 0", "R-NONFINITE")
