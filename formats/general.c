@@ -153,6 +153,10 @@ static enum status read_overrides(const struct gguf_input *input, struct jsondoc
     if (status == STATUS_OK)
         status = jsondoc_parse(input->options->metadata, (struct slice){text.data, text.size}, overrides, err);
     text_free(&text);
+    if (status == STATUS_OK && jsondoc_kind(*overrides) != JSONDOC_OBJECT) {
+        (void)err_set(err, STATUS_USAGE, input->options->metadata, "found JSON that is no object, expected one of general.* values");
+        status = err_try(err, "{\"general.name\": \"Name\"}");
+    }
     return status;
 }
 
