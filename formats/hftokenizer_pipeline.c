@@ -114,7 +114,7 @@ static enum status add_step(struct hftokenizer *tokenizer, const struct splitter
     if (splitter->count == STEPS_MAX)
         return err_set(err, STATUS_LIMIT, tokenizer->where, "found more than %d pre-tokenizers", STEPS_MAX);
     splitter->step[splitter->count] = *from;
-    if (from->pattern.size > 0)
+    if (from->kind == SPLITTER_SPLIT || from->kind == SPLITTER_REPLACE) /* an empty pattern is one as well */
         TRY(compile(tokenizer, from->pattern, &splitter->step[splitter->count].regex, err));
     splitter->count++;
     return STATUS_OK;

@@ -70,6 +70,7 @@ static void steps(void **state)
                 "regular expression");
     pipeline_is("\"pre_tokenizer\": {\"type\": \"Split\", \"pattern\": {\"Regex\": \"a\"}, \"behavior\": \"Eaten\"}", STATUS_UNSUPPORTED, "Eaten");
     pipeline_is("\"pre_tokenizer\": {\"type\": \"Split\", \"behavior\": \"Isolated\"}", STATUS_CORRUPT, "without a pattern");
+    pipeline_is("\"pre_tokenizer\": {\"type\": \"Split\", \"pattern\": {\"Regex\": \"\"}, \"behavior\": \"MergedWithNext\"}", STATUS_OK, "0 0");
     pipeline_is("\"post_processor\": {\"type\": \"BertProcessing\", \"cls\": [\"a\"]}", STATUS_CORRUPT, "no valid id");
     pipeline_is("\"pre_tokenizer\": {\"type\": \"Metaspace\", \"prepend_scheme\": \"always\"}", STATUS_OK, "2 2");
     pipeline_is("\"pre_tokenizer\": {\"type\": \"Metaspace\", \"prepend_scheme\": \"never\"}", STATUS_OK, "0 2");
