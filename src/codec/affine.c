@@ -11,13 +11,13 @@
 
 INLINED void make_values(const struct affine *by, const uint8_t *code, size_t count, float *value)
 {
-    const float scale = by->scale, zero = by->zero, beta = by->beta;
+    const float scale = by->scale, zero = by->zero, beta = by->beta, middle = by->middle;
     if (scale == 0.0f && zero == zero) {
         for (size_t i = 0; i < count; i++)
             value[i] = 0.0f;
     } else if (zero == zero) {
         for (size_t i = 0; i < count; i++)
-            value[i] = ((float)code[i] - zero) * scale;
+            value[i] = (((float)code[i] - middle) - zero) * scale;
     } else {
         for (size_t i = 0; i < count; i++)
             value[i] = scale * (float)code[i] + beta;
@@ -35,16 +35,17 @@ void affine_lose(double exact, float value, struct affine_loss *loss)
 void affine_losses_reference(const struct affine *by, const uint8_t *code, size_t count, const float *value, struct affine_loss *loss)
 {
     for (size_t i = 0; by->zero == by->zero && i < count; i++)
-        affine_lose(((double)code[i] - (double)by->zero) * (double)by->scale, value[i], loss);
+        affine_lose(((double)code[i] - (double)by->middle - (double)by->zero) * (double)by->scale, value[i], loss);
 }
 
 /* Counts the values that affine_lose counts, and says whether one may lose more than `loss` has: divisions are slow, and most do not. */
 INLINED bool count_losses(const struct affine *by, const uint8_t *code, size_t count, const float *value, struct affine_loss *loss)
 {
-    const double scale = (double)by->scale, zero = (double)by->zero, bound = loss->max_relative * (1 - 0x1p-50), infinity = (double)INFINITY;
+    const double scale = (double)by->scale, zero = (double)by->zero, middle = (double)by->middle, infinity = (double)INFINITY;
+    const double bound = loss->max_relative * (1 - 0x1p-50);
     uint64_t inexact = 0, large = 0;
     for (size_t i = 0; i < count; i++) {
-        const double exact = ((double)code[i] - zero) * scale, size = fabs(exact), error = fabs((double)value[i] - exact);
+        const double exact = ((double)code[i] - middle - zero) * scale, size = fabs(exact), error = fabs((double)value[i] - exact);
         const uint64_t changed = (uint64_t)(error > 0) & (uint64_t)(size > 0) & (uint64_t)(size < infinity);
         inexact += changed;
         large |= changed & (uint64_t)(error > bound * size);

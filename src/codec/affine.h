@@ -1,4 +1,4 @@
-/* Values of integer codes that share a scale: (code - zero) * scale, or scale * code + beta. */
+/* Values of integer codes that share a scale: (code - middle - zero) * scale, or scale * code + beta. */
 #ifndef REPAQ_AFFINE_H
 #define REPAQ_AFFINE_H
 
@@ -8,8 +8,9 @@
 /* One group of one row. */
 struct affine {
     float scale;
-    float zero; /* in the domain of the codes; NaN: beta says it instead */
+    float zero;   /* of code - middle; NaN: beta says it instead */
     float beta;
+    float middle; /* 2^(bits-1) where zeros are those of signed codes, and may have fractions; else 0 */
 };
 /* What F32 itself rounds: products of scales of 24 bits. */
 struct affine_loss {

@@ -192,7 +192,7 @@ static float value_at(const struct side *side, uint64_t row, uint64_t k)
     if (side->params.zero[g] == GROUP_NO_ZERO)
         return scale * (float)side->codes.data[row * side->codes.stride + k] + side->params.beta[g];
     if (side->params.offset != NULL && scale != 0.0f)
-        return ((float)side->codes.data[row * side->codes.stride + k] - (side->params.offset[g] + (float)(1 << (side->weight->spec.bits - 1)))) * scale;
+        return ((float)(side->codes.data[row * side->codes.stride + k] - (1 << (side->weight->spec.bits - 1))) - side->params.offset[g]) * scale;
     return scale == 0.0f ? 0.0f : (float)(side->codes.data[row * side->codes.stride + k] - side->params.zero[g]) * scale;
 }
 

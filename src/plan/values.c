@@ -28,8 +28,8 @@ static struct affine affine_of(const struct loaded *loaded, uint64_t row, uint64
         affine.beta = params->beta[g];
     if (spec->zero_kind == ZERO_BETA || params->zero[g] == GROUP_NO_ZERO)
         affine.zero = __builtin_nanf("");
-    else if (spec->zero_kind == ZERO_OFFSET && affine.scale != 0.0f)
-        affine.zero = params->offset[g] + (float)(1 << (spec->bits - 1));
+    else if (spec->zero_kind == ZERO_OFFSET && affine.scale != 0.0f) /* as the tool has it: a sum with the middle would be rounded */
+        affine = (struct affine){affine.scale, params->offset[g], affine.beta, (float)(1 << (spec->bits - 1))};
     else
         affine.zero = (float)params->zero[g];
     return affine;

@@ -148,14 +148,15 @@ static void offsets(void **state)
         struct expected e = {0};
         start_integers(&made, &n, real, ZERO_OFFSET, &rng);
         for (unsigned i = 0; i < OUT * GROUPS; i++)
-            n.second[i] = n.scale[i] == 0 ? NAN : (float)((int)rng_below(&rng, 64) - 32) * (i % 4 == 0 ? 0.375f : 1.0f);
+            n.second[i] = n.scale[i] == 0 ? NAN : real_round(real, (float)((int)rng_below(&rng, 64) - 32) * (i % 4 == 0 ? 0.3f : 1.0f));
         made_floats(&made, ROLE_ZEROS, "offsets", real, n.second, OUT * GROUPS);
         for (unsigned o = 0; o < OUT; o++) {
             for (unsigned k = 0; k < IN; k++) {
                 const size_t at = o * GROUPS + k / GROUP;
-                const float distance = (float)n.code[o][k] - (8.0f + n.second[at]), value = n.scale[at] == 0 ? 0 : distance * n.scale[at];
+                const int signed_code = (int)n.code[o][k] - 8; /* (q - o) * s, as msModelSlim has it */
+                const float value = n.scale[at] == 0 ? 0 : ((float)signed_code - n.second[at]) * n.scale[at];
                 e.value[o * IN + k] = value;
-                lose(&e, n.scale[at] == 0 ? 0 : (double)distance * (double)n.scale[at], value);
+                lose(&e, n.scale[at] == 0 ? 0 : (signed_code - (double)n.second[at]) * (double)n.scale[at], value);
             }
         }
         check(&made, &e);
